@@ -1,0 +1,351 @@
+/**
+ * What the daemon offers, said once. From this file come the D-Bus objects and their XML, the Varlink
+ * IDL and the JSON socket, the command line, and docs/api.md. A leaf: it imports nothing but its types.
+ *
+ * Names are PascalCase on every surface; times end in USec (microseconds since 1970 unless the text says
+ * a duration); addresses are URIs (`tcp://192.168.1.5:24747`, `tcp://[fe80::1%25eth0]:24747`).
+ */
+
+import type { Fields, Value, Values } from './types.ts'
+import { boolean, constant, field, list, object, optional, record, string, uint32, uint64 } from './types.ts'
+
+export const INTERFACE = 'org.coterie.Coterie1'
+export const ROOT = '/org/coterie/Coterie1'
+/** Version of the daemon and its API; tested against package.json. */
+export const VERSION = '0.1.0'
+
+// --- records -----------------------------------------------------------------------------------------
+
+export const Device = record('Device', 'This computer, as the circle shown knows it.', {
+  Id: field(string, 'Peer id of this device in the default circle; empty before a circle exists.'),
+  Name: field(string, 'Name of this device.'),
+  State: field(string, 'new (no circle yet), ready, locked (keys cannot be read) or leaving.')
+})
+
+export const Circle = record('Circle', 'A circle this device belongs to.', {
+  Id: constant(string, 'Circle id: base32 of the 32 bytes of its genesis.'),
+  Name: field(string, 'Name of the circle on this device.'),
+  Level: field(uint32, 'Level of this device in it: 1 first device, 2-9 admin, 10 member, 11 relay.'),
+  Members: field(uint32, 'Number of current members, this device included.')
+})
+
+export const Listener = record('Listener', 'A TCP and UDP socket bound to one address of one interface.', {
+  Interface: constant(string, 'Network interface, as the kernel names it.'),
+  Address: constant(string, 'The bare IP address; %interface follows a link-local one.'),
+  Port: constant(uint32, 'Port, the same for TCP and UDP.'),
+  Policy: field(string, 'announce or listen.')
+})
+
+export const Peer = record('Peer', 'Another member of a circle, as seen from this device.', {
+  Id: constant(string, 'Peer id.'),
+  Name: field(string, 'Name the device gave itself.'),
+  Circle: constant(string, 'Id of the circle.'),
+  State: field(string, 'reachable, suspect, asleep or unreachable.'),
+  Reason: field(
+    string,
+    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network.'
+  ),
+  Reachable: field(boolean, 'State is reachable.'),
+  Addresses: field(list(string), 'Addresses it may be reached at, best first; [0] is the one in use.'),
+  LatencyUSec: field(uint64, 'Smoothed round trip, a duration; 0 when unknown.'),
+  Path: field(string, 'How it is reached: direct (relay, punched later); empty when unreachable.'),
+  LastSeenUSec: field(uint64, 'When it stopped being reachable; 0 before that.'),
+  AsleepSinceUSec: field(uint64, 'When it said it would sleep; 0 unless asleep.')
+})
+
+export const Member = record('Member', 'A device in the circle, by the signed membership log.', {
+  Id: field(string, 'Peer id.'),
+  Name: field(string, 'Name the device gave itself.'),
+  Level: field(uint32, '1 first device, 2-9 admin, 10 member, 11 relay.'),
+  AddedBy: field(string, 'Peer id of the device that added it; empty for the first device.'),
+  Self: field(boolean, 'It is this device.')
+})
+
+export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
+  Cursor: field(string, 'Give it to Watch as Since to go on after this event.'),
+  Type: field(
+    string,
+    'Added, Changed, Removed (of an object), a signal name, or Gap: events were missed, read Status again.'
+  ),
+  Object: field(string, 'Object path below the root, "" for the daemon itself.'),
+  Kind: field(string, 'Daemon, Circle, Peer, Listener, Job; empty for Gap.'),
+  Properties: field(object, 'For Added all, for Changed the changed properties, for a signal its arguments.')
+})
+
+export const Status = record('Status', 'Everything a panel shows.', {
+  Device: field(Device, 'This device.'),
+  Circle: field(Circle, 'The circle shown; empty before one exists.'),
+  Circles: field(list(Circle), 'All circles of this device, the default one first.'),
+  NetworkSource: field(string, 'Where the network picture comes from: NetworkManager, networkd, ip or poll.'),
+  DBus: field(string, 'owned, taken or absent.'),
+  Listeners: field(list(Listener), 'Sockets the daemon listens on.'),
+  Notes: field(list(string), 'What is missing or limited here, each with what would mend it.'),
+  Peers: field(list(Peer), 'All current members of the circle but this device.'),
+  Version: field(string, 'Version of the daemon.')
+})
+
+// --- objects: what D-Bus shows, what events tell of ----------------------------------------------------
+
+export const Daemon = record('Daemon', 'The daemon itself.', {
+  Version: constant(string, 'Version of the daemon.'),
+  Id: field(string, 'Peer id of this device in the default circle.'),
+  Name: field(string, 'Name of this device.'),
+  State: field(string, 'new, ready, locked or leaving.'),
+  Circle: field(string, 'Id of the default circle; empty before one exists.'),
+  NetworkSource: field(string, 'NetworkManager, networkd, ip or poll.'),
+  DBus: field(string, 'owned, taken or absent.'),
+  Notes: field(list(string), 'What is missing or limited here, each with what would mend it.')
+})
+
+export const Job = record('Job', 'A call that takes long. It ends with its caller, or by Cancel.', {
+  Method: constant(string, 'The method that made it.'),
+  State: field(string, 'running, done, failed or cancelled.'),
+  Progress: field(string, 'A sentence on what it is doing.'),
+  Result: field(object, 'The result when done; {"Error", "Message"} when failed.')
+})
+
+/** Object kinds, with their interface and their path below ROOT. `#` stands for ids. */
+export const objects = {
+  Daemon: { record: Daemon, interface: INTERFACE, path: '' },
+  Circle: { record: Circle, interface: `${INTERFACE}.Circle`, path: '/circle/#' },
+  Peer: { record: Peer, interface: `${INTERFACE}.Peer`, path: '/circle/#/peer/#' },
+  Listener: { record: Listener, interface: `${INTERFACE}.Listener`, path: '/listener/#' },
+  Job: { record: Job, interface: `${INTERFACE}.Job`, path: '/job/#' }
+} as const
+export type ObjectKind = keyof typeof objects
+export type Properties<K extends ObjectKind> = Value<(typeof objects)[K]['record']>
+
+// --- methods -----------------------------------------------------------------------------------------
+
+export interface Method<P extends Fields = Fields, R extends Fields = Fields> {
+  readonly doc: string
+  readonly params: P
+  /** The result of a call or job; one reply of a stream. */
+  readonly result: R
+  /**
+   * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
+   * answers when done, or with `more` also on the way ({Progress}). stream: socket with `more` only.
+   */
+  readonly kind: 'call' | 'job' | 'stream'
+  /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
+  readonly surfaces: 'all' | 'socket'
+  /** It changes something: refused on D-Bus where `[dbus] control = false`. */
+  readonly control: boolean
+}
+const method = <const P extends Fields, const R extends Fields>(m: Method<P, R>): Method<P, R> => m
+
+const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
+
+export const methods = {
+  Status: method({
+    doc: 'Everything a panel shows, of one circle.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: { ...circle, All: optional(boolean, 'Peers of all circles.') },
+    result: Status.fields
+  }),
+  Peers: method({
+    doc: 'The other members of the circle.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: circle,
+    result: { Peers: field(list(Peer), 'All current members but this device.') }
+  }),
+  Devices: method({
+    doc: 'All members of the circle by its signed log, this device included.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: circle,
+    result: { Devices: field(list(Member), 'Members, lowest level first.') }
+  }),
+  Init: method({
+    doc: 'Make a circle with this device as its first one.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      Name: optional(string, 'Name of the circle; "home" when empty.'),
+      Device: optional(string, 'Name of this device; the host name when empty.')
+    },
+    result: {
+      Circle: field(string, 'Id of the new circle.'),
+      Name: field(string, 'Its name.'),
+      Id: field(string, 'Peer id of this device.'),
+      Device: field(string, 'Name of this device.'),
+      RecoveryCode: field(string, 'Shown this once: it can remove a lost first device. Write it down.')
+    }
+  }),
+  Invite: method({
+    doc: 'Make a ticket with which one other device can join, once.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      ...circle,
+      Level: optional(uint32, 'Level the device gets; 0 means 10 (member). Greater than this device’s own.'),
+      ExpiresInUSec: optional(uint64, 'How long the ticket is good, a duration; 0 means 24 hours.')
+    },
+    result: {
+      Ticket: field(string, 'One line beginning with coterie1: — treat it like a password.'),
+      ExpiresUSec: field(uint64, 'When it expires, by this device’s clock.')
+    }
+  }),
+  Join: method({
+    doc: 'Join a circle with a ticket.',
+    kind: 'job',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      Ticket: field(string, 'The line that Invite gave.'),
+      Device: optional(string, 'Name of this device; the host name when empty.'),
+      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.')
+    },
+    result: {
+      Circle: field(string, 'Id of the circle.'),
+      Name: field(string, 'Its name.'),
+      Id: field(string, 'Peer id of this device in it.'),
+      Device: field(string, 'Name of this device.')
+    }
+  }),
+  Remove: method({
+    doc: 'Remove a device from the circle, for ever. It may come back only with new keys, by joining.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Device: field(string, 'Id, short id or unique name.') },
+    result: { Id: field(string, 'Peer id of the removed device.') }
+  }),
+  Leave: method({
+    doc: 'Leave the circle: tell the others, then forget its keys.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: circle,
+    result: { Told: field(uint32, 'How many peers have it on disk.') }
+  }),
+  Ping: method({
+    doc: 'Measure round trips to a peer over its session.',
+    kind: 'job',
+    surfaces: 'all',
+    control: false,
+    params: {
+      ...circle,
+      Peer: field(string, 'Id, short id or unique name.'),
+      Count: optional(uint32, 'How many; 0 means 1.')
+    },
+    result: {
+      Id: field(string, 'Peer id.'),
+      Address: field(string, 'Address in use.'),
+      LatencyUSec: field(list(uint64), 'Each round trip, a duration.')
+    }
+  }),
+  Watch: method({
+    doc: 'Changes as they happen, in one order, without silent gaps.',
+    kind: 'stream',
+    surfaces: 'socket',
+    control: false,
+    params: {
+      Since: optional(
+        string,
+        'Cursor of the last event seen; empty: from now on, after an Added for each object.'
+      )
+    },
+    result: Event.fields
+  }),
+  Config: method({
+    doc: 'The configuration in force.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: {
+      Path: field(string, 'The file it was read from, whether it exists or not.'),
+      Values: field(object, 'All keys with their values, defaults included.')
+    }
+  }),
+  Reload: method({
+    doc: 'Read the configuration again, without dropping sessions.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: {},
+    result: {}
+  }),
+  Version: method({
+    doc: 'Version of the running daemon.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: { Version: field(string, 'Version of the daemon.') }
+  })
+} as const
+export type Methods = typeof methods
+export type MethodName = keyof Methods
+export type Params<M extends MethodName> = Values<Methods[M]['params']>
+export type Result<M extends MethodName> = Values<Methods[M]['result']>
+
+/** What a method gets besides its parameters. */
+export interface Call {
+  /** Aborted when the caller goes away or cancels. */
+  readonly signal: AbortSignal
+  /** A sentence on what a job is doing; shown to whoever asked for it. */
+  progress(sentence: string): void
+}
+export interface StreamCall<R> extends Call {
+  /** Sends one reply. Resolves when the reader has room for more; rejects when it is gone. */
+  reply(value: R): Promise<void>
+}
+/** The daemon writes one of these; the compiler refuses a missing or mistyped method. */
+export type Implementation = {
+  [M in MethodName]: Methods[M]['kind'] extends 'stream'
+    ? (params: Params<M>, call: StreamCall<Result<M>>) => Promise<void>
+    : (params: Params<M>, call: Call) => Promise<Result<M>>
+}
+
+// --- signals and errors --------------------------------------------------------------------------------
+
+/** Signals of the daemon's own interface; all else is told by property changes. */
+export const signals = {
+  CloneDetected: {
+    doc: 'Two devices answer with one identity: a disk was copied. Remove one of them.',
+    fields: {
+      Circle: field(string, 'Circle id.'),
+      Id: field(string, 'Peer id of the device that exists twice.')
+    }
+  }
+} as const
+
+/** Errors by name. On D-Bus `org.coterie.Coterie1.Error.X`, on the socket `org.coterie.Coterie1.X`. */
+export const errors = {
+  InvalidValue: 'A parameter has the wrong form; the message says which and what is expected.',
+  NoCircle: 'This device is in no circle yet; init or join comes first.',
+  CircleExists: 'This device is in a circle already.',
+  NoSuchCircle: 'This device is in no circle of that id or name.',
+  NoSuchPeer: 'No member has that id or name.',
+  AmbiguousPeer: 'Several members have that name; use an id.',
+  Unreachable: 'The peer cannot be reached now.',
+  InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
+  TicketExpired: 'The ticket is too old; ask for a new one.',
+  TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
+  NotAllowed: 'This device’s level does not allow it.',
+  Locked: 'The keys of this device cannot be read now.',
+  Timeout: 'There was no answer in time.',
+  Cancelled: 'The call was cancelled.',
+  NoSpace: 'The disk is full; nothing was changed.',
+  Internal: 'A fault of the daemon; its log has the whole story.'
+} as const
+export type ErrorName = keyof typeof errors
+
+/** A user's mistake or the world's: a name and a sentence that says what to do. */
+export class ApiError extends Error {
+  override name = 'ApiError'
+  readonly code: ErrorName
+  constructor(code: ErrorName, message: string) {
+    super(message)
+    this.code = code
+  }
+}
