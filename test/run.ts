@@ -13,7 +13,10 @@ import { labMissing } from './lab/missing.ts'
 interface Outcome {
   passed: number
   skipped: string[]
+  /** A line each. */
   failures: string[]
+  /** What is known about them. */
+  story: string
 }
 /** Milliseconds a file may take. */
 const limit = { unit: 120_000, lab: 300_000 }
@@ -65,19 +68,20 @@ async function worker(): Promise<void> {
     const began = performance.now()
     const outcome =
       isLab(file) && missing
-        ? { passed: 0, skipped: [`${file}: ${missing}`], failures: [] }
+        ? { passed: 0, skipped: [`${file}: ${missing}`], failures: [], story: '' }
         : await runFile(file)
     finished.push(outcome)
     const mark = outcome.failures.length ? 'FAIL' : outcome.passed ? 'ok  ' : 'skip'
     const took = ((performance.now() - began) / 1000).toFixed(1).padStart(6)
     console.log(`${mark} ${took} s  ${file}${outcome.passed ? ` (${outcome.passed})` : ''}`)
-    for (const failure of outcome.failures) console.log(failure.replaceAll(/^/gm, '       '))
+    for (const text of [...outcome.failures, outcome.story].filter(Boolean))
+      console.log(text.replaceAll(/^/gm, '       '))
   }
 }
 
 /** The file's own process group gets SIGTERM at the limit, and SIGKILL 10 s later. */
 function runFile(file: string): Promise<Outcome> {
-  const outcome: Outcome = { passed: 0, skipped: [], failures: [] }
+  const outcome: Outcome = { passed: 0, skipped: [], failures: [], story: '' }
   const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   running.add(child)
   let late = ''
@@ -95,14 +99,17 @@ function runFile(file: string): Promise<Outcome> {
     setTimeout(() => kill('SIGKILL'), 10_000).unref()
   }, milliseconds)
 
+  const deeper: string[] = []
   const parser = new Parser({ name: file })
   parser.on('assert', point => {
     const name = `${file} > ${point.name || 'unnamed'}`
     if (point.skip || point.todo) outcome.skipped.push(`${name}${reason(point.skip || point.todo)}`)
     else if (point.ok) outcome.passed++
-    else outcome.failures.push([name, ...detail(point)].join('\n'))
+    else {
+      outcome.failures.push(name)
+      if (!deeper.length) deeper.push([point.name, ...detail(point)].join('\n'))
+    }
   })
-  const deeper: string[] = []
   const descend = (p: Parser, names: string[]) =>
     p.on('child', c => {
       const inner = [...names, c.name]
@@ -141,10 +148,7 @@ function runFile(file: string): Promise<Outcome> {
       if (late) outcome.failures.push(late)
       else if ((code !== 0 || signal) && !outcome.failures.length)
         outcome.failures.push(`${file}: ended with ${signal ?? code}`)
-      if (outcome.failures.length) {
-        const story = [...deeper, stderr.trim()].filter(Boolean).join('\n')
-        outcome.failures[outcome.failures.length - 1] += story ? `\n${story}` : ''
-      }
+      if (outcome.failures.length) outcome.story = [...deeper, stderr.trim()].filter(Boolean).join('\n')
       resolve(outcome)
     })
   })

@@ -9,7 +9,7 @@ const sources = files.filter(f => /^(src|test|scripts)\/.*\.ts$/.test(f))
 
 t.test('files are named in kebab-case', async t => {
   t.same(
-    sources.filter(f => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(f.split('/').at(-1)!)),
+    sources.filter(f => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.ts$/.test(f.split('/').at(-1)!)),
     []
   )
 })
@@ -17,7 +17,7 @@ t.test('files are named in kebab-case', async t => {
 t.test('names are the words of the design', async t => {
   // Other programs' proper names are theirs.
   const proper = /NetworkManager|network-manager|ObjectManager|AgentManager|AddMatch/g
-  const forbidden = /(?:^|[^a-z])(manager|helper|util|utils|service|base|impl|broker|cluster)(?![a-z])/
+  const forbidden = /(?:^|[^a-z])(manager|helper|util|utils|service|base|impl|broker|cluster)(?![a-z0-9])/
   const words = (name: string) =>
     name
       .replaceAll(proper, '')
@@ -36,7 +36,8 @@ t.test('names are the words of the design', async t => {
 t.test('files are small, or say why not', async t => {
   /** Longer than 400 lines, each with its reason. */
   const long: { readonly [file: string]: string } = {
-    'src/api/api.ts': 'the whole API is read in one place'
+    'src/api/api.ts': 'the whole API is read in one place',
+    'src/host/bus.ts': 'the library is wrapped once: connection, calls, matches and names end together'
   }
   const tooLong = sources
     .filter(f => f.startsWith('src/'))
@@ -68,7 +69,7 @@ t.test('the documents point to what exists', async t => {
 })
 
 t.test('no paths of one machine, no registries', async t => {
-  const paths = /(?<![\w.$~}])\/(?:work|root|Users|home\/(?!USER|user\b|\$|alice|tester))\b/
+  const paths = /(?<![\w.$~}])\/(?:work|root|Users|home\/(?!USER|user\b|\$|me\b|tester))\b/
   const wrong: string[] = []
   for (const file of files.filter(f => !/\.(png|svg|ico)$/.test(f) && f !== 'test/house/files.test.ts'))
     read(file)
