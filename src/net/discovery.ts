@@ -4,6 +4,7 @@
  * daemons on one computer are peers.
  */
 import { networkInterfaces } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget } from './limits.ts'
@@ -98,7 +99,7 @@ export class Discovery {
     const wanted = new Map(interfaces.filter(({ policy }) => policy !== 'off').map(one => [one.name, one]))
     for (const [name, known] of this.#known) {
       if (wanted.has(name)) continue
-      for (const segment of known.segments.values()) segment.close(false)
+      for (const segment of known.segments.values()) segment.close()
       this.#known.delete(name)
     }
     for (const [name, one] of wanted) {
@@ -123,10 +124,13 @@ export class Discovery {
     for (const { segments } of this.#known.values()) for (const segment of segments.values()) segment.query()
   }
 
+  /** Takes the names back and closes everything. */
   async stop(): Promise<void> {
-    for (const { segments } of this.#known.values())
-      for (const segment of segments.values()) segment.close(true)
+    const segments = [...this.#known.values()].flatMap(known => [...known.segments.values()])
     this.#known.clear()
+    for (const segment of segments) segment.goodbye()
+    await setImmediate()
+    for (const segment of segments) segment.close()
   }
 
   /** By interface name; interfaces that are off are not in it. */
@@ -161,7 +165,7 @@ export class Discovery {
         segment.place.prefixes = place.prefixes
         continue
       }
-      segment.close(false)
+      segment.close()
       known.segments.delete(family)
     }
     for (const place of places) {

@@ -1,83 +1,63 @@
 /**
- * Announcements by multicast DNS (RFC 6762, 6763) at one place: service `_coterie._udp`, instance and host
- * named after the tag, the announcement in TXT `a=`.
+ * Announcements by multicast DNS (RFC 6762) at one place, as the records of net/records.ts.
  *
- * All records are shared ones: their names are random, so nothing is probed for, nothing can conflict, and the
- * first packet goes at once. Everything goes to the group; nobody is ever answered by unicast. A query names
- * our own instances as known answers, which keeps us from answering ourselves.
+ * The names are random, so nothing is probed for, nothing can conflict, and the first packet goes at once.
+ * Everything goes to the group; nobody is ever answered by unicast.
  */
-import { EventEmitter } from 'node:events'
-import multicastDns, { type Answer, type MulticastDns, type Packet } from 'multicast-dns'
-import {
-  announcementName,
-  announcementText,
-  decodeAnnouncement,
-  parseAnnouncementText
-} from '../wire/announcement.ts'
+import { announcementName } from '../wire/announcement.ts'
+import { DnsCoder } from './dns.ts'
 import type { Budget } from './limits.ts'
 import { MulticastSocket } from './multicast.ts'
-import type { Place } from './place.ts'
+import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
 const PORT = 5353
-const SERVICE = '_coterie._udp.local'
-/** Seconds. */
-const TTL = 300
-/** Longest packet that is looked at; and announcements in one packet, so that ours stay below it. */
+/** Longest packet that is looked at. */
 const LIMIT = 1400
-const PER_PACKET = 4
-/** Milliseconds between two of the same, a little less than Segment's step. */
+/** Milliseconds between two announcements, a little less than Segment's step. */
 const SPACING = 950
 /** Of the budget, what answers leave to announcements and queries. */
 const RESERVED = 4
 
+export interface MdnsOptions extends VoiceOptions {
+  readonly budget: Budget
+}
+
 export class Mdns implements Voice {
   readonly opened: Promise<void>
-  readonly #options: VoiceOptions & { readonly budget: Budget }
+  readonly #options: MdnsOptions
   readonly #socket: MulticastSocket
-  /** Stands for the socket towards multicast-dns, which so becomes a coder of what has passed our guards. */
-  readonly #filtered = new EventEmitter()
-  readonly #dns: MulticastDns
+  readonly #coder: DnsCoder
   #announcements: readonly Uint8Array[] = []
   #answer: NodeJS.Timeout | undefined
   #saidAt = -Infinity
 
-  constructor(options: VoiceOptions & { readonly budget: Budget }) {
+  constructor(options: MdnsOptions) {
     this.#options = options
     const { place } = options
-    const group = { address: GROUPS[place.family], port: PORT, ttl: 255 }
     this.#socket = new MulticastSocket({
       place,
-      group,
+      group: { address: GROUPS[place.family], port: PORT, ttl: 255 },
       kind: 'group',
       limit: LIMIT,
       concerns: datagram => this.#concerns(datagram),
-      onDatagram: (datagram, address, port) => this.#filtered.emit('message', datagram, { address, port }),
+      onDatagram: (datagram, source, port) => this.#coder.receive(datagram, source, port),
       onDrop: why => options.count(why)
     })
-    this.opened = this.#socket.opened
-    Object.assign(this.#filtered, {
-      send: (bytes: Buffer, _from: number, _size: number, _port: number, _to: string, done?: () => void) => {
-        this.#socket.send(bytes)
-        done?.()
+    this.#coder = new DnsCoder({
+      send: bytes => this.#socket.send(bytes),
+      onQuery: packet => {
+        if (asksFor(packet, this.#announcements)) this.#answerSoon()
       },
-      close: (done?: () => void) => done?.()
+      onResponse: (packet, source, port) => {
+        const { found, malformed } = announcementsIn(packet)
+        if (port !== PORT || malformed > 0) options.count('malformed')
+        if (port === PORT) for (const bytes of found) options.onHeard(bytes, source, 'mdns')
+      },
+      onMalformed: () => options.count('malformed')
     })
-    this.#dns = multicastDns({
-      socket: this.#filtered,
-      type: place.family === 'ipv4' ? 'udp4' : 'udp6',
-      ip: group.address,
-      interface: place.address,
-      port: PORT,
-      bind: false,
-      multicast: false
-    })
-    this.#dns.on('warning', () => options.count('malformed'))
-    this.#dns.on('query', (packet: Packet) => this.#asked(packet))
-    this.#dns.on('response', (packet: Packet, from: { address: string; port: number }) =>
-      this.#told(packet, from)
-    )
+    this.opened = this.#socket.opened
   }
 
   get state(): string {
@@ -87,7 +67,7 @@ export class Mdns implements Voice {
   set(announcements: readonly Uint8Array[]): void {
     this.#announcements = announcements
     this.#saidAt = -Infinity
-    if (announcements.length === 0) this.#cancel()
+    this.#cancel()
   }
 
   announce(): void {
@@ -96,10 +76,7 @@ export class Mdns implements Voice {
 
   query(): void {
     if (this.#announcements.length === 0 || !this.#options.budget.take(performance.now())) return
-    this.#dns.query({
-      questions: [{ name: SERVICE, type: 'PTR' }],
-      answers: this.#announcements.map(bytes => pointer(announcementName(bytes), TTL))
-    })
+    this.#coder.query(queryOf(this.#announcements))
   }
 
   /** Takes the current names back, for those who list services. */
@@ -109,8 +86,18 @@ export class Mdns implements Voice {
 
   close(): void {
     this.#cancel()
-    this.#dns.destroy()
     this.#socket.close()
+  }
+
+  #concerns(datagram: Buffer): boolean {
+    if (datagram.includes('_coterie', 0, 'latin1')) return true
+    return this.#announcements.some(bytes => datagram.includes(announcementName(bytes), 0, 'latin1'))
+  }
+
+  /** After 20 to 120 ms (RFC 6762 6), and no record twice in a second. */
+  #answerSoon(): void {
+    const wait = Math.max(20 + Math.random() * 100, this.#saidAt + SPACING - performance.now())
+    this.#answer ??= setTimeout(() => this.#say(TTL, RESERVED), wait)
   }
 
   #cancel(): void {
@@ -120,75 +107,11 @@ export class Mdns implements Voice {
 
   #say(ttl: number, keep: number): void {
     this.#cancel()
-    const { place, budget } = this.#options
-    for (let i = 0; i < this.#announcements.length; i += PER_PACKET) {
-      if (!budget.take(performance.now(), keep)) return
-      const some = this.#announcements.slice(i, i + PER_PACKET)
-      this.#dns.respond({
-        answers: some.map(bytes => pointer(announcementName(bytes), ttl)),
-        additionals: some.flatMap(bytes => details(bytes, place, ttl))
-      })
-    }
-    this.#saidAt = performance.now()
-  }
-
-  #concerns(datagram: Buffer): boolean {
-    if (datagram.includes('_coterie', 0, 'latin1')) return true
-    return this.#announcements.some(bytes => datagram.includes(announcementName(bytes), 0, 'latin1'))
-  }
-
-  /** Answers come 20 to 120 ms later (RFC 6762 6), and no record twice in a second. */
-  #asked(packet: Packet): void {
-    if (this.#answer !== undefined || !isPlain(packet)) return
-    const names = this.#announcements.map(announcementName)
-    const known = new Set<string>()
-    for (const answer of packet.answers ?? []) {
-      if (answer.type === 'PTR' && (answer.ttl ?? 0) >= TTL / 2) known.add(String(answer.data).toLowerCase())
-    }
-    const wanted = (packet.questions ?? []).some(({ name, type }) => {
-      const asked = name.toLowerCase()
-      if (asked === SERVICE) {
-        return (type === 'PTR' || type === 'ANY') && names.some(own => !known.has(`${own}.${SERVICE}`))
-      }
-      return names.some(own => asked === `${own}.${SERVICE}` || asked === `${own}.local`)
-    })
-    if (!wanted) return
-    const wait = Math.max(20 + Math.random() * 100, this.#saidAt + 1000 - performance.now())
-    this.#answer = setTimeout(() => this.#say(TTL, RESERVED), wait)
-  }
-
-  #told(packet: Packet, from: { address: string; port: number }): void {
-    if (from.port !== PORT || !isPlain(packet)) return
-    for (const record of [...(packet.answers ?? []), ...(packet.additionals ?? [])]) {
-      if (record.type !== 'TXT' || record.ttl === 0 || !Array.isArray(record.data)) continue
-      for (const item of record.data) {
-        const text = String(item)
-        if (!text.startsWith('a=')) continue
-        const bytes = parseAnnouncementText(text.slice(2))
-        if (bytes === undefined || record.name.toLowerCase() !== `${announcementName(bytes)}.${SERVICE}`) {
-          this.#options.count('malformed')
-          continue
-        }
-        this.#options.onHeard(bytes, from.address, 'mdns')
-      }
+    for (let i = 0; i < this.#announcements.length; i += PER_RESPONSE) {
+      if (!this.#options.budget.take(performance.now(), keep)) return
+      const some = this.#announcements.slice(i, i + PER_RESPONSE)
+      this.#coder.respond(responseOf(some, this.#options.place.address, ttl))
+      this.#saidAt = performance.now()
     }
   }
-}
-
-const isPlain = (packet: Packet) => packet.opcode === 'QUERY' && packet.rcode === 'NOERROR'
-const pointer = (name: string, ttl: number): Answer => ({
-  name: SERVICE,
-  type: 'PTR',
-  ttl,
-  data: `${name}.${SERVICE}`
-})
-
-function details(bytes: Uint8Array, place: Place, ttl: number): Answer[] {
-  const name = announcementName(bytes)
-  const port = decodeAnnouncement(bytes)!.port
-  return [
-    { name: `${name}.${SERVICE}`, type: 'SRV', ttl, data: { port, target: `${name}.local` } },
-    { name: `${name}.${SERVICE}`, type: 'TXT', ttl, data: [Buffer.from(`a=${announcementText(bytes)}`)] },
-    { name: `${name}.local`, type: place.family === 'ipv4' ? 'A' : 'AAAA', ttl, data: place.address }
-  ]
 }

@@ -58,13 +58,15 @@ export class Segment {
     for (const voice of Object.values(this.#voices)) voice.query()
   }
 
-  close(goodbye: boolean): void {
+  goodbye(): void {
+    clearTimeout(this.#timer)
+    for (const voice of Object.values(this.#voices)) voice.goodbye()
+  }
+
+  close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
-    for (const voice of Object.values(this.#voices)) {
-      if (goodbye) voice.goodbye()
-      voice.close()
-    }
+    for (const voice of Object.values(this.#voices)) voice.close()
   }
 
   #begin(): void {

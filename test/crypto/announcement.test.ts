@@ -1,7 +1,7 @@
 import t from 'tap'
 import {
-  idPrefix,
   INVITATION_KEY,
+  idPrefix,
   isOpenInvitation,
   makeAnnouncement,
   recognise,
@@ -21,8 +21,14 @@ const make = (of: Partial<Parameters<typeof makeAnnouncement>[0]> = {}) =>
 t.test('the bytes are frozen', t => {
   t.equal(slot, 1994714)
   t.equal(slotAt(undefined), UNSYNCHRONISED)
-  t.equal(hex(make()), '4342010060ab00000102030405060708b4d767b97a88bce5d5496ae29f4eece0975c48fe3ac43bfe583e91611b67faf9')
-  t.equal(hex(make({ slot: UNSYNCHRONISED, port: 1 })), '43420100000100000102030405060708287648a9115a4aab0879566f45ec9f57b2cada6b664b5a6f98e7dcc9a574e81c')
+  t.equal(
+    hex(make()),
+    '4342010060ab00000102030405060708b4d767b97a88bce5d5496ae29f4eece0975c48fe3ac43bfe583e91611b67faf9'
+  )
+  t.equal(
+    hex(make({ slot: UNSYNCHRONISED, port: 1 })),
+    '43420100000100000102030405060708287648a9115a4aab0879566f45ec9f57b2cada6b664b5a6f98e7dcc9a574e81c'
+  )
   t.end()
 })
 

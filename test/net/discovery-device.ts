@@ -9,7 +9,10 @@ import { idPrefix, makeAnnouncement, recognise, slotAt } from '../../src/crypto/
 import { randomBytes } from '../../src/crypto/provider.ts'
 import { Discovery, type DiscoveryInterface } from '../../src/net/discovery.ts'
 
-const [id, key] = process.argv.slice(2).map(byte => new Uint8Array(32).fill(Number(byte))) as [Uint8Array, Uint8Array]
+const [id, key] = process.argv.slice(2).map(byte => new Uint8Array(32).fill(Number(byte))) as [
+  Uint8Array,
+  Uint8Array
+]
 let circle = true
 const say = (report: object) => process.stdout.write(`${JSON.stringify(report)}\n`)
 const slot = () => slotAt(Date.now() / 1000)
@@ -18,7 +21,13 @@ const discovery = new Discovery({
   log: (_level, text) => say({ log: text }),
   onHeard({ interface: name, source, announcement, via }) {
     const found = recognise(announcement, [key], slot())
-    say({ heard: found?.prefix.slice(0, 2) ?? 'stranger', interface: name, source, via, port: found?.port ?? 0 })
+    say({
+      heard: found?.prefix.slice(0, 2) ?? 'stranger',
+      interface: name,
+      source,
+      via,
+      port: found?.port ?? 0
+    })
   },
   announcements: (_name, port) =>
     circle
