@@ -26,7 +26,8 @@ export const ATTEMPTS = 48
 const CANDIDATES_PER_ROUND = 8
 /** An address is not tried again sooner because somebody names it again. */
 const REPEAT = 1_000
-/** Hope given again and again does not restart the rounds of a peer more often. */
+/** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
+const RESTARTS = 4
 const RESTART_GAP = 250
 
 export interface Attempt {
@@ -42,6 +43,9 @@ export interface Plan {
   wanted: boolean
   /** Start of the eager minute. */
   since: number
+  /** Restarts that may be at once, and since when that stands. */
+  credit: number
+  creditAt: number
   gap: number
   readonly round: Timer
   /** Addresses this round has still to try. */
@@ -53,6 +57,8 @@ export interface Plan {
 export const plan = (due: { round: (now: number) => void; next: (now: number) => void }): Plan => ({
   wanted: false,
   since: -Infinity,
+  credit: RESTARTS,
+  creditAt: 0,
   gap: ROUND,
   round: timer(due.round),
   queue: [],
@@ -92,10 +98,12 @@ export class Dialling {
     const plan = peer.plan
     plan.wanted = true
     plan.gap = ROUND
-    // at most one restart in RESTART_GAP: the first is at once
-    const at = Math.max(now + delay, Math.min(plan.since, now) + RESTART_GAP)
-    plan.since = at
-    this.#wiring.timers.set(plan.round, at)
+    plan.credit = Math.min(RESTARTS, plan.credit + (now - plan.creditAt) / RESTART_GAP)
+    plan.creditAt = now
+    const wait = plan.credit >= 1 ? 0 : (1 - plan.credit) * RESTART_GAP
+    if (wait === 0) plan.credit--
+    plan.since = now + Math.max(delay, wait)
+    this.#wiring.timers.set(plan.round, plan.since)
   }
 
   /** The network changed: what is under way may go out by an interface that is gone. */
@@ -115,7 +123,7 @@ export class Dialling {
   }
 
   /** A session is confirmed, or the peer is none any more. */
-  done(peer: Peer): void {
+  done(now: number, peer: Peer): void {
     const { timers } = this.#wiring
     peer.plan.wanted = false
     peer.plan.queue = []
@@ -123,6 +131,7 @@ export class Dialling {
     timers.clear(peer.plan.next)
     this.#waiting.delete(peer)
     for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    this.#serve(now)
   }
 
   /** The attempt that led to a session is over; nothing is left to cancel of it. */

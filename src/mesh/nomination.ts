@@ -75,7 +75,7 @@ export class Nomination {
     session.rivalPing = 0
     this.#wiring.timers.clear(session.closing)
     peer.clones.add(session.bootId)
-    for (const other of peer.sessions) peer.clones.add(other.bootId)
+    if (peer.nominated !== undefined) peer.clones.add(peer.nominated.bootId)
     this.#wiring.emit({ type: 'clone', peer: peer.id })
   }
 
@@ -83,15 +83,20 @@ export class Nomination {
   heard(now: number, session: Session, body: Uint8Array): void {
     const { self, emit, timers } = this.#wiring
     const { peer } = session
-    if (body.length !== 12) return emit({ type: 'count', what: 'malformed' })
-    if (peer.id > self) return emit({ type: 'count', what: 'nominate-not-entitled' })
+    if (body.length !== 12 || peer.id > self) {
+      emit({ type: 'count', what: body.length !== 12 ? 'malformed' : 'nominate-not-entitled' })
+      return
+    }
     const counter = new DataView(body.buffer, body.byteOffset).getUint32(8)
     const { heard } = peer
     if (heard.bootId === session.bootId && counter <= heard.counter) return
     const named = peer.sessions.find(
       other => other.bootId === session.bootId && other.hash8.every((byte, i) => byte === body[i])
     )
-    if (named === undefined) return emit({ type: 'count', what: 'nominate-unknown' })
+    if (named === undefined) {
+      emit({ type: 'count', what: 'nominate-unknown' })
+      return
+    }
     peer.heard = { bootId: session.bootId, counter }
     timers.clear(named.closing)
     if (peer.nominated?.bootId === named.bootId) peer.nominated = named
@@ -104,7 +109,10 @@ export class Nomination {
     peer.nominated = session
     timers.clear(session.closing)
     session.rivalPing = 0
-    if (self > peer.id) return this.#retire(now, session, LINGER_WITHOUT)
+    if (self > peer.id) {
+      this.#retire(now, session, LINGER_WITHOUT)
+      return
+    }
     const body = new Uint8Array(12)
     body.set(session.hash8.subarray(0, 8))
     new DataView(body.buffer).setUint32(8, ++this.#counter)

@@ -36,7 +36,8 @@ export function reasonOf(
 /** `ranked`: its candidates, best first. */
 export function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerView {
   const reachable = peer.state === 'reachable'
-  const used = reachable && peer.nominated !== undefined ? peer.candidates.dialable(peer.nominated) : undefined
+  const used =
+    reachable && peer.nominated !== undefined ? peer.candidates.dialable(peer.nominated) : undefined
   const addresses = used === undefined ? ranked : [used, ...ranked.filter(address => address !== used)]
   return {
     id: peer.id,

@@ -3,7 +3,7 @@
  *
  *   text   tcp://192.0.2.1:24747   tcp://[2001:db8::1]:24747   tcp://[fe80::1%25eth0]:24747
  *          The host is canonical (RFC 5952; IPv4-mapped IPv6 becomes IPv4), the scope is written as in
- *          RFC 6874 and only for link-local IPv6, the port is always there. Equal addresses are equal texts.
+ *          RFC 6874, for link-local IPv6 always and for nothing else; the port is always there. Equal addresses are equal texts.
  *   bytes  u8 4 | 4 bytes | u16 port
  *          u8 6 | 16 bytes | u16 port
  *          Big-endian. A scope means something on one device only, so a link-local address has no bytes.
@@ -99,7 +99,7 @@ export const sameHost = (one: Address, other: Address): boolean =>
 /** Bytes that `writeAddress` takes. */
 export const addressLength = (address: Address): number => 3 + address.host.length
 
-/** Writes at `offset` and gives the offset behind it. The address must not be link-local IPv6. */
+/** Writes at `offset` and gives the offset behind it. The address must be portable. */
 export function writeAddress(bytes: Uint8Array, offset: number, address: Address): number {
   const end = offset + addressLength(address)
   bytes[offset] = address.family
@@ -124,9 +124,8 @@ export function readAddress(
   return found === undefined || !portable(found) ? undefined : { address: found, end }
 }
 
-/** Means the same on another device: not link-local IPv6. */
-export const portable = (address: Address): boolean =>
-  !(address.family === 6 && addressClass(address) === 'link-local')
+/** Means the same on another device: not link-local. Only such an address has bytes. */
+export const portable = (address: Address): boolean => addressClass(address) !== 'link-local'
 
 function address(host: Uint8Array, port: number, scope: string): Address | undefined {
   if (host.length === 16 && mapped(host)) return address(host.slice(12), port, scope)
@@ -137,7 +136,9 @@ function address(host: Uint8Array, port: number, scope: string): Address | undef
     return undefined
   }
   const found: Address = { family: host.length === 4 ? 4 : 6, host, port, scope }
-  return scope !== '' && portable(found) ? undefined : found
+  // RFC 4007: link-local IPv6 cannot be dialled without its scope, and nothing else has one
+  const scoped = found.family === 6 && addressClass(found) === 'link-local'
+  return scoped === (scope !== '') ? found : undefined
 }
 
 const mapped = (host: Uint8Array): boolean =>
