@@ -133,7 +133,7 @@ export class Mesh {
     const hosts = new Set(own.map(formatHost))
     for (const peer of this.#peers.values()) {
       this.#changed.add(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) this.#dialling.want(now, peer)
+      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
     }
     this.#lookAgain(now)
     this.#settle()
@@ -152,10 +152,11 @@ export class Mesh {
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
     this.#changed.add(peer)
-    if (!peer.plan.wanted || source === 'inbound') return this.#settle()
-    if (fresh) this.#dialling.want(now, peer)
-    else if (source === 'announcement') {
-      for (const address of addresses) this.#dialling.hint(now, peer, address)
+    if (peer.plan.wanted && source !== 'inbound') {
+      if (fresh) this.#dialling.want(now, peer)
+      else if (source === 'announcement') {
+        for (const address of addresses) this.#dialling.hint(now, peer, address)
+      }
     }
     this.#settle()
   }
@@ -166,7 +167,7 @@ export class Mesh {
     if (peer === undefined || this.#stopped) {
       const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
       this.#outputs.push({ type: 'close', session: number, reason })
-      return this.#settle()
+      return
     }
     const session: Session = {
       ...facts,
@@ -268,8 +269,7 @@ export class Mesh {
   stop(now: number): void {
     this.#stopped = true
     for (const peer of this.#peers.values()) this.#dialling.done(now, peer)
-    for (const session of [...this.#sessions.values()])
-      this.#drop(now, session, CloseReason.Stopping, 'closed')
+    this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
     this.#settle()
   }
 
@@ -355,10 +355,13 @@ export class Mesh {
   }
 
   #round(now: number, peer: Peer): void {
-    const late = peer.state === 'reachable' && now - peer.plan.since > RENEWAL_LIMIT
-    if (!late) return this.#dialling.round(now, peer)
-    this.#dialling.done(now, peer)
-    if (peer.nominated !== undefined) this.#timers.set(peer.nominated.renewal, now + RENEWAL_PAUSE)
+    const session = peer.nominated
+    if (session === undefined || now - peer.plan.since < RENEWAL_LIMIT) {
+      this.#dialling.round(now, peer)
+    } else {
+      this.#dialling.done(now, peer)
+      this.#timers.set(session.renewal, now + RENEWAL_PAUSE)
+    }
   }
 
   #renew(now: number, session: Session): void {
@@ -401,11 +404,13 @@ export class Mesh {
     const current = Math.round(peer.nominated?.roundTrip ?? 0)
     if (peer.state !== 'reachable' || current === 0 || !isNews(peer.latencyUSec, current)) return
     const at = peer.latencyAt + NEWS_INTERVAL
-    if (now < at) return this.#timers.set(peer.latencyDue, at)
-    this.#timers.clear(peer.latencyDue)
-    peer.latencyUSec = current
-    peer.latencyAt = now
-    this.#changed.add(peer)
+    if (now < at) this.#timers.set(peer.latencyDue, at)
+    else {
+      this.#timers.clear(peer.latencyDue)
+      peer.latencyUSec = current
+      peer.latencyAt = now
+      this.#changed.add(peer)
+    }
   }
 
   /** A Close frame: u16 reason. */
@@ -414,7 +419,14 @@ export class Mesh {
     const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
     const { peer } = session
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
-    for (const other of gone) this.#drop(now, other, CloseReason.Done, leaving ? 'stopped' : 'closed')
+    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
+  }
+
+  /** The ones written to last, so that none takes over only to be dropped too. */
+  #dropAll(now: number, sessions: Iterable<Session>, reason: CloseReason, lost: Reason): void {
+    const all = [...sessions]
+    for (const session of all) if (session.peer.nominated !== session) this.#drop(now, session, reason, lost)
+    for (const session of all) if (session.peer.nominated === session) this.#drop(now, session, reason, lost)
   }
 
   /** We end it. */
@@ -429,7 +441,8 @@ export class Mesh {
     if (peer.nominated !== session) return
     peer.nominated = undefined
     this.#changed.add(peer)
-    if (peer.sessions.length > 0) return this.#nomination.fallback(now, peer)
+    this.#nomination.fallback(now, peer)
+    if (peer.nominated !== undefined) return
     peer.clones.clear()
     if (peer.state === 'reachable') {
       peer.state = 'unreachable'
