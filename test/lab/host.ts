@@ -222,7 +222,7 @@ no-auto-default=*
 unmanaged-devices=interface-name:lo
 `
 /** Any cable gets an address by DHCP. */
-const lanProfile = `[connection]
+export const lanProfile = `[connection]
 id=lan
 uuid=7d5d0f4e-5a77-4f0e-9d5c-3a1de3bd7a01
 type=ethernet

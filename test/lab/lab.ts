@@ -7,9 +7,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Box } from './box.ts'
 import { Capture } from './capture.ts'
 import { Host } from './host.ts'
 import { Space } from './space.ts'
+import type { Suite } from './template.ts'
 
 export type Lan = 'a' | 'b'
 interface Test {
@@ -47,7 +49,8 @@ export class Lab {
   readonly folder: string
   readonly wires: Switch
   readonly hosts = new Map<string, Host>()
-  #router: Space | undefined
+  readonly #spaces: Space[] = []
+  readonly #boxes: Box[] = []
   #down: Promise<void> | undefined
 
   private constructor(folder: string, wires: Switch) {
@@ -94,10 +97,21 @@ export class Lab {
     return Capture.start(this.wires.space, port, join(this.folder, `${where}-${Date.now()}.pcap`))
   }
 
+  /** A booted computer on a LAN; its number must be another than the hosts'. */
+  async box(name: string, number: number, suite: Suite, lan: Lan): Promise<Box> {
+    const space = await Space.open(name, path)
+    this.#spaces.push(space)
+    await this.wires.plug({ name, number, space }, 'eth0', lan)
+    const box = await Box.boot(name, suite, space, join(this.folder, `${name}.console`))
+    this.#boxes.push(box)
+    return box
+  }
+
   down(): Promise<void> {
     this.#down ??= (async () => {
-      const spaces = [...[...this.hosts.values()].map(h => h.space), this.#router, this.wires.space]
-      await Promise.all(spaces.map(space => space?.close()))
+      await Promise.all(this.#boxes.map(box => box.close()))
+      const spaces = [...[...this.hosts.values()].map(h => h.space), ...this.#spaces, this.wires.space]
+      await Promise.all(spaces.map(space => space.close()))
       rmSync(this.folder, { recursive: true, force: true })
       open.delete(this)
     })()
@@ -111,7 +125,7 @@ export class Lab {
 
   async #route(): Promise<void> {
     const space = await Space.open('router', path, 'echo 1 > /proc/sys/net/ipv4/ip_forward')
-    this.#router = space
+    this.#spaces.push(space)
     const config = join(this.folder, 'dnsmasq.conf')
     const lines = [
       'port=0',
