@@ -80,7 +80,8 @@ export function readSix(text: string): Map<string, { name: string; index: number
   const out = new Map<string, { name: string; index: number; flags: number }>()
   for (const [hex, index, , , flags, name] of rows(text)) {
     if (!name || hex?.length !== 32) continue
-    const parsed = addressOf(hex.match(/.{4}/g)!.join(':'), 1)
+    const text = hex.match(/.{4}/g)!.join(':')
+    const parsed = addressOf(text, 1) ?? addressOf(text, 1, name)
     if (parsed)
       out.set(`${name} ${formatHost(parsed)}`, {
         name,

@@ -133,5 +133,6 @@ export function settle(before: Facts, now: Facts): Facts {
     const f = interfaces.get(name)
     if (old.usable && old.managed && !(f?.usable && f.managed)) interfaces.set(name, old)
   }
-  return { ...now, interfaces }
+  if (now.primary !== '') return { ...now, interfaces }
+  return { connectivity: before.connectivity, primary: before.primary, interfaces }
 }

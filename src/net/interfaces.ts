@@ -2,7 +2,7 @@
  * The network of this computer as one value, and what changed between two of them. Pure: host/ makes the
  * snapshots, daemon/ carries the changes on.
  */
-import { addressClass, addressOf } from '../wire/address.ts'
+import { addressOf } from '../wire/address.ts'
 
 export type NetworkSource = 'NetworkManager' | 'networkd' | 'ip' | 'poll'
 export type InterfaceKind =
@@ -87,8 +87,7 @@ export function isContainerName(name: string): boolean {
 
 /** fe80::/10: it means something only together with its interface. */
 export function isLinkLocal(address: string): boolean {
-  const parsed = addressOf(address, 1)
-  return parsed?.family === 6 && addressClass(parsed) === 'link-local'
+  return address.includes(':') && addressOf(address, 1, 'any') !== undefined
 }
 
 /** IPv4 first, then IPv6, link-local IPv6 last; by value within each. */
@@ -96,8 +95,9 @@ export function compareAddresses(a: string, b: string): number {
   const rank = (address: string) => (isLinkLocal(address) ? 2 : address.includes(':') ? 1 : 0)
   const order = rank(a) - rank(b)
   if (order !== 0) return order
-  const x = addressOf(a, 1)?.host ?? []
-  const y = addressOf(b, 1)?.host ?? []
+  const bytes = (address: string) => (addressOf(address, 1) ?? addressOf(address, 1, 'any'))?.host ?? []
+  const x = bytes(a)
+  const y = bytes(b)
   for (let i = 0; i < x.length && i < y.length; i++) if (x[i] !== y[i]) return x[i]! - y[i]!
   return x.length - y.length
 }

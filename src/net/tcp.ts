@@ -96,11 +96,12 @@ export function routeSource(to: Address): Promise<string> {
       socket.close()
       reject(error)
     })
-    socket.connect(to.port, hostText(to), () => {
+    socket.on('connect', () => {
       const { address } = socket.address()
       socket.close()
       resolve(address)
     })
+    socket.connect(to.port, hostText(to))
   })
 }
 
