@@ -117,7 +117,12 @@ export type Properties<K extends ObjectKind> = Value<(typeof objects)[K]['record
 
 // --- methods -----------------------------------------------------------------------------------------
 
-export interface Method<P extends Fields = Fields, R extends Fields = Fields> {
+export type MethodKind = 'call' | 'job' | 'stream'
+export interface Method<
+  P extends Fields = Fields,
+  R extends Fields = Fields,
+  K extends MethodKind = MethodKind
+> {
   readonly doc: string
   readonly params: P
   /** The result of a call or job; one reply of a stream. */
@@ -126,13 +131,15 @@ export interface Method<P extends Fields = Fields, R extends Fields = Fields> {
    * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
    * answers when done, or with `more` also on the way ({Progress}). stream: socket with `more` only.
    */
-  readonly kind: 'call' | 'job' | 'stream'
+  readonly kind: K
   /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
   readonly surfaces: 'all' | 'socket'
   /** It changes something: refused on D-Bus where `[dbus] control = false`. */
   readonly control: boolean
 }
-const method = <const P extends Fields, const R extends Fields>(m: Method<P, R>): Method<P, R> => m
+const method = <const P extends Fields, const R extends Fields, const K extends MethodKind>(
+  m: Method<P, R, K>
+): Method<P, R, K> => m
 
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 

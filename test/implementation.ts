@@ -1,0 +1,241 @@
+/**
+ * A daemon that exists only in memory: the API with fixed answers, for tests of the surfaces and the
+ * command line. `facts` are what it answers with; a test changes them and looks.
+ */
+import type { Call, Implementation, Result, StreamCall } from '../src/api/api.ts'
+import { ApiError, VERSION } from '../src/api/api.ts'
+
+export const ids = {
+  circle: 'c7'.padEnd(52, 'a'),
+  self: `co1thinkpad${'a'.repeat(46)}`,
+  desktop: `co1desktopp${'b'.repeat(46)}`,
+  nas: `co1nasnasna${'c'.repeat(46)}`,
+  phone: `co1phonepho${'d'.repeat(46)}`
+} as const
+export const TICKET = 'coterie1:fixedticketfortests'
+
+const peer = (id: string, name: string) => ({
+  Id: id,
+  Name: name,
+  Circle: ids.circle as string,
+  State: 'unreachable',
+  Reason: 'never-seen',
+  Reachable: false,
+  Addresses: [] as string[],
+  LatencyUSec: 0,
+  Path: '',
+  LastSeenUSec: 0,
+  AsleepSinceUSec: 0
+})
+
+const circle = () => ({ Id: ids.circle as string, Name: 'home', Level: 1, Members: 4 })
+
+export function readyStatus(nowMs: number = Date.now()): Result<'Status'> {
+  return {
+    Device: { Id: ids.self, Name: 'thinkpad', State: 'ready' },
+    Circle: circle(),
+    Circles: [circle()],
+    NetworkSource: 'NetworkManager',
+    DBus: 'owned',
+    Listeners: [
+      { Interface: 'eth0', Address: '192.168.1.5', Port: 24747, Policy: 'announce' },
+      { Interface: 'eth0', Address: 'fe80::5%eth0', Port: 24747, Policy: 'announce' }
+    ],
+    Notes: [],
+    Peers: [
+      {
+        ...peer(ids.desktop, 'desktop'),
+        State: 'reachable',
+        Reason: '',
+        Reachable: true,
+        Addresses: ['tcp://192.168.1.20:24747', 'tcp://[fe80::20%25eth0]:24747'],
+        LatencyUSec: 1234,
+        Path: 'direct'
+      },
+      { ...peer(ids.nas, 'nas'), Reason: 'timeout', LastSeenUSec: (nowMs - 125_000) * 1000 },
+      peer(ids.phone, 'phone')
+    ],
+    Version: VERSION
+  }
+}
+
+/** Before init or join. */
+export function newStatus(): Result<'Status'> {
+  return {
+    Device: { Id: '', Name: 'thinkpad', State: 'new' },
+    Circle: { Id: '', Name: '', Level: 0, Members: 0 },
+    Circles: [],
+    NetworkSource: 'NetworkManager',
+    DBus: 'absent',
+    Listeners: [],
+    Notes: ['There is no session bus here: panels see nothing; start the daemon inside a desktop session.'],
+    Peers: [],
+    Version: VERSION
+  }
+}
+
+export interface Facts {
+  status: Result<'Status'>
+  devices: Result<'Devices'>
+  /** What Watch sends before it waits for the caller to go away. */
+  events: Result<'Watch'>[]
+  /** After the last event: wait (false) or end the stream (true). */
+  watchEnds: boolean
+  /** Thrown by every method, when set. */
+  fault: Error | undefined
+  /** Methods called, with their parameters, in order. */
+  calls: { method: string; params: unknown }[]
+  /** Calls whose caller went away before they were done. */
+  aborted: string[]
+  /** Jobs wait for this before they end; the caller going away ends them too. */
+  gate: Promise<void>
+  /** Called at each abort. */
+  onAborted: (method: string) => void
+}
+
+export function fakeFacts(): Facts {
+  const member = (Id: string, Name: string, Level: number, AddedBy: string, Self = false) => ({
+    Id,
+    Name,
+    Level,
+    AddedBy,
+    Self
+  })
+  const event = (n: number, Type: string, path: string, Kind: string, Properties: object) => ({
+    Cursor: `boot-${n}`,
+    Type,
+    Object: path,
+    Kind,
+    Properties: Properties as { [name: string]: unknown }
+  })
+  const path = `/circle/${ids.circle}/peer/${ids.desktop}`
+  return {
+    status: readyStatus(),
+    devices: {
+      Devices: [
+        member(ids.self, 'thinkpad', 1, '', true),
+        member(ids.desktop, 'desktop', 10, ids.self),
+        member(ids.nas, 'nas', 10, ids.self),
+        member(ids.phone, 'phone', 10, ids.desktop)
+      ]
+    },
+    events: [
+      event(1, 'Added', path, 'Peer', readyStatus().Peers[0]!),
+      event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
+      event(3, 'Gap', '', '', {})
+    ],
+    watchEnds: true,
+    fault: undefined,
+    calls: [],
+    aborted: [],
+    gate: Promise.resolve(),
+    onAborted: () => {}
+  }
+}
+
+export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
+  const called = (method: string, params: unknown) => {
+    facts.calls.push({ method, params })
+    if (facts.fault) throw facts.fault
+  }
+  const gate = (method: string, call: Call) =>
+    new Promise<void>((resolve, reject) => {
+      call.signal.addEventListener('abort', () => {
+        facts.aborted.push(method)
+        facts.onAborted(method)
+        reject(call.signal.reason)
+      })
+      facts.gate.then(resolve)
+    })
+  const find = (name: string) => {
+    const found = facts.status.Peers.find(p => p.Id === name || p.Name === name)
+    if (!found) throw new ApiError('NoSuchPeer', `no member is called ${JSON.stringify(name)}`)
+    return found
+  }
+  return {
+    async Status(params) {
+      called('Status', params)
+      return facts.status
+    },
+    async Peers(params) {
+      called('Peers', params)
+      return { Peers: facts.status.Peers }
+    },
+    async Devices(params) {
+      called('Devices', params)
+      return facts.devices
+    },
+    async Init(params) {
+      called('Init', params)
+      return {
+        Circle: ids.circle,
+        Name: params.Name || 'home',
+        Id: ids.self,
+        Device: params.Device || 'thinkpad',
+        RecoveryCode: '0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ-0000'
+      }
+    },
+    async Invite(params) {
+      called('Invite', params)
+      return { Ticket: TICKET, ExpiresUSec: (Date.now() + 86_400_000) * 1000 }
+    },
+    async Join(params, call) {
+      called('Join', params)
+      call.progress('looking for the device that invited')
+      await gate('Join', call)
+      if (params.Ticket !== TICKET) {
+        throw new ApiError('InvalidTicket', 'the ticket is mistyped: ask for a new one')
+      }
+      return { Circle: ids.circle, Name: 'home', Id: ids.self, Device: params.Device || 'thinkpad' }
+    },
+    async Remove(params) {
+      called('Remove', params)
+      return { Id: find(params.Device).Id }
+    },
+    async Leave(params, call) {
+      called('Leave', params)
+      await gate('Leave', call)
+      return { Told: 2 }
+    },
+    async Ping(params, call) {
+      called('Ping', params)
+      const found = find(params.Peer)
+      if (!found.Reachable) throw new ApiError('Unreachable', `${found.Name} cannot be reached now`)
+      await gate('Ping', call)
+      const count = params.Count || 1
+      return {
+        Id: found.Id,
+        Address: found.Addresses[0]!,
+        LatencyUSec: Array.from({ length: count }, (_, i) => 1200 + i)
+      }
+    },
+    async Watch(params, call: StreamCall<Result<'Watch'>>) {
+      called('Watch', params)
+      for (const event of facts.events) await call.reply(event)
+      if (!facts.watchEnds) {
+        await new Promise<void>((_, reject) => {
+          call.signal.addEventListener('abort', () => {
+            facts.aborted.push('Watch')
+            facts.onAborted('Watch')
+            reject(call.signal.reason)
+          })
+        })
+      }
+    },
+    async Config(params) {
+      called('Config', params)
+      return {
+        Path: '/home/me/.config/coterie/coterie.toml',
+        Values: { network: { port: 24747, only: [] as string[] }, dbus: { control: true } }
+      }
+    },
+    async Reload(params) {
+      called('Reload', params)
+      return {}
+    },
+    async Version(params) {
+      called('Version', params)
+      return { Version: VERSION }
+    }
+  }
+}
