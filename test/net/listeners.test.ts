@@ -218,7 +218,6 @@ if (inside(t, import.meta.url)) {
   })
 
   t.test('a dial into silence has an end and can be cancelled', async t => {
-    const options = { timeoutMs: 200 }
     const reason = (dial: Promise<Link>) => dial.then(String, (error: DialError) => error.reason)
     t.equal(await reason(dialTcp('tcp://192.0.2.99:1', { timeoutMs: 200 })), 'timeout')
     const stop = new AbortController()
