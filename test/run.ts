@@ -24,8 +24,10 @@ const limit = { unit: 120_000, lab: 300_000 }
 const top = new URL('..', import.meta.url).pathname
 process.chdir(top)
 const args = process.argv.slice(2)
-const all = globSync('test/**/*.test.ts').sort()
-const isLab = (file: string) => file.startsWith('test/lab/')
+const all = globSync('test/**/*.test.ts')
+  .filter(file => !file.startsWith('test/campaign/'))
+  .sort()
+const isLab = (file: string) => /^test\/(lab|campaign)\//.test(file)
 const files =
   args.length === 0
     ? [...all.filter(f => !isLab(f)), ...all.filter(isLab)]

@@ -31,10 +31,15 @@ export class Switch {
   constructor(space: Space) {
     this.space = space
   }
-  async plug(host: { name: string; number: number; space: Space }, name: string, lan: Lan): Promise<void> {
+  async plug(
+    host: { name: string; number: number; space: Space },
+    name: string,
+    lan: Lan,
+    card = 0
+  ): Promise<void> {
     const port = `${host.name}-${name}`
-    const card = name === 'eth0' ? 0 : Number(/\d+$/.exec(name)?.[0] ?? 9)
-    const mac = `02:77:00:00:${card.toString(16).padStart(2, '0')}:${host.number.toString(16).padStart(2, '0')}`
+    const hex = (n: number) => n.toString(16).padStart(2, '0')
+    const mac = `02:77:00:00:${hex(card)}:${hex(host.number)}`
     const far = ['name', name, 'address', mac, 'netns', String(host.space.pid)]
     await this.space.ip('link', 'add', 'name', port, 'type', 'veth', 'peer', ...far)
     await this.space.run(`ip link set ${port} master lan-${lan} up`)
@@ -89,6 +94,24 @@ export class Lab {
     const host = this.hosts.get(name)
     if (!host) throw new Error(`the lab has no ${name}`)
     return host
+  }
+
+  /** Hosts by name, for taking apart. */
+  all<const Names extends readonly string[]>(...names: Names): { [I in keyof Names]: Host } {
+    return names.map(name => this.host(name)) as { [I in keyof Names]: Host }
+  }
+  /** Makes a circle of these: the first one begins, the others join by its tickets, as admins; all see each other. */
+  async circle(first: Host, ...others: Host[]): Promise<void> {
+    const hosts = [first, ...others]
+    await Promise.all(hosts.map(host => host.start()))
+    await first.coterie('init --name home')
+    for (const host of others)
+      await host.coterie('join - --yes', await first.coterie('invite --ticket --level 5'))
+    await Promise.all(
+      hosts.flatMap(one =>
+        hosts.filter(h => h !== one).map(other => one.sees(other.name, 'reachable', 30_000))
+      )
+    )
   }
 
   /** Everything that passes a LAN, or one computer's cable (`h3`), from now on. */

@@ -63,6 +63,7 @@ export async function template(suite: Suite): Promise<string> {
     id tester > /dev/null 2>&1 || useradd -m -u 1000 -s /bin/bash tester
     mkdir -p /var/lib/systemd/linger
     touch /var/lib/systemd/linger/tester
+    rm -f /etc/hostname
     : > /etc/machine-id
     systemctl mask ${masked.join(' ')}`
   await run('chroot', [folder, 'sh', '-c', prepare])
