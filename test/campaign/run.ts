@@ -3,7 +3,7 @@
  * into docs/performance.md.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { Lab } from '../lab/lab.ts'
 import { labMissing } from '../lab/missing.ts'
 import { place, type Series, table } from './figures.ts'
@@ -40,7 +40,8 @@ const text = `Measured by \`npm run campaign\` in network namespaces with real N
 ${new Date().toISOString().slice(0, 10)}. A session counts when both ends show the other one \`reachable\`.
 
 ${table(all)}`
-if (failed === 0) writeFileSync(path, place(readFileSync(path, 'utf8'), 'Lab', text))
+const before = existsSync(path) ? readFileSync(path, 'utf8') : '# Performance\n'
+if (failed === 0) writeFileSync(path, place(before, 'Lab', text))
 
 const boxes = spawnSync('node', ['test/run.ts', 'test/campaign/boxes.test.ts'], {
   cwd: top,
