@@ -50,12 +50,12 @@ export class RecordCipher {
     this.#receive = new Direction(aead, keys.receive)
   }
 
-  /** The next record must end with a Rekey frame, and rekeySend follow it. */
+  /** The next record, of whatever length, must end with a Rekey frame, and rekeySend follow it. */
   due(now: number): boolean {
     const { records, bytes, since } = this.#send
     return (
       records >= REKEY_RECORDS - 1 ||
-      bytes >= REKEY_BYTES - RECORD_LIMIT ||
+      bytes >= REKEY_BYTES - 2 * RECORD_LIMIT ||
       (records > 0 && now - since >= REKEY_MS)
     )
   }

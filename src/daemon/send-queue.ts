@@ -35,6 +35,16 @@ class Lane {
     return this.head === this.bodies.length
   }
 
+  /** Returns how many bytes it held. */
+  clear(): number {
+    let bytes = -this.sent
+    for (const body of this.bodies.slice(this.head)) bytes += FRAME_HEADER + body.length
+    this.kinds = []
+    this.bodies = []
+    this.head = this.sent = 0
+    return bytes
+  }
+
   shift(): void {
     this.sent = 0
     if (++this.head === this.bodies.length) {
@@ -89,12 +99,13 @@ export class SendQueue {
     return at
   }
 
+  /** Forgets all but the urgent. */
+  dropRest(): void {
+    const [, messages, bulk] = this.#lanes
+    for (const lane of [messages, bulk]) this.bytes -= lane.clear()
+  }
+
   clear(): void {
-    this.bytes = 0
-    for (const lane of this.#lanes) {
-      lane.kinds = []
-      lane.bodies = []
-      lane.head = lane.sent = 0
-    }
+    for (const lane of this.#lanes) this.bytes -= lane.clear()
   }
 }

@@ -120,10 +120,12 @@ export class Session {
     } else if (this.#queue.bytes >= PLAINTEXT_LIMIT) this.#flush()
   }
 
-  /** Says why, sends what waits, and ends. */
+  /** Says why and ends. What the link does not take at once is lost, unless it is urgent. */
   close(reason: CloseReason): void {
     if (this.#state !== 'open') return
-    this.send(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
+    this.#flush()
+    this.#queue.dropRest()
+    this.#queue.push(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
     this.#state = 'closing'
     this.#flush()
   }
