@@ -84,10 +84,11 @@ async function worker(): Promise<void> {
 /** The file's own process group gets SIGTERM at the limit, and SIGKILL 10 s later. */
 function runFile(file: string): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, skipped: [], failures: [], story: '' }
-  const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const milliseconds = isLab(file) ? limit.lab : limit.unit
+  const env = { ...process.env, TAP_TIMEOUT: String(milliseconds / 1000) }
+  const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env })
   running.add(child)
   let late = ''
-  const milliseconds = isLab(file) ? limit.lab : limit.unit
   const kill = (signal: NodeJS.Signals) => {
     try {
       process.kill(-child.pid!, signal)
