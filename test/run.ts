@@ -135,7 +135,7 @@ function runFile(file: string): Promise<Outcome> {
       resolve()
     })
   })
-  child.stdout.pipe(parser)
+  child.stdout.on('data', chunk => parser.write(chunk)).on('end', () => parser.end())
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', text => (stderr = (stderr + text).slice(-4000)))
   return new Promise(resolve => {
@@ -157,7 +157,9 @@ function runFile(file: string): Promise<Outcome> {
   })
 }
 
-const reason = (text: string | boolean | undefined) => (typeof text === 'string' && text ? `: ${text}` : '')
+function reason(text: string | boolean | undefined): string {
+  return typeof text === 'string' && text ? `: ${text}` : ''
+}
 
 /** What tap says about a failed point, without its stack and source. */
 function detail(point: { diag?: unknown }): string[] {
