@@ -26,6 +26,7 @@ export class Segment {
   #announcements: readonly Uint8Array[] = []
   #timer: NodeJS.Timeout | undefined
   #step = 0
+  #asked = false
   #closed = false
   #ready = false
 
@@ -47,9 +48,10 @@ export class Segment {
     return this.#voices[via].state
   }
 
-  /** From now on these, from the beginning; [] = hear only. */
-  set(announcements: readonly Uint8Array[]): void {
+  /** From now on these, announced from the beginning; [] = hear only. Asks too, unless it has before. */
+  set(announcements: readonly Uint8Array[], ask: boolean): void {
     this.#announcements = announcements
+    if (ask) this.#asked = false
     for (const voice of Object.values(this.#voices)) voice.set(announcements)
     this.#begin()
   }
@@ -107,8 +109,9 @@ export class Segment {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
       if (step < 2 || ssdp.state !== '') mdns.announce()
-      if (step === 0) mdns.query()
-      if (step === 0 || step === 2) ssdp.query()
+      if (step === 0 && !this.#asked) mdns.query()
+      if (step === 0 ? !this.#asked : step === 2) ssdp.query()
+      this.#asked = true
     }
     const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
     this.#timer = setTimeout(() => this.#speak(), wait)
