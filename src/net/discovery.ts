@@ -92,8 +92,11 @@ export class Discovery {
     this.#options = options
   }
 
-  /** The interfaces as they are now; only what differs from before is opened, closed or said anew. */
-  apply(interfaces: readonly DiscoveryInterface[]): void {
+  /**
+   * The interfaces as they are now; only what differs from before is opened, closed or said anew. Settles when
+   * all that can be heard is heard; never rejects.
+   */
+  async apply(interfaces: readonly DiscoveryInterface[]): Promise<void> {
     // What was heard before a change of the network is news after it: the daemon dials again.
     this.#told.clear()
     const wanted = new Map(interfaces.filter(({ policy }) => policy !== 'off').map(one => [one.name, one]))
@@ -107,6 +110,7 @@ export class Discovery {
       if (known === undefined) this.#add(one)
       else this.#change(known, one)
     }
+    await Promise.all(this.#segments().map(({ opened }) => opened))
   }
 
   /**
@@ -121,12 +125,12 @@ export class Discovery {
   query(): void {
     if (performance.now() - this.#askedAt < SPACING) return
     this.#askedAt = performance.now()
-    for (const { segments } of this.#known.values()) for (const segment of segments.values()) segment.query()
+    for (const segment of this.#segments()) segment.query()
   }
 
   /** Takes the names back and closes everything. */
   async stop(): Promise<void> {
-    const segments = [...this.#known.values()].flatMap(known => [...known.segments.values()])
+    const segments = this.#segments()
     this.#known.clear()
     for (const segment of segments) segment.goodbye()
     await setImmediate()
@@ -140,6 +144,10 @@ export class Discovery {
       state[name] = { mdns: stateOf(one, segments, 'mdns'), ssdp: stateOf(one, segments, 'ssdp') }
     }
     return state
+  }
+
+  #segments(): Segment[] {
+    return [...this.#known.values()].flatMap(({ segments }) => [...segments.values()])
   }
 
   #add(one: DiscoveryInterface): void {

@@ -6,7 +6,7 @@
  */
 import { announcementName } from '../wire/announcement.ts'
 import { DnsCoder } from './dns.ts'
-import type { Budget } from './limits.ts'
+import { type Budget, Limits } from './limits.ts'
 import { MulticastSocket } from './multicast.ts'
 import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
@@ -42,6 +42,7 @@ export class Mdns implements Voice {
     this.#socket = new MulticastSocket({
       place,
       group: { address: GROUPS[place.family], port: PORT, ttl: 255 },
+      limits: new Limits(),
       kind: 'group',
       limit: LIMIT,
       concerns: datagram => this.#concerns(datagram),

@@ -21,6 +21,8 @@ export interface SegmentOptions extends SsdpOptions {
 }
 
 export class Segment {
+  /** Settles when it hears, or will not be able to; never rejects. */
+  readonly opened: Promise<void>
   readonly #options: SegmentOptions
   readonly #voices: Record<Via, Voice>
   #announcements: readonly Uint8Array[] = []
@@ -33,7 +35,7 @@ export class Segment {
   constructor(options: SegmentOptions) {
     this.#options = options
     this.#voices = { mdns: this.#open('mdns'), ssdp: this.#open('ssdp') }
-    void Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
+    this.opened = Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
       this.#ready = true
       this.#begin()
     })

@@ -93,6 +93,22 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
     t.strictSame(await capture.stop(), [])
   })
 
+  await t.test(
+    'no unicast where an interface not in use has the same subnet: the route may lead there',
+    async t => {
+      const search = async () => {
+        await a.tell({ fresh: true, apply: [eth0] })
+        await s.shoot({ from: here, ...SSDP, datagrams: [base64(ssdp('search', 5))] })
+        await a.hears(5)
+        return (await a.state()).counters.answered
+      }
+      t.equal(await search(), 1)
+      lan.in('a', 'ip', 'addr', 'add', '10.91.1.200/24', 'dev', 'eth1')
+      t.equal(await search(), 0)
+      lan.in('a', 'ip', 'addr', 'del', '10.91.1.200/24', 'dev', 'eth1')
+    }
+  )
+
   await t.test('listening, or without a circle, nothing is sent and all is heard', async t => {
     await a.tell({ fresh: true })
     const capture = await lan.capture('s', 1, `udp and ether src ${lan.mac('a')}`)
@@ -128,13 +144,36 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
     const packets = await capture.stop()
     const names = packets.map(packet => /PTR ([0-9a-f]{16})\._coterie/.exec(packet)?.[1]).filter(name => name)
     const ports = packets.map(packet => /IP 10\.91\.1\.1\.(\d+) > 239/.exec(packet)?.[1]).filter(port => port)
-    t.equal(new Set(ports).size, 3, 'source ports of SSDP')
-    t.equal(new Set(names).size, 3, 'names')
+    t.equal(new Set(ports).size, 3, `source ports of SSDP: ${ports}`)
+    t.equal(new Set(names).size, 3, `names: ${names}`)
     t.strictSame(
       names,
       [...names].sort((x, y) => names.indexOf(x) - names.indexOf(y)),
       'no old name comes again'
     )
+  })
+
+  await t.test('a flapping interface announces once a second', async t => {
+    await Promise.all([a.tell({ fresh: true }), b.tell({ fresh: true, apply: [eth0] })])
+    const capture = await lan.capture('s', 1, `udp and src host ${lan.address('a')}`)
+    const start = Date.now()
+    for (let i = 0; i < 10; i++) await a.tell({ apply: i % 2 === 0 ? [eth0] : [] })
+    await a.tell({ apply: [eth0] })
+    await b.hears(1, { source: lan.address('a') })
+    await b.hears(1, { source: lan.address('a') })
+    const seconds = (Date.now() - start) / 1000
+    const notifies = (await capture.stop()).filter(packet => packet.includes('NOTIFY'))
+    t.ok(notifies.length <= 1 + seconds, `${notifies.length} in ${seconds.toFixed(1)} s, the last is heard`)
+  })
+
+  await t.test('sixteen circles are all heard, and the bounds hold', async t => {
+    await Promise.all([a.tell({ fresh: true, circles: 16 }), b.tell({ fresh: true, apply: [eth0] })])
+    const capture = await lan.capture('s', 1, `udp port 5353 and ether src ${lan.mac('a')}`)
+    await a.apply(eth0)
+    for (let i = 0; i < 16; i++) await b.hears(1, { source: lan.address('a') })
+    const own = await capture.stop()
+    t.ok(own.length <= 8, `${own.length} mDNS packets`)
+    await a.tell({ circles: 1 })
   })
 
   await t.test('a flood of garbage', async t => {

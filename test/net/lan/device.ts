@@ -75,7 +75,7 @@ async function obey(command: Command): Promise<void> {
   if (command.apply) {
     const interfaces = command.apply.map(interfaceOf)
     say({ applied: true })
-    discovery.apply(interfaces)
+    await discovery.apply(interfaces)
   }
   if (command.rotate) discovery.rotate()
   if (command.query) discovery.query()
