@@ -1,0 +1,56 @@
+/** Values of the API as dbus-next takes them. */
+
+import { signature } from '../api/introspection.ts'
+import type { Fields, Type } from '../api/types.ts'
+import { Variant } from '../host/bus.ts'
+
+type Values = { readonly [name: string]: unknown }
+export type Dict = { [name: string]: Variant }
+
+/** D-Bus strings hold no NUL; what came from elsewhere may. */
+const text = (value: unknown) => String(value).replaceAll('\0', '\ufffd')
+
+/** A value of a type of the API; 64-bit integers become BigInt. */
+export function toBus(type: Type, value: unknown): unknown {
+  switch (type.kind) {
+    case 'string':
+      return text(value)
+    case 'uint64':
+      return BigInt(value as number)
+    case 'list':
+      return (value as unknown[]).map(item => toBus(type.item, item))
+    case 'record':
+      return dict(type.fields, value as Values)
+    case 'object':
+      return freeDict(value as Values)
+    default:
+      return value
+  }
+}
+
+/** Those of the fields that `values` has, as a{sv}. */
+export function dict(fields: Fields, values: Values): Dict {
+  const entries = Object.entries(fields).filter(([name]) => values[name] !== undefined)
+  return Object.fromEntries(entries.map(([name, f]) => [name, variant(f.type, values[name])]))
+}
+
+export const variant = (type: Type, value: unknown): Variant =>
+  new Variant(signature(type), toBus(type, value))
+
+/** A free object: t or x for whole numbers, as for lists of strings alone, else av; null is left out. */
+function freeDict(values: Values): Dict {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(entries.map(([name, value]) => [text(name), free(value)]))
+}
+
+function free(value: unknown): Variant {
+  if (typeof value === 'boolean') return new Variant('b', value)
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) return new Variant('d', value)
+  if (typeof value === 'number') return new Variant(value < 0 ? 'x' : 't', BigInt(value))
+  if (Array.isArray(value)) {
+    if (value.every(item => typeof item === 'string')) return new Variant('as', value.map(text))
+    return new Variant('av', value.map(free))
+  }
+  if (typeof value === 'object' && value !== null) return new Variant('a{sv}', freeDict(value as Values))
+  return new Variant('s', text(value ?? ''))
+}
