@@ -31,8 +31,9 @@ export interface Incoming {
   unread: string
 }
 
-/** Longer messages are skipped without being held in memory; nothing that speaks to us needs more. */
-export const LONGEST = 4 * 1024 * 1024
+/** Longer messages are skipped without being held in memory: calls to us, and all others. */
+const LONGEST_CALL = 1024 * 1024
+const LONGEST = 16 * 1024 * 1024
 /** A bus that does not read is given up when this much waits for it. */
 const MOST_WAITING = 64 * 1024 * 1024
 const LONGEST_HEADER = 256 * 1024
@@ -128,7 +129,7 @@ export class BusConnection {
     const header = 16 + ((u32(12) + 7) & ~7)
     if (u32(12) > LONGEST_HEADER) throw new Error('the bus sends no D-Bus messages')
     const length = header + u32(4)
-    const tooLong = length > LONGEST
+    const tooLong = length > (rest[1] === TYPE.call ? LONGEST_CALL : LONGEST)
     if (rest.length < (tooLong ? header : length)) return false
     this.#rest = rest.subarray(tooLong ? header : length)
     if (tooLong) this.#skip = length - header
@@ -157,7 +158,7 @@ function decode(bytes: Buffer, tooLong: boolean): Incoming {
     sender: text(7),
     signature: text(8),
     body: [],
-    unread: tooLong ? `longer than ${LONGEST} bytes` : ''
+    unread: tooLong ? 'it is too long' : ''
   }
   if (tooLong || message.signature === '') return message
   try {
