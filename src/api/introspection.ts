@@ -34,6 +34,8 @@ export function signature(type: Type): string {
 export interface Argument {
   readonly name: string
   readonly signature: string
+  /** Of what the API defines; absent in the standard interfaces. */
+  readonly type?: Type
   readonly doc: string
 }
 interface BusMethod {
@@ -80,7 +82,12 @@ const jobArgument = (result: Fields): Argument => ({
 })
 
 function args(fields: Fields): Argument[] {
-  return Object.entries(fields).map(([name, f]) => ({ name, signature: signature(f.type), doc: f.doc }))
+  return Object.entries(fields).map(([name, f]) => ({
+    name,
+    signature: signature(f.type),
+    type: f.type,
+    doc: f.doc
+  }))
 }
 
 function mapEntries<A, B>(of: { readonly [name: string]: A }, to: (a: A) => B): { [name: string]: B } {

@@ -10,8 +10,8 @@ export type Dict = { [name: string]: Variant }
 /** D-Bus strings hold no NUL; what came from elsewhere may. */
 const text = (value: unknown) => String(value).replaceAll('\0', '\ufffd')
 
-/** A value of a type of the API; 64-bit integers become BigInt. */
-export function toBus(type: Type, value: unknown): unknown {
+/** A value of a type of the API; 64-bit integers become BigInt. `inside`: the fields of a free object, if known. */
+export function toBus(type: Type, value: unknown, inside?: Fields): unknown {
   switch (type.kind) {
     case 'string':
       return text(value)
@@ -22,20 +22,19 @@ export function toBus(type: Type, value: unknown): unknown {
     case 'record':
       return dict(type.fields, value as Values)
     case 'object':
-      return freeDict(value as Values)
+      return inside ? dict(inside, value as Values) : freeDict(value as Values)
     default:
       return value
   }
 }
 
 /** Those of the fields that `values` has, as a{sv}. */
-export function dict(fields: Fields, values: Values): Dict {
+export function dict(fields: Fields, values: Values, inside?: Fields): Dict {
   const entries = Object.entries(fields).filter(([name]) => values[name] !== undefined)
-  return Object.fromEntries(entries.map(([name, f]) => [name, variant(f.type, values[name])]))
+  return Object.fromEntries(
+    entries.map(([name, { type }]) => [name, new Variant(signature(type), toBus(type, values[name], inside))])
+  )
 }
-
-export const variant = (type: Type, value: unknown): Variant =>
-  new Variant(signature(type), toBus(type, value))
 
 /** A free object: t or x for whole numbers, as for lists of strings alone, else av; null is left out. */
 function freeDict(values: Values): Dict {

@@ -155,6 +155,10 @@ export class Bus {
     return answer === 1 || answer === 4 ? 'owned' : 'taken'
   }
 
+  async releaseName(name: string): Promise<void> {
+    await this.call({ ...driver, member: 'ReleaseName', signature: 's', body: [name] })
+  }
+
   /**
    * All method calls to us. `undefined` answers UnknownMethod; a thrown BusError goes to the caller, anything
    * else is logged and goes as "internal error".
