@@ -8,13 +8,16 @@ type Values = { readonly [name: string]: unknown }
 export type Dict = { [name: string]: Variant }
 
 /** D-Bus strings hold no NUL; what came from elsewhere may. */
-const text = (value: unknown) => String(value).replaceAll('\0', '\ufffd')
+const text = (value: string) => value.replaceAll('\0', '\ufffd')
 
-/** A value of a type of the API; 64-bit integers become BigInt. `inside`: the fields of a free object, if known. */
+/**
+ * A value of a type of the API; 64-bit integers become BigInt. `inside`: the fields of a free object, if known.
+ * Throws TypeError or RangeError when the value is not of the type.
+ */
 export function toBus(type: Type, value: unknown, inside?: Fields): unknown {
   switch (type.kind) {
     case 'string':
-      return text(value)
+      return text(value as string)
     case 'uint64':
       return BigInt(value as number)
     case 'list':
@@ -51,5 +54,5 @@ function free(value: unknown): Variant {
     return new Variant('av', value.map(free))
   }
   if (typeof value === 'object' && value !== null) return new Variant('a{sv}', freeDict(value as Values))
-  return new Variant('s', text(value ?? ''))
+  return new Variant('s', text(String(value ?? '')))
 }

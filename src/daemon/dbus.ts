@@ -14,7 +14,7 @@ import { BusObjects } from './bus-objects.ts'
 import { toBus } from './bus-values.ts'
 import type { EventRecord } from './events.ts'
 import { Jobs } from './jobs.ts'
-import { type Clock, Pace } from './pace.ts'
+import { type Clock, Pace, realClock } from './pace.ts'
 import type { Publisher } from './publisher.ts'
 
 const ERROR = 'org.freedesktop.DBus.Error'
@@ -35,6 +35,7 @@ export class DBusSurface {
   readonly #control: () => boolean
   readonly #log: Log
   readonly #onState: (state: BusState) => void
+  readonly #clock: Clock
   readonly #objects: BusObjects
   readonly #jobs: Jobs
   readonly #pace: Pace
@@ -65,8 +66,10 @@ export class DBusSurface {
     this.#log = options.log
     this.#onState = options.onState
     this.#objects = new BusObjects(options.publisher)
-    this.#jobs = new Jobs(options)
-    this.#pace = new Pace(INTERVAL_MS, (path, changed) => this.#changed(path, changed), options.clock)
+    this.#clock = options.clock ?? realClock
+    this.#jobs = new Jobs({ ...options, clock: this.#clock })
+    const tell = (path: string, changed: Values) => this.#guard(() => this.#changed(path, changed))
+    this.#pace = new Pace(INTERVAL_MS, tell, this.#clock)
     this.#bus.onUp(() => this.#claim())
     this.#bus.onDown(() => this.#become('absent'))
   }
@@ -77,7 +80,7 @@ export class DBusSurface {
     this.#bus.serve(m => this.#answer(m))
     this.#ends = [
       this.#publisher.subscribe(events => {
-        for (const event of events) this.#tell(event)
+        for (const event of events) this.#guard(() => this.#tell(event))
       }),
       this.#bus.watchName(INTERFACE, owner => this.#owner(owner))
     ]
@@ -147,6 +150,14 @@ export class DBusSurface {
       this.#pace.flush(path)
       const args = signals[Type]?.args ?? []
       this.#emit(path, name, Type, args, this.#objects.args(args, kind, path, Properties))
+    }
+  }
+
+  #guard(tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      this.#log('error', 'a change could not be told on D-Bus', { error: storyOf(error) })
     }
   }
 
@@ -241,17 +252,16 @@ export class DBusSurface {
     if (method.kind === 'job') return [ROOT + this.#jobs.start(m.sender, name, params)]
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => {} }
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      const timeout = () => reject(new ApiError('Timeout', `${name} was not done within ${CALL_MS / 1000} s`))
-      timer = setTimeout(timeout, CALL_MS)
-    })
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const inTime = this.#clock.after(CALL_MS, () =>
+      reject(new ApiError('Timeout', `${name} was not done within ${CALL_MS / 1000} s`))
+    )
     try {
       const work = invoke(this.#implementation, name, params, call as never, this.#log)
       const result = (await Promise.race([work, late])) as unknown as Values
       return Object.entries(method.result).map(([field, f]) => toBus(f.type, result[field]))
     } finally {
-      clearTimeout(timer)
+      inTime()
       controller.abort()
     }
   }
@@ -276,10 +286,10 @@ export class DBusSurface {
       return new BusError(`${INTERFACE}.Error.${error.code}`, text)
     }
     if (error instanceof InvalidValue) return this.#error(new ApiError('InvalidValue', error.message), m)
-    const story = error instanceof Error ? error.stack : String(error)
-    this.#log('error', `${m.interface}.${m.member} failed by a fault of ours`, { error: story })
+    this.#log('error', `${m.interface}.${m.member} failed by a fault of ours`, { error: storyOf(error) })
     return new BusError(`${INTERFACE}.Error.Internal`, 'internal error')
   }
 }
 
 const joined = (args: readonly Argument[]) => args.map(a => a.signature).join('')
+const storyOf = (error: unknown) => (error instanceof Error ? error.stack : String(error))

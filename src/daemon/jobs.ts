@@ -6,6 +6,7 @@
 import type { ApiError, Implementation, MethodName } from '../api/api.ts'
 import { type Bus, BusError } from '../host/bus.ts'
 import { invoke, type Log } from './answer.ts'
+import type { Clock } from './pace.ts'
 import type { Publisher } from './publisher.ts'
 
 const KEEP_MS = 60_000
@@ -17,7 +18,8 @@ interface Job {
   readonly method: MethodName
   readonly controller: AbortController
   state: 'running' | 'done' | 'failed' | 'cancelled'
-  forget: NodeJS.Timeout | undefined
+  /** Ends the wait to forget it. */
+  keep: (() => void) | undefined
 }
 
 export class Jobs {
@@ -25,16 +27,24 @@ export class Jobs {
   readonly #publisher: Publisher
   readonly #implementation: Implementation
   readonly #log: Log
+  readonly #clock: Clock
   readonly #jobs = new Map<string, Job>()
   /** Ends the watch on a caller's name. */
   readonly #callers = new Map<string, () => void>()
   #last = 0
 
-  constructor(options: { bus: Bus; publisher: Publisher; implementation: Implementation; log: Log }) {
+  constructor(options: {
+    bus: Bus
+    publisher: Publisher
+    implementation: Implementation
+    log: Log
+    clock: Clock
+  }) {
     this.#bus = options.bus
     this.#publisher = options.publisher
     this.#implementation = options.implementation
     this.#log = options.log
+    this.#clock = options.clock
   }
 
   /** Returns the path of the new job; `params` have been checked. */
@@ -50,7 +60,7 @@ export class Jobs {
       method,
       controller: new AbortController(),
       state: 'running',
-      forget: undefined
+      keep: undefined
     }
     this.#jobs.set(path, job)
     this.#publish(path, job, '', {})
@@ -102,7 +112,7 @@ export class Jobs {
     this.#publish(path, job, '', result)
     this.#publisher.signal('Finished', path, { State: state, Result: result })
     if (state === 'cancelled') job.controller.abort()
-    job.forget = setTimeout(() => this.#forget(path, job), KEEP_MS)
+    job.keep = this.#clock.after(KEEP_MS, () => this.#forget(path, job))
   }
 
   #gone(caller: string): void {
@@ -112,7 +122,7 @@ export class Jobs {
   }
 
   #forget(path: string, job: Job): void {
-    clearTimeout(job.forget)
+    job.keep?.()
     this.#jobs.delete(path)
     this.#publisher.remove(path)
     if (job.state === 'running') {
