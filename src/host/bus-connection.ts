@@ -1,19 +1,18 @@
 /**
  * One connection to a message bus: the socket, EXTERNAL authentication and framing (D-Bus specification,
- * "Authentication Protocol", "Message Format"). dbus-next marshals; its own connection is not used because
+ * "Authentication Protocol", "Message Format"). dbus-next unmarshals; its own connection is not used because
  * what it cannot decode (a file descriptor index without descriptors, which any client may send) ends the
  * process, and because it reads messages of any size into memory.
  */
 
 import { connect, type Socket } from 'node:net'
 import DBusBuffer from 'dbus-next/lib/dbus-buffer.js'
-import { marshallMessage, messageToJsFmt } from 'dbus-next/lib/marshall-compat.js'
-import { type Fields, Message } from 'dbus-next/lib/message-type.js'
+import { messageToJsFmt } from 'dbus-next/lib/marshall-compat.js'
+import { encode, type Outgoing } from './bus-encode.ts'
 
 export const TYPE = { call: 1, reply: 2, error: 3, signal: 4 } as const
 export const FLAG = { noReply: 1, noAutoStart: 2 } as const
 
-export type Outgoing = Omit<Fields, 'serial'>
 /** A message as it came; absent header fields are ''. */
 export interface Incoming {
   type: number
@@ -69,8 +68,8 @@ export class BusConnection {
   }
 
   /** Throws Error when a name, path or value cannot be said on D-Bus. */
-  send(fields: Fields): void {
-    const [bytes] = marshallMessage(new Message(fields))
+  send(message: Outgoing, serial: number): void {
+    const bytes = encode(message, serial)
     if (this.#socket.destroyed || !this.#socket.writable) return
     if (!this.#corked) {
       this.#corked = true

@@ -5,7 +5,8 @@
 
 import { Variant } from 'dbus-next/lib/variant.js'
 import { busSockets, defaultAddress } from './bus-address.ts'
-import { BusConnection, FLAG, type Incoming, type Outgoing, TYPE } from './bus-connection.ts'
+import { BusConnection, FLAG, type Incoming, TYPE } from './bus-connection.ts'
+import type { Outgoing } from './bus-encode.ts'
 import { Matches, type MatchRule } from './bus-matches.ts'
 
 export type { MatchRule }
@@ -304,7 +305,7 @@ export class Bus {
   #send(fields: Outgoing, strict = false): number {
     this.#serial = (this.#serial % 0xffffffff) + 1
     try {
-      this.#connection?.send({ ...fields, serial: this.#serial })
+      this.#connection?.send(fields, this.#serial)
     } catch (error) {
       if (strict) throw error
       this.#log('error', 'a D-Bus message could not be made', { error, fields })
