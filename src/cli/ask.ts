@@ -6,10 +6,17 @@ import { Failure, UsageError } from './run.ts'
 /** Bytes, more than any ticket has; a file of another kind is not read into memory. */
 const INPUT_MAX = 64 * 1024
 
-/** Rejects Failure when the answer is no, UsageError naming --yes when nobody can answer. */
+/** Throws UsageError naming --yes when nobody can answer. */
+export function needTerminal(command: string): void {
+  if (!process.stdin.isTTY) {
+    throw new UsageError(
+      `there is no terminal to ask on; say --yes if you are sure: coterie ${command} … --yes`
+    )
+  }
+}
+
+/** Rejects Failure, saying `otherwise`, when the answer is no. */
 export async function confirm(question: string, otherwise: string): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw new UsageError(`there is no terminal to ask on; say --yes to go on: ${question}`)
   const answer = await line(`${question} [y/N] `)
   if (!/^y(es)?$/i.test(answer.trim())) throw new Failure(otherwise)
 }

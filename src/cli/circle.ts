@@ -2,8 +2,8 @@
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { ApiError } from '../api/api.ts'
-import { confirm, readTicket } from './ask.ts'
-import { err, json, lookOf, out, printable, table } from './print.ts'
+import { confirm, needTerminal, readTicket } from './ask.ts'
+import { err, json, lookOf, out, printable, progressLine, table } from './print.ts'
 import { qrLines } from './qr.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { count, level, parseSpan, shortId, span } from './words.ts'
@@ -55,13 +55,13 @@ const init = (options: { name?: string; device?: string; json?: boolean }) =>
 
 function initLines(made: Result<'Init'>): string[] {
   const look = lookOf(process.stdout)
-  const bar = look.mark('┃', '|')
+  const bar = look.terminal ? `${look.yellow(look.mark('┃', '|'))} ` : ''
   return [
     `The circle ${look.bold(printable(made.Name))} is ready. Its first device is this one, ${look.bold(printable(made.Device))}.`,
     '',
     look.bold('Recovery code'),
     '',
-    `  ${look.yellow(bar)} ${look.bold(made.RecoveryCode)}`,
+    `  ${bar}${look.bold(made.RecoveryCode)}`,
     '',
     'Write it down on paper, now, and keep the paper away from this computer.',
     'It is shown this once and stored nowhere. If this device is ever lost or stolen, the code',
@@ -135,16 +135,6 @@ async function join(from: string, options: { device?: string; json?: boolean }):
   })
 }
 
-/** One line on stderr that is written over; nothing where stderr is no terminal. */
-export function progressLine(): { show: (sentence: string) => void; clear: () => void } {
-  const { terminal, columns, dim } = lookOf(process.stderr)
-  if (!terminal) return { show: () => {}, clear: () => {} }
-  return {
-    show: sentence => process.stderr.write(`\r\x1b[K${dim(printable(sentence).slice(0, columns - 1))}`),
-    clear: () => process.stderr.write('\r\x1b[K')
-  }
-}
-
 const devices = (options: { circle?: string; json?: boolean }) =>
   withDaemon(async client => {
     const result = await client.call('Devices', circleOf(options))
@@ -161,32 +151,35 @@ const devices = (options: { circle?: string; json?: boolean }) =>
     for (const line of table(look, ['NAME', 'LEVEL', 'ID', '', ''], rows)) out(line)
   })
 
-const remove = (device: string, options: { circle?: string; json?: boolean; yes?: boolean }) =>
-  withDaemon(async client => {
+async function remove(device: string, options: { circle?: string; json?: boolean; yes?: boolean }) {
+  if (!options.yes) needTerminal('remove')
+  await withDaemon(async client => {
     if (!options.yes) {
-      await confirm(
-        `Remove ${printable(device)} for ever? It can come back only by joining anew.`,
-        'nothing was removed'
-      )
+      const { Devices } = await client.call('Devices', circleOf(options))
+      const meant = Devices.filter(d => d.Id === device || shortId(d.Id) === device || d.Name === device)
+      const named =
+        meant.length === 1 ? `${printable(meant[0]!.Name)} (${shortId(meant[0]!.Id)})` : printable(device)
+      await confirm(`Remove ${named} for ever? It can come back only by joining anew.`, 'nothing was removed')
     }
     const removed = await client.call('Remove', { ...circleOf(options), Device: device })
     if (options.json) json(removed)
     else out(`${printable(device)} (${shortId(removed.Id)}) is removed.`)
   })
+}
 
-const leave = (options: { circle?: string; json?: boolean; yes?: boolean }) =>
-  withDaemon(async client => {
-    if (!options.yes) {
-      await confirm(
-        `Leave ${printable(options.circle ?? 'the circle')} and forget its keys? Coming back takes a new invitation.`,
-        'nothing was changed'
-      )
-    }
+async function leave(options: { circle?: string; json?: boolean; yes?: boolean }) {
+  if (!options.yes) {
+    needTerminal('leave')
+    await confirm(
+      `Leave ${printable(options.circle ?? 'the circle')} and forget its keys? Coming back takes a new invitation.`,
+      'nothing was changed'
+    )
+  }
+  await withDaemon(async client => {
     const waiting = progressLine()
     const left = await client.call('Leave', circleOf(options), waiting.show).finally(waiting.clear)
-    if (options.json) json(left)
-    else
-      out(
-        `This device has left; ${left.Told === 0 ? 'no other device knows yet' : `${count(left.Told, 'other device')} know${left.Told === 1 ? 's' : ''}`}.`
-      )
+    if (options.json) return void json(left)
+    const others = `${count(left.Told, 'other device')} ${left.Told === 1 ? 'knows' : 'know'}`
+    out(`This device has left; ${left.Told === 0 ? 'no other device knows it yet' : others}.`)
   })
+}

@@ -1,7 +1,6 @@
 /** Commands about the other devices as seen from here: status, peers, watch, ping. */
 import type { Command } from 'commander'
-import { progressLine } from './circle.ts'
-import { json, jsonLine, lookOf, out, printable, table } from './print.ts'
+import { json, jsonLine, lookOf, out, printable, progressLine, table } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { peerRow, statusLines } from './status.ts'
 import { EventLines } from './watch.ts'

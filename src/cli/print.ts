@@ -43,6 +43,16 @@ export const jsonLine = (value: unknown): boolean => out(JSON.stringify(value))
 export const printable = (text: string): string =>
   text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 
+/** One line on stderr that is written over; nothing where stderr is no terminal. */
+export function progressLine(): { show: (sentence: string) => void; clear: () => void } {
+  const { terminal, columns, dim } = lookOf(process.stderr)
+  if (!terminal) return { show: () => {}, clear: () => {} }
+  return {
+    show: sentence => process.stderr.write(`\r\x1b[K${dim(printable(sentence).slice(0, columns - 1))}`),
+    clear: () => process.stderr.write('\r\x1b[K')
+  }
+}
+
 /** Columns a text takes in a terminal. */
 export function width(text: string): number {
   let columns = 0

@@ -7,6 +7,9 @@ import type { Look } from './print.ts'
 import { aligned, printable, wrapped } from './print.ts'
 import { address, ago, count, latency, level, reason, shortId } from './words.ts'
 
+/** `12.3 ms` and shorter end in one column. */
+const LATENCY_COLUMNS = 7
+
 type Status = Result<'Status'>
 type Peer = Status['Peers'][number]
 
@@ -25,11 +28,13 @@ export function statusLines(status: Status, look: Look, nowUSec: number): string
   return blocks.filter(lines => lines.length > 0).flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]))
 }
 
-function heading({ Device, Circle }: Status, look: Look): string[] {
+function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
   const name = look.bold(printable(Device.Name))
   if (!Circle.Id) return [`${name} is in no circle yet.`]
-  const facts = [level(Circle.Level), `one of ${count(Circle.Members, 'device')}`, shortId(Device.Id)]
-  if (Circle.Members === 1) facts[1] = 'the only device so far'
+  const near = Peers.filter(p => p.Reachable).length
+  const company =
+    Circle.Members <= 1 ? 'the only device so far' : `${near} of ${count(Peers.length, 'other')} reachable`
+  const facts = [level(Circle.Level), shortId(Device.Id), company]
   const lines = [
     `${name} in the circle ${look.bold(printable(Circle.Name))}`,
     look.dim(facts.join(look.mark(' · ', ', ')))
@@ -104,15 +109,26 @@ export function peerRow(peer: Peer, look: Look, nowUSec: number): string[] {
   const way = peer.Path && peer.Path !== 'direct' ? ` (${peer.Path})` : ''
   switch (peer.State) {
     case 'reachable':
-      return [look.bold(name), look.green('reachable'), latency(peer.LatencyUSec), at + way]
+      return [
+        look.bold(name),
+        look.green('reachable'),
+        latency(peer.LatencyUSec).padStart(LATENCY_COLUMNS),
+        at + way
+      ]
     case 'suspect':
-      return [look.bold(name), look.yellow('suspect'), latency(peer.LatencyUSec), at + way]
+      return [
+        look.bold(name),
+        look.yellow('suspect'),
+        latency(peer.LatencyUSec).padStart(LATENCY_COLUMNS),
+        at + way
+      ]
     case 'asleep':
       return [name, look.dim('asleep'), '', look.dim(`for ${since(peer.AsleepSinceUSec, nowUSec)}`)]
     default: {
       const seen = peer.LastSeenUSec ? `last seen ${ago(peer.LastSeenUSec, nowUSec)}` : ''
       const why = peer.Reason ? reason(peer.Reason) : ''
-      const both = seen && why && peer.Reason !== 'never-seen' ? `${seen}, ${why}` : seen || why
+      const both =
+        seen && why && peer.Reason !== 'never-seen' ? seen + look.mark(' · ', ', ') + why : seen || why
       return [name, look.dim(peer.State), '', look.dim(both)]
     }
   }
@@ -121,20 +137,28 @@ export function peerRow(peer: Peer, look: Look, nowUSec: number): string[] {
 /** "since 2 min ago" would be two words too many. */
 const since = (atUSec: number, nowUSec: number): string => ago(atUSec, nowUSec).replace(/ ago$/, '')
 
-function underneath(status: Status, look: Look): string[] {
-  const rows: string[][] = []
-  const label = (text: string) => look.dim(text)
-  for (const [i, l] of status.Listeners.entries()) {
-    const port = `${l.Address.includes(':') ? `[${l.Address}]` : l.Address}:${l.Port}`
-    rows.push([label(i === 0 ? 'Listening' : ''), l.Interface, port, look.dim(l.Policy)])
-  }
-  if (rows.length === 0 && status.Circle.Id) rows.push([label('Listening'), look.yellow('nowhere')])
-  const lines = aligned(rows, '  ')
-  const bus = { owned: 'on the session bus', taken: 'bus name taken', absent: 'no session bus' }[status.DBus]
-  const stands = [
-    `network by ${status.NetworkSource || 'nothing'}`,
-    bus ?? status.DBus,
-    `version ${status.Version}`
+/** One row an interface: its addresses, and whether others on it may find this device. */
+function underneath({ Circle, Listeners, NetworkSource, DBus, Version }: Status, look: Look): string[] {
+  const groups = Map.groupBy(Listeners, l => `${l.Interface} ${l.Port} ${l.Policy}`)
+  const ports = new Set(Listeners.map(l => l.Port))
+  const rows = [...groups.values()].map((group, i) => {
+    const { Interface, Port, Policy } = group[0]!
+    const addresses = group.map(l => l.Address.replace(/%.*/, '')).join(', ')
+    const policy = Policy === 'announce' ? 'announcing' : Policy === 'listen' ? 'listening only' : Policy
+    return [
+      look.dim(i === 0 ? 'Listening' : ''),
+      Interface,
+      addresses,
+      look.dim(ports.size > 1 ? `port ${Port}, ${policy}` : policy)
+    ]
+  })
+  if (rows.length === 0 && Circle.Id) rows.push([look.dim('Listening'), look.yellow('nowhere')])
+  const facts = [
+    ...(ports.size === 1 ? [`port ${[...ports][0]}`] : []),
+    `network by ${NetworkSource || 'nothing'}`,
+    { owned: 'on the session bus', taken: 'name on the session bus taken', absent: 'no session bus' }[DBus] ??
+      DBus,
+    `version ${Version}`
   ]
-  return [...lines, `  ${look.dim(stands.join(look.mark(' · ', ', ')))}`]
+  return [...aligned(rows, '  '), `  ${look.dim(facts.join(look.mark(' · ', ', ')))}`]
 }
