@@ -240,7 +240,7 @@ class NodeKey implements AeadKey {
     } catch {
       return undefined
     }
-    return plaintext
+    return plain(plaintext)
   }
 }
 
@@ -260,7 +260,7 @@ class SodiumKey implements AeadKey {
 
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
     if (sealed.length < TAG) return undefined
-    const plaintext = Buffer.allocUnsafe(sealed.length - TAG)
+    const plaintext = plain(Buffer.allocUnsafe(sealed.length - TAG))
     const ad = aad.length > 0 ? aad : null
     try {
       this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, ad, nonce, this.#key)

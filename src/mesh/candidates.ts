@@ -1,0 +1,146 @@
+/** Where a peer may be: every address we were told, by whom, how it went, and in which order to try them. */
+import type { Address } from '../wire/address.ts'
+import { addressClass, formatAddress, parseAddress, sameHost, sameSubnet } from '../wire/address.ts'
+
+/** Best first: what the user wrote, what was heard a moment ago, what worked once, what others say. */
+const SOURCES = ['static', 'announcement', 'known', 'gossip', 'inbound'] as const
+export type Source = (typeof SOURCES)[number]
+
+/** Addresses kept of each source. The user's own are not bounded by us. */
+const LIMITS: Record<Source, number> = {
+  static: Infinity,
+  announcement: 8,
+  known: 8,
+  gossip: 16,
+  inbound: 4
+}
+
+export interface Candidate {
+  /** Canonical. */
+  readonly text: string
+  readonly address: Address
+  /** When each source last named it. */
+  readonly sources: Map<Source, number>
+  workedAt: number
+  /** Attempts that failed since it last worked. */
+  failures: number
+  /** When the last attempt began. */
+  triedAt: number
+}
+
+export class Candidates {
+  readonly #all = new Map<string, Candidate>()
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  get(text: string): Candidate | undefined {
+    return this.#all.get(text)
+  }
+
+  /** Adds or refreshes one. `none`: that is no address. */
+  offer(now: number, text: string, source: Source): 'new' | 'known' | 'none' {
+    const address = parseAddress(text)
+    if (address === undefined) return 'none'
+    const canonical = formatAddress(address)
+    const found = this.#all.get(canonical)
+    if (found !== undefined) {
+      found.sources.set(source, now)
+      return 'known'
+    }
+    this.#all.set(canonical, {
+      text: canonical,
+      address,
+      sources: new Map([[source, now]]),
+      workedAt: -Infinity,
+      failures: 0,
+      triedAt: -Infinity
+    })
+    this.#bound(source)
+    return 'new'
+  }
+
+  /** What a source says now is all that it says. True when that brought an address never heard before. */
+  replace(now: number, texts: readonly string[], source: Source): boolean {
+    for (const candidate of this.#all.values()) this.#withdraw(candidate, source)
+    let fresh = false
+    for (const text of texts) if (this.offer(now, text, source) === 'new') fresh = true
+    return fresh
+  }
+
+  worked(now: number, text: string): void {
+    this.offer(now, text, 'known')
+    const candidate = this.#all.get(text)
+    if (candidate === undefined) return
+    candidate.workedAt = now
+    candidate.failures = 0
+  }
+
+  /** The address to show for a session: one that came in is from a port nobody listens on. */
+  dialable(session: { address: string; outgoing: boolean }): string {
+    if (session.outgoing) return session.address
+    const remote = parseAddress(session.address)
+    if (remote === undefined) return session.address
+    for (const candidate of this.#all.values()) {
+      if (sameHost(candidate.address, remote)) return candidate.text
+    }
+    return session.address
+  }
+
+  /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
+  ranked(own: readonly Address[]): Candidate[] {
+    const ours = new Set(own.map(formatAddress))
+    const scored = [...this.#all.values()]
+      .filter(candidate => !ours.has(candidate.text))
+      .map(candidate => ({ candidate, score: score(candidate, own) }))
+      .sort((a, b) => compare(a.score, b.score) || (a.candidate.text < b.candidate.text ? -1 : 1))
+      .map(({ candidate }) => candidate)
+    return alternate(scored)
+  }
+
+  #withdraw(candidate: Candidate, source: Source): void {
+    candidate.sources.delete(source)
+    if (candidate.sources.size === 0) this.#all.delete(candidate.text)
+  }
+
+  #bound(source: Source): void {
+    const named = [...this.#all.values()].filter(candidate => candidate.sources.has(source))
+    if (named.length <= LIMITS[source]) return
+    const oldest = named.reduce((a, b) => (b.sources.get(source)! < a.sources.get(source)! ? b : a))
+    this.#withdraw(oldest, source)
+  }
+}
+
+/**
+ * Lower is better, from the left: does it not fail every time, did it work last, is it on a link we are on,
+ * is it near, who says so.
+ */
+function score(candidate: Candidate, own: readonly Address[]): number[] {
+  const near = own.some(address => sameSubnet(address, candidate.address))
+  const distance = { 'link-local': 0, private: 1, global: 2, loopback: 3 }[addressClass(candidate.address)]
+  const source = SOURCES.findIndex(name => candidate.sources.has(name))
+  return [Math.min(candidate.failures, 3), -candidate.workedAt, near ? 0 : 1, distance, source]
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < a.length; i++) {
+    // not a difference: two infinities have none
+    if (a[i]! !== b[i]!) return a[i]! < b[i]! ? -1 : 1
+  }
+  return 0
+}
+
+/** Keeps the order within each family and the best one first. */
+function alternate(sorted: readonly Candidate[]): Candidate[] {
+  const first = sorted[0]
+  if (first === undefined) return []
+  const same = sorted.filter(({ address }) => address.family === first.address.family)
+  const other = sorted.filter(({ address }) => address.family !== first.address.family)
+  const result: Candidate[] = []
+  for (let i = 0; i < Math.max(same.length, other.length); i++) {
+    if (same[i] !== undefined) result.push(same[i]!)
+    if (other[i] !== undefined) result.push(other[i]!)
+  }
+  return result
+}

@@ -1,0 +1,222 @@
+/**
+ * Dialling: which addresses of which peer are tried, and when.
+ *
+ * A round tries a peer's candidates, best first, STAGGER apart and the next one at once when one fails
+ * (RFC 8305, 5). The first session that is confirmed, whoever dialled it, ends the round and cancels the
+ * rest. Rounds come every ROUND for a minute after the peer was lost, or after something gave new hope; then
+ * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
+ */
+import type { Address } from '../wire/address.ts'
+import type { Output, Peer } from './peer.ts'
+import type { Timer, Timers } from './timers.ts'
+import { timer } from './timers.ts'
+
+export const STAGGER = 50
+export const ROUND = 2_000
+/** How long rounds come every ROUND. */
+export const EAGER = 60_000
+export const MAX_GAP = 60_000
+/** The jitter takes away up to this share of a gap beyond the eager minute. */
+export const JITTER = 0.25
+/** A link and a handshake take less, or they do not come. */
+export const ATTEMPT_LIMIT = 5_000
+export const ATTEMPTS_PER_PEER = 6
+export const ATTEMPTS = 48
+/** Candidates tried in one round; those that failed come later in the next. */
+const CANDIDATES_PER_ROUND = 8
+/** An address is not tried again sooner because somebody names it again. */
+const REPEAT = 1_000
+/** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
+const RESTARTS = 4
+const RESTART_GAP = 250
+
+export interface Attempt {
+  readonly number: number
+  readonly peer: Peer
+  readonly address: string
+  readonly limit: Timer
+}
+
+/** What dialling remembers of one peer. */
+export interface Plan {
+  /** Dial it: it is not reachable, or it is due for another session. */
+  wanted: boolean
+  /** Start of the eager minute. */
+  since: number
+  /** Restarts that may be at once, and since when that stands. */
+  credit: number
+  creditAt: number
+  gap: number
+  readonly round: Timer
+  /** Addresses this round has still to try. */
+  queue: string[]
+  readonly next: Timer
+  readonly attempts: Map<number, Attempt>
+}
+
+export const plan = (due: { round: (now: number) => void; next: (now: number) => void }): Plan => ({
+  wanted: false,
+  since: -Infinity,
+  credit: RESTARTS,
+  creditAt: 0,
+  gap: ROUND,
+  round: timer(due.round),
+  queue: [],
+  next: timer(due.next),
+  attempts: new Map()
+})
+
+/** The gap after a round, without jitter: `elapsed` since the eager minute began, `previous` the gap before. */
+export const gapAfter = (elapsed: number, previous: number): number =>
+  elapsed < EAGER ? ROUND : Math.min(MAX_GAP, previous * 2)
+
+interface Wiring {
+  readonly timers: Timers
+  readonly emit: (output: Output) => void
+  readonly random: () => number
+  readonly own: () => readonly Address[]
+}
+
+export class Dialling {
+  readonly #wiring: Wiring
+  readonly #attempts = new Map<number, Attempt>()
+  /** Peers that wait because ATTEMPTS are under way; first come, first served. */
+  readonly #waiting = new Set<Peer>()
+  #number = 0
+
+  constructor(wiring: Wiring) {
+    this.#wiring = wiring
+  }
+
+  /** Attempts under way. */
+  get size(): number {
+    return this.#attempts.size
+  }
+
+  /** Begins the eager minute; the first round is in `delay` milliseconds. */
+  want(now: number, peer: Peer, delay = 0): void {
+    const plan = peer.plan
+    plan.wanted = true
+    plan.gap = ROUND
+    plan.credit = Math.min(RESTARTS, plan.credit + (now - plan.creditAt) / RESTART_GAP)
+    plan.creditAt = now
+    const wait = plan.credit >= 1 ? 0 : (1 - plan.credit) * RESTART_GAP
+    if (wait === 0) plan.credit--
+    plan.since = now + Math.max(delay, wait)
+    this.#wiring.timers.set(plan.round, plan.since)
+  }
+
+  /** The network changed: what is under way may go out by an interface that is gone. */
+  afresh(now: number, peer: Peer): void {
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    this.want(now, peer)
+  }
+
+  /** Somebody names this address right now: try it at once, whatever the rounds do. */
+  hint(now: number, peer: Peer, address: string): void {
+    const plan = peer.plan
+    const candidate = peer.candidates.get(address)
+    if (!plan.wanted || candidate === undefined || now - candidate.triedAt < REPEAT) return
+    if (this.#underWay(plan, address)) return
+    plan.queue = [address, ...plan.queue.filter(other => other !== address)]
+    this.step(now, peer)
+  }
+
+  /** A session is confirmed, or the peer is none any more. */
+  done(now: number, peer: Peer): void {
+    const { timers } = this.#wiring
+    peer.plan.wanted = false
+    peer.plan.queue = []
+    timers.clear(peer.plan.round)
+    timers.clear(peer.plan.next)
+    this.#waiting.delete(peer)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    this.#serve(now)
+  }
+
+  /** The attempt that led to a session is over; nothing is left to cancel of it. */
+  succeeded(peer: Peer, address: string): void {
+    for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
+  }
+
+  /** Gives the peer, or undefined when that attempt was over already. */
+  failed(now: number, number: number): Peer | undefined {
+    const attempt = this.#attempts.get(number)
+    if (attempt === undefined) return undefined
+    this.#forget(attempt)
+    const candidate = attempt.peer.candidates.get(attempt.address)
+    if (candidate !== undefined) candidate.failures++
+    if (attempt.peer.plan.queue.length > 0) this.step(now, attempt.peer)
+    this.#serve(now)
+    return attempt.peer
+  }
+
+  /** The round timer of a peer is due. */
+  round(now: number, peer: Peer): void {
+    const { timers, own, random } = this.#wiring
+    const plan = peer.plan
+    plan.queue = peer.candidates
+      .ranked(own())
+      .map(candidate => candidate.text)
+      .filter(address => !this.#underWay(plan, address))
+      .slice(0, CANDIDATES_PER_ROUND)
+    plan.gap = gapAfter(now - plan.since, plan.gap)
+    const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
+    timers.set(plan.round, now + plan.gap * jitter)
+    this.step(now, peer)
+  }
+
+  /** Begins the next attempt of the round, if the limits allow it. */
+  step(now: number, peer: Peer): void {
+    const { timers } = this.#wiring
+    const plan = peer.plan
+    timers.clear(plan.next)
+    this.#waiting.delete(peer)
+    if (plan.queue.length === 0 || plan.attempts.size >= ATTEMPTS_PER_PEER) return
+    if (this.#attempts.size >= ATTEMPTS) {
+      this.#waiting.add(peer)
+      return
+    }
+    this.#begin(now, peer, plan.queue.shift()!)
+    if (plan.queue.length > 0) timers.set(plan.next, now + STAGGER)
+  }
+
+  #begin(now: number, peer: Peer, address: string): void {
+    const { timers, emit } = this.#wiring
+    const number = ++this.#number
+    const limit = timer(at => {
+      emit({ type: 'cancel', attempt: number })
+      this.failed(at, number)
+    })
+    const attempt: Attempt = { number, peer, address, limit }
+    this.#attempts.set(number, attempt)
+    peer.plan.attempts.set(number, attempt)
+    timers.set(limit, now + ATTEMPT_LIMIT)
+    const candidate = peer.candidates.get(address)
+    if (candidate !== undefined) candidate.triedAt = now
+    emit({ type: 'dial', attempt: number, peer: peer.id, address })
+  }
+
+  #cancel(attempt: Attempt): void {
+    this.#forget(attempt)
+    this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
+  }
+
+  #forget(attempt: Attempt): void {
+    this.#wiring.timers.clear(attempt.limit)
+    this.#attempts.delete(attempt.number)
+    attempt.peer.plan.attempts.delete(attempt.number)
+  }
+
+  #serve(now: number): void {
+    for (const peer of this.#waiting) {
+      if (this.#attempts.size >= ATTEMPTS) return
+      this.step(now, peer)
+    }
+  }
+
+  #underWay(plan: Plan, address: string): boolean {
+    for (const attempt of plan.attempts.values()) if (attempt.address === address) return true
+    return false
+  }
+}

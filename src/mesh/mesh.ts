@@ -1,0 +1,492 @@
+/**
+ * The mesh of one circle: which members are reachable from here, where, and how far away they are.
+ *
+ * A pure core: the daemon tells what happened and when, and takes what is to be done. It keeps the full mesh:
+ * a session with every member. A peer is `reachable` only after a round trip with it was measured; it ceases
+ * to be so with its last session.
+ *
+ *   in    setMembers, setOwnAddresses, network, offer        who and where
+ *         opened, closed, dialFailed                         what became of links
+ *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
+ *         verified, ownRecord                                answers to `verify` and `sign`
+ *         expire                                             the deadline passed
+ *   out   take, deadline, peers, session
+ *
+ * Every `now` is monotonic milliseconds, and none is less than one before.
+ */
+import type { PeerId } from '../crypto/identity.ts'
+import type { Address } from '../wire/address.ts'
+import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import { CloseReason, Kind } from '../wire/frame.ts'
+import type { Source } from './candidates.ts'
+import { Candidates } from './candidates.ts'
+import { Dialling, plan } from './dialling.ts'
+import { Gossip } from './gossip.ts'
+import { Keepalive } from './keepalive.ts'
+import { Nomination } from './nomination.ts'
+import type { Opened, Output, Peer, PeerView, Reason, Session, Worked } from './peer.ts'
+import { isNews, NEWS_INTERVAL, sameView, viewOf } from './presence.ts'
+import { Timers, timer } from './timers.ts'
+
+export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
+
+/** A peer that said goodbye is often only restarting. */
+const AFTER_GOODBYE = 2_000
+/** PROTOCOL 4: a fresh handshake every hour ± 10 %, asked for by the side that dialled. */
+const RENEWAL = 3_600_000
+const RENEWAL_SPREAD = 0.1
+/** After a removal all sessions are renewed within this time. */
+const RENEWAL_HASTE = 10_000
+/** How long a reachable peer is dialled for a renewal, and the pause before the next try. */
+const RENEWAL_LIMIT = 60_000
+const RENEWAL_PAUSE = 300_000
+/** An address that worked is recorded again, as still good, no more often. */
+const RECORD_INTERVAL = 3_600_000
+
+export interface MeshOptions {
+  readonly self: PeerId
+  /** [0, 1). */
+  readonly random: () => number
+  /** Of the first own record; greater than any before, where that is known. */
+  readonly incarnation: number
+}
+
+export class Mesh {
+  /** When `expire` is next due; Infinity when never. */
+  deadline = Infinity
+  readonly #self: PeerId
+  readonly #random: () => number
+  readonly #timers = new Timers()
+  readonly #peers = new Map<PeerId, Peer>()
+  readonly #views = new Map<PeerId, PeerView>()
+  readonly #sessions = new Map<number, Session>()
+  readonly #changed = new Set<Peer>()
+  readonly #keepalive: Keepalive
+  readonly #nomination: Nomination
+  readonly #dialling: Dialling
+  readonly #gossip: Gossip
+  #own: readonly Address[] = []
+  #online = true
+  #stopped = false
+  #outputs: Output[] = []
+  #records: Worked[] = []
+  readonly #recordedAt = new Map<string, number>()
+
+  constructor({ self, random, incarnation }: MeshOptions) {
+    this.#self = self
+    this.#random = random
+    const timers = this.#timers
+    const emit = (output: Output): void => {
+      this.#outputs.push(output)
+    }
+    this.#keepalive = new Keepalive({
+      timers,
+      emit,
+      silent: (now, session) => this.#drop(now, session, CloseReason.Done, 'timeout'),
+      measured: (now, session, number) => this.#measured(now, session, number)
+    })
+    this.#nomination = new Nomination({
+      self,
+      timers,
+      emit,
+      keepalive: this.#keepalive,
+      close: (now, session, reason) => this.#drop(now, session, reason, 'closed')
+    })
+    this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
+    this.#gossip = new Gossip({
+      self,
+      incarnation,
+      timers,
+      emit,
+      addresses: (now, peer, addresses) => this.#told(now, peer, addresses)
+    })
+  }
+
+  /** All current members; self among them is ignored. The sessions of others are closed. */
+  setMembers(now: number, ids: readonly PeerId[]): void {
+    const others = new Set(ids.filter(id => id !== this.#self))
+    let removed = false
+    for (const peer of [...this.#peers.values()]) {
+      if (others.has(peer.id)) continue
+      this.#remove(now, peer)
+      removed = true
+    }
+    for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
+    this.#gossip.setMembers(now, [...others])
+    if (removed) {
+      for (const session of this.#sessions.values()) {
+        if (session.outgoing) this.#timers.advance(session.renewal, now + this.#random() * RENEWAL_HASTE)
+      }
+    }
+    this.#settle()
+  }
+
+  /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
+  setOwnAddresses(now: number, addresses: readonly string[]): void {
+    const own = addresses.map(parseAddress).filter(address => address !== undefined)
+    const texts = own.map(formatAddress).sort().join()
+    const same = texts === this.#own.map(formatAddress).sort().join() && this.#online === own.length > 0
+    if (same || this.#stopped) return
+    this.#own = own
+    this.#online = own.length > 0
+    this.#gossip.setOwnAddresses(now, own)
+    const hosts = new Set(own.map(formatHost))
+    for (const peer of this.#peers.values()) {
+      this.#changed.add(peer)
+      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
+    }
+    this.#lookAgain(now)
+    this.#settle()
+  }
+
+  /** Something came up or changed: what could not be reached before may be now. */
+  network(now: number): void {
+    if (!this.#stopped) this.#lookAgain(now)
+    this.#settle()
+  }
+
+  /** Addresses of a member that someone or something named. Anything that is none is ignored. */
+  offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
+    const peer = this.#peers.get(id)
+    if (peer === undefined || this.#stopped) return
+    let fresh = false
+    for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
+    if (fresh) this.#changed.add(peer)
+    if (peer.plan.wanted && source !== 'inbound') {
+      if (fresh) this.#dialling.want(now, peer)
+      else if (source === 'announcement') {
+        for (const address of addresses) this.#dialling.hint(now, peer, address)
+      }
+    }
+    this.#settle()
+  }
+
+  /** A session was confirmed. */
+  opened(now: number, { session: number, peer: id, ...facts }: Opened): void {
+    const peer = this.#peers.get(id)
+    if (peer === undefined || this.#stopped) {
+      const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
+      this.#outputs.push({ type: 'close', session: number, reason })
+      return
+    }
+    const session: Session = {
+      ...facts,
+      number,
+      peer,
+      roundTrip: facts.roundTripUSec,
+      pinged: false,
+      heardAt: now,
+      measuredAt: now,
+      yields: false,
+      awaiting: false,
+      misses: 0,
+      pings: new Map(),
+      rivalPing: 0,
+      keepalive: timer(at => this.#keepalive.due(at, session)),
+      closing: timer(at => this.#drop(at, session, CloseReason.Superseded, 'closed')),
+      renewal: timer(at => this.#renew(at, session))
+    }
+    this.#sessions.set(number, session)
+    peer.sessions.push(session)
+    if (session.outgoing) this.#proved(now, session)
+    this.#dialling.done(now, peer)
+    this.#nomination.opened(now, session)
+    this.#gossip.opened(now, number)
+    // also on the side that dialled: the handshake's round trip counts the work of both sides
+    this.#keepalive.probe(now, session)
+    if (session.roundTrip > 0) this.#reached(now, peer)
+    this.#settle()
+  }
+
+  /** A session ended; a word says why: `timeout`, or anything else. */
+  closed(now: number, number: number, reason: string): void {
+    const session = this.#sessions.get(number)
+    if (session !== undefined) this.#ended(now, session, /time-?d?out/.test(reason) ? 'timeout' : 'closed')
+    this.#settle()
+  }
+
+  /** An attempt came to nothing; a word says why: `refused`, or anything else. */
+  dialFailed(now: number, attempt: number, reason: string): void {
+    const peer = this.#dialling.failed(now, attempt)
+    if (peer !== undefined) {
+      peer.refused = /refused/.test(reason)
+      this.#changed.add(peer)
+    }
+    this.#settle()
+  }
+
+  /** A frame of a kind that is not ours came on a session: a sign of life. */
+  heard(now: number, number: number): void {
+    const session = this.#sessions.get(number)
+    if (session !== undefined) this.#keepalive.heard(now, session)
+  }
+
+  receive(now: number, number: number, kind: number, body: Uint8Array): void {
+    const session = this.#sessions.get(number)
+    if (session === undefined) return
+    this.#keepalive.heard(now, session)
+    switch (kind) {
+      case Kind.Ping:
+        if (body.length !== 8) this.#count('malformed')
+        else {
+          session.yields = false
+          this.#outputs.push({ type: 'send', session: number, kind: Kind.Pong, body: body.slice() })
+        }
+        break
+      case Kind.Pong:
+        this.#keepalive.pong(now, session, body)
+        break
+      case Kind.Gossip:
+        this.#gossip.receive(now, number, body)
+        break
+      case Kind.Nominate:
+        this.#nomination.heard(now, session, body)
+        break
+      case Kind.Close:
+        this.#goodbye(now, session, body)
+        break
+      default:
+        this.#count('kind')
+    }
+    this.#settle()
+  }
+
+  verified(now: number, batch: number, ok: readonly boolean[]): void {
+    this.#gossip.verified(now, batch, ok)
+    this.#settle()
+  }
+
+  /** The answer to `sign`: its body, and our signature over it. */
+  ownRecord(_now: number, body: Uint8Array, signature: Uint8Array): void {
+    this.#gossip.ownRecord(body, signature)
+    this.#settle()
+  }
+
+  /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
+  ping(now: number, id: PeerId, token: number): boolean {
+    const session = this.#peers.get(id)?.nominated
+    if (session === undefined) return false
+    this.#keepalive.send(now, session, token)
+    return true
+  }
+
+  /** Says goodbye to all, dials nobody any more. */
+  stop(now: number): void {
+    this.#stopped = true
+    for (const peer of this.#peers.values()) this.#dialling.done(now, peer)
+    this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
+    this.#settle()
+  }
+
+  expire(now: number): void {
+    this.#timers.expire(now)
+    this.#settle()
+  }
+
+  peers(): ReadonlyMap<PeerId, PeerView> {
+    return this.#views
+  }
+
+  /** The session to write to, of a reachable peer. */
+  session(id: PeerId): number | undefined {
+    return this.#peers.get(id)?.nominated?.number
+  }
+
+  /** What to save and what to do since last asked, in order. */
+  take(): { records: Worked[]; outputs: Output[] } {
+    const taken = { records: this.#records, outputs: this.#outputs }
+    this.#records = []
+    this.#outputs = []
+    return taken
+  }
+
+  #add(now: number, id: PeerId): void {
+    const peer: Peer = {
+      id,
+      state: 'unreachable',
+      lost: '',
+      refused: false,
+      unreachableSince: 0,
+      sessions: [],
+      nominated: undefined,
+      heard: { bootId: '', counter: 0 },
+      clones: new Set(),
+      candidates: new Candidates(),
+      plan: plan({
+        round: at => this.#round(at, peer),
+        next: at => this.#dialling.step(at, peer)
+      }),
+      latencyUSec: 0,
+      latencyAt: -Infinity,
+      latencyDue: timer(at => this.#latency(at, peer)),
+      view: undefined as unknown as PeerView
+    }
+    peer.view = viewOf(peer, [], this.#online)
+    this.#peers.set(id, peer)
+    this.#views.set(id, peer.view)
+    this.#outputs.push({ type: 'peer', peer: peer.view })
+    if (!this.#stopped) this.#dialling.want(now, peer)
+  }
+
+  #remove(now: number, peer: Peer): void {
+    this.#peers.delete(peer.id)
+    this.#views.delete(peer.id)
+    this.#changed.delete(peer)
+    this.#dialling.done(now, peer)
+    this.#timers.clear(peer.latencyDue)
+    peer.nominated = undefined
+    for (const session of [...peer.sessions]) {
+      this.#forget(session)
+      this.#outputs.push({ type: 'close', session: session.number, reason: CloseReason.Removed })
+    }
+    for (const key of this.#recordedAt.keys()) if (key.startsWith(peer.id)) this.#recordedAt.delete(key)
+  }
+
+  /** Its owner signed where it may be reached. */
+  #told(now: number, id: PeerId, addresses: readonly string[]): void {
+    const peer = this.#peers.get(id)
+    if (peer === undefined) return
+    const fresh = peer.candidates.replace(now, addresses, 'gossip')
+    this.#changed.add(peer)
+    if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
+  }
+
+  /** Dials all that want it at once, and asks every session whether it is still there. */
+  #lookAgain(now: number): void {
+    for (const peer of this.#peers.values()) {
+      if (peer.plan.wanted) this.#dialling.afresh(now, peer)
+      for (const session of peer.sessions) if (!session.awaiting) this.#keepalive.probe(now, session)
+    }
+  }
+
+  #round(now: number, peer: Peer): void {
+    const session = peer.nominated
+    if (session === undefined || now - peer.plan.since < RENEWAL_LIMIT) {
+      this.#dialling.round(now, peer)
+    } else {
+      this.#dialling.done(now, peer)
+      this.#timers.set(session.renewal, now + RENEWAL_PAUSE)
+    }
+  }
+
+  #renew(now: number, session: Session): void {
+    if (session.peer.nominated === session && !session.peer.plan.wanted)
+      this.#dialling.want(now, session.peer)
+  }
+
+  #proved(now: number, session: Session): void {
+    const { peer, address } = session
+    const spread = 1 - RENEWAL_SPREAD + 2 * RENEWAL_SPREAD * this.#random()
+    this.#timers.set(session.renewal, now + RENEWAL * spread)
+    this.#dialling.succeeded(peer, address)
+    peer.candidates.worked(now, address)
+    const key = `${peer.id} ${address}`
+    if (now - (this.#recordedAt.get(key) ?? -Infinity) < RECORD_INTERVAL) return
+    this.#recordedAt.set(key, now)
+    this.#records.push({ peer: peer.id, address })
+  }
+
+  #measured(now: number, session: Session, number: number): void {
+    this.#nomination.answered(session, number)
+    if (session.peer.nominated !== undefined) this.#reached(now, session.peer)
+  }
+
+  #reached(now: number, peer: Peer): void {
+    if (peer.state !== 'reachable') {
+      peer.state = 'reachable'
+      peer.lost = ''
+      peer.refused = false
+      peer.unreachableSince = 0
+      peer.latencyUSec = 0
+      peer.latencyAt = -Infinity
+    }
+    this.#changed.add(peer)
+    this.#latency(now, peer)
+  }
+
+  /** Publishes the latency of the session in use when it is news, now or when it may next be told. */
+  #latency(now: number, peer: Peer): void {
+    const current = Math.round(peer.nominated?.roundTrip ?? 0)
+    if (peer.state !== 'reachable' || current === 0 || !isNews(peer.latencyUSec, current)) return
+    const at = peer.latencyAt + NEWS_INTERVAL
+    if (now < at) this.#timers.set(peer.latencyDue, at)
+    else {
+      this.#timers.clear(peer.latencyDue)
+      peer.latencyUSec = current
+      peer.latencyAt = now
+      this.#changed.add(peer)
+    }
+  }
+
+  /** A Close frame: u16 reason. */
+  #goodbye(now: number, session: Session, body: Uint8Array): void {
+    const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
+    const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
+    const { peer } = session
+    const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
+    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
+  }
+
+  /** The ones written to last, so that none takes over only to be dropped too. */
+  #dropAll(now: number, sessions: Iterable<Session>, reason: CloseReason, lost: Reason): void {
+    const all = [...sessions]
+    for (const session of all) if (session.peer.nominated !== session) this.#drop(now, session, reason, lost)
+    for (const session of all) if (session.peer.nominated === session) this.#drop(now, session, reason, lost)
+  }
+
+  /** We end it. */
+  #drop(now: number, session: Session, reason: CloseReason, lost: Reason): void {
+    this.#outputs.push({ type: 'close', session: session.number, reason })
+    this.#ended(now, session, lost)
+  }
+
+  #ended(now: number, session: Session, reason: Reason): void {
+    const { peer } = session
+    this.#forget(session)
+    if (peer.nominated !== session) return
+    peer.nominated = undefined
+    this.#changed.add(peer)
+    this.#nomination.fallback(now, peer)
+    if (peer.nominated !== undefined) return
+    peer.clones.clear()
+    if (peer.state === 'reachable') {
+      peer.state = 'unreachable'
+      peer.unreachableSince = now
+    }
+    peer.lost = reason
+    this.#timers.clear(peer.latencyDue)
+    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? AFTER_GOODBYE : 0)
+  }
+
+  #forget(session: Session): void {
+    const { peer } = session
+    this.#sessions.delete(session.number)
+    peer.sessions.splice(peer.sessions.indexOf(session), 1)
+    this.#gossip.closed(session.number)
+    for (const each of [session.keepalive, session.closing, session.renewal]) this.#timers.clear(each)
+  }
+
+  #count(what: string): void {
+    this.#outputs.push({ type: 'count', what })
+  }
+
+  /** After every input: gives out what changed, and stores the deadline. */
+  #settle(): void {
+    for (const peer of this.#changed) {
+      const ranked = peer.candidates.ranked(this.#own).map(candidate => candidate.text)
+      const view = viewOf(peer, ranked, this.#online)
+      if (sameView(view, peer.view)) continue
+      peer.view = view
+      this.#views.set(peer.id, view)
+      this.#outputs.push({ type: 'peer', peer: view })
+    }
+    this.#changed.clear()
+    this.deadline = this.#timers.next
+  }
+}
+
+/** The address it was made from is not ours any more. */
+function stranded(session: Session, hosts: ReadonlySet<string>): boolean {
+  const local = parseAddress(session.local)
+  return local !== undefined && !hosts.has(formatHost(local))
+}

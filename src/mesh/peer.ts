@@ -1,0 +1,119 @@
+/** What the parts of the mesh share: the peer, its sessions, and what goes out. */
+import type { PeerId } from '../crypto/identity.ts'
+import type { CloseReason } from '../wire/frame.ts'
+import type { Candidates } from './candidates.ts'
+import type { Plan } from './dialling.ts'
+import type { Timer } from './timers.ts'
+
+export type State = 'reachable' | 'suspect' | 'asleep' | 'unreachable'
+
+/** Why a peer is not reachable; empty when it is. */
+export type Reason =
+  | ''
+  | 'never-seen'
+  | 'stopped'
+  | 'closed'
+  | 'timeout'
+  | 'refused'
+  | 'no-address'
+  | 'no-network'
+
+/** A peer as the rest of the daemon sees it. */
+export interface PeerView {
+  readonly id: PeerId
+  readonly state: State
+  readonly reason: Reason
+  /** Address URIs, best first; while it is reachable [0] is the one in use. */
+  readonly addresses: readonly string[]
+  /** Smoothed round trip; 0 when unknown, else at least 1. */
+  readonly latencyUSec: number
+  readonly path: '' | 'direct'
+  /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
+  readonly unreachableSince: number
+}
+
+export interface Peer {
+  readonly id: PeerId
+  state: State
+  /** How it was lost; '' when it is reachable or never was. */
+  lost: Reason
+  /** It refused the last attempt. */
+  refused: boolean
+  unreachableSince: number
+  /** All that are open, oldest first. All are read. */
+  readonly sessions: Session[]
+  /** The one to write to. */
+  nominated: Session | undefined
+  /** The last nomination heard, and the boot it was heard from. */
+  heard: { bootId: string; counter: number }
+  /** Boots that were seen alive beside another one with the same identity. */
+  readonly clones: Set<string>
+  readonly candidates: Candidates
+  readonly plan: Plan
+  latencyUSec: number
+  latencyAt: number
+  readonly latencyDue: Timer
+  /** As last given out. */
+  view: PeerView
+}
+
+/** What the daemon tells of a session that was confirmed. */
+export interface Opened {
+  readonly session: number
+  readonly peer: PeerId
+  /** The other end; the port of one that came in is not one to dial. */
+  readonly address: string
+  /** Our own end, or '' when it is not known. */
+  readonly local: string
+  readonly outgoing: boolean
+  readonly bootId: string
+  /** First 8 bytes of the handshake hash. */
+  readonly hash8: Uint8Array
+  /** Measured by the handshake; 0 on the side that answered. */
+  readonly roundTripUSec: number
+}
+
+export interface Session extends Omit<Opened, 'peer' | 'session'> {
+  readonly number: number
+  readonly peer: Peer
+  /** Smoothed round trip in microseconds, 0 until one was measured. */
+  roundTrip: number
+  /** A ping has measured it: better than the handshake, which counts the work of both sides too. */
+  pinged: boolean
+  heardAt: number
+  /** When a round trip was last measured, or asked for. */
+  measuredAt: number
+  /** Our ping was the last to be answered: the next is the other side's. */
+  yields: boolean
+  /** A ping waits for any sign of life. */
+  awaiting: boolean
+  misses: number
+  /** Unanswered pings by their number on the wire, oldest first. */
+  readonly pings: Map<number, { sentAt: number; token: number | undefined }>
+  /** Number of the ping that tells a clone from a restart, or 0. */
+  rivalPing: number
+  readonly keepalive: Timer
+  readonly closing: Timer
+  /** When a fresh handshake should replace it. */
+  readonly renewal: Timer
+}
+
+export type Output =
+  | { type: 'dial'; attempt: number; peer: PeerId; address: string }
+  | { type: 'cancel'; attempt: number }
+  | { type: 'send'; session: number; kind: number; body: Uint8Array }
+  | { type: 'close'; session: number; reason: CloseReason }
+  | { type: 'peer'; peer: PeerView }
+  | { type: 'pong'; token: number; roundTripUSec: number }
+  /** Sign these bytes as they are; answer with `ownRecord`. */
+  | { type: 'sign'; body: Uint8Array }
+  /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
+  | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
+  | { type: 'clone'; peer: PeerId }
+  | { type: 'count'; what: string }
+
+/** An address that led to a session: worth keeping over a restart. */
+export interface Worked {
+  readonly peer: PeerId
+  readonly address: string
+}

@@ -1,0 +1,271 @@
+/**
+ * Discovery: says by mDNS and SSDP that we are here, on each interface in use, and reports who else is.
+ * The rules are in docs/protocol/discovery.md. Own addresses are never filtered, only own announcements:
+ * daemons on one computer are peers.
+ */
+import { networkInterfaces } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
+import { announcementText } from '../wire/announcement.ts'
+import type { InterfaceAddress } from './interfaces.ts'
+import { Budget } from './limits.ts'
+import { isLinkLocal, type Place, placesOf, samePlace, within } from './place.ts'
+import { Segment } from './segment.ts'
+import type { Via } from './voice.ts'
+
+/** Own mDNS packets on an interface in any 15 s. */
+const MDNS_BUDGET = 8
+const MDNS_SPAN = 15_000
+/** The same announcement from the same source is told once in this time, milliseconds. */
+const REPEAT = 5000
+const REMEMBERED = 256
+/** Between two beginnings or two queries, milliseconds. */
+const SPACING = 1000
+
+export interface DiscoveryInterface {
+  readonly name: string
+  readonly index: number
+  readonly addresses: readonly InterfaceAddress[]
+  readonly policy: 'announce' | 'listen' | 'off'
+  /** Of the session listener there. */
+  readonly port: number
+  readonly multicast: boolean
+  readonly mac: string
+}
+
+/** An own announcement, freshly made. */
+export interface Announced {
+  readonly circle: string
+  /** 48 bytes. */
+  readonly bytes: Uint8Array
+}
+
+export interface Heard {
+  readonly interface: string
+  /** IP address of the sender; link-local IPv6 with its scope (`fe80::1%eth0`). */
+  readonly source: string
+  /** 48 bytes, well-formed; not verified. */
+  readonly announcement: Uint8Array
+  readonly via: Via
+}
+
+export interface DiscoveryOptions {
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object) => void
+  readonly onHeard: (heard: Heard) => void
+  /** One for each circle, for the slot that it is now, with fresh salt; none before there is a circle. */
+  readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
+  /** The circle under whose key this announcement's MAC holds; undefined for strangers. */
+  readonly circleOf: (announcement: Uint8Array) => string | undefined
+}
+
+interface Known {
+  interface: DiscoveryInterface
+  announced: readonly Announced[]
+  readonly segments: Map<string, Segment>
+}
+
+/** 'ok', or a few words on why that protocol does not work on the interface. */
+export interface DiscoveryState {
+  readonly mdns: string
+  readonly ssdp: string
+}
+
+export class Discovery {
+  readonly counters = {
+    heard: 0,
+    own: 0,
+    duplicate: 0,
+    offLink: 0,
+    oversized: 0,
+    limited: 0,
+    malformed: 0,
+    answered: 0
+  }
+  readonly #options: DiscoveryOptions
+  readonly #known = new Map<string, Known>()
+  /** By announcement and source: when it was told last. Oldest first. */
+  readonly #told = new Map<string, number>()
+  /** Own announcements, the latest of them: what we hear of ourselves. */
+  readonly #own = new Set<string>()
+  readonly #budgets = new Map<string, Budget>()
+  readonly #spokeAt = new Map<string, number>()
+  #askedAt = -Infinity
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options
+  }
+
+  /** The interfaces as they are now; only what differs from before is opened, closed or said anew. */
+  apply(interfaces: readonly DiscoveryInterface[]): void {
+    const wanted = new Map(interfaces.filter(({ policy }) => policy !== 'off').map(one => [one.name, one]))
+    for (const [name, known] of this.#known) {
+      if (wanted.has(name)) continue
+      for (const segment of known.segments.values()) segment.close()
+      this.#known.delete(name)
+    }
+    for (const [name, one] of wanted) {
+      const known = this.#known.get(name)
+      if (known === undefined) this.#add(one)
+      else this.#change(known, one)
+    }
+  }
+
+  /**
+   * New announcements, names and source ports everywhere, said at once; the old names lapse. Call it with each
+   * new slot, when a circle is made, joined or left, and when a discovery key changes.
+   */
+  rotate(): void {
+    for (const known of this.#known.values()) this.#renew(known)
+  }
+
+  /** Asks who is there, on all interfaces; at most once a second. */
+  query(): void {
+    if (performance.now() - this.#askedAt < SPACING) return
+    this.#askedAt = performance.now()
+    for (const { segments } of this.#known.values()) for (const segment of segments.values()) segment.query()
+  }
+
+  /** Takes the names back and closes everything. */
+  async stop(): Promise<void> {
+    const segments = [...this.#known.values()].flatMap(known => [...known.segments.values()])
+    this.#known.clear()
+    for (const segment of segments) segment.goodbye()
+    await setImmediate()
+    for (const segment of segments) segment.close()
+  }
+
+  /** By interface name; interfaces that are off are not in it. */
+  get state(): Record<string, DiscoveryState> {
+    const state: Record<string, DiscoveryState> = {}
+    for (const [name, { interface: one, segments }] of this.#known) {
+      state[name] = { mdns: stateOf(one, segments, 'mdns'), ssdp: stateOf(one, segments, 'ssdp') }
+    }
+    return state
+  }
+
+  #add(one: DiscoveryInterface): void {
+    const known: Known = { interface: one, announced: [], segments: new Map() }
+    this.#known.set(one.name, known)
+    this.#place(known)
+    this.#renew(known)
+  }
+
+  #change(known: Known, one: DiscoveryInterface): void {
+    const same = identity(known.interface) === identity(one)
+    known.interface = one
+    this.#place(known)
+    if (!same) this.#renew(known)
+  }
+
+  /** Opens and closes segments as the addresses say. */
+  #place(known: Known): void {
+    const places = speaks(known.interface) ? placesOf(known.interface) : []
+    for (const [family, segment] of known.segments) {
+      const place = places.find(candidate => candidate.family === family)
+      if (place !== undefined && samePlace(place, segment.place)) {
+        segment.place.prefixes = place.prefixes
+        continue
+      }
+      segment.close()
+      known.segments.delete(family)
+    }
+    for (const place of places) {
+      if (known.segments.has(place.family)) continue
+      const segment = this.#open(place)
+      segment.set(known.announced.map(({ bytes }) => bytes))
+      known.segments.set(place.family, segment)
+    }
+  }
+
+  #renew(known: Known): void {
+    const { name, port, policy } = known.interface
+    known.announced = policy === 'announce' ? this.#options.announcements(name, port) : []
+    for (const { bytes } of known.announced) remember(this.#own, announcementText(bytes))
+    for (const segment of known.segments.values()) segment.set(known.announced.map(({ bytes }) => bytes))
+  }
+
+  #open(place: Place): Segment {
+    const name = place.interface
+    const key = `${name} ${place.family}`
+    const budget = this.#budgets.get(name) ?? new Budget(MDNS_BUDGET, MDNS_SPAN)
+    this.#budgets.set(name, budget)
+    return new Segment({
+      place,
+      budget,
+      delay: () => (this.#spokeAt.get(key) ?? -Infinity) + SPACING - performance.now(),
+      onSpeaks: () => this.#spokeAt.set(key, performance.now()),
+      onFailed: (via, why) =>
+        this.#options.log('warn', `${via} does not work on ${name}: ${why}`, { ...place }),
+      onHeard: (announcement, source, via) => this.#hear({ interface: name, source, announcement, via }),
+      reply: searcher => this.#reply(name, searcher),
+      leavesHere: address => this.#leavesHere(address),
+      count: what => this.counters[what]++
+    })
+  }
+
+  #hear(heard: Heard): void {
+    const text = announcementText(heard.announcement)
+    if (this.#own.has(text)) {
+      this.counters.own++
+      return
+    }
+    const key = `${text} ${heard.source}`
+    const now = performance.now()
+    if (now - (this.#told.get(key) ?? -Infinity) < REPEAT) {
+      this.counters.duplicate++
+      return
+    }
+    this.#told.delete(key)
+    this.#told.set(key, now)
+    trim(this.#told)
+    this.counters.heard++
+    this.#options.onHeard(heard)
+  }
+
+  #reply(name: string, searcher: Uint8Array): Uint8Array | undefined {
+    if (this.#own.has(announcementText(searcher))) return undefined
+    const circle = this.#options.circleOf(searcher)
+    if (circle === undefined) return undefined
+    return this.#known.get(name)?.announced.find(announced => announced.circle === circle)?.bytes
+  }
+
+  /** A unicast packet leaves by the route; where an interface not in use has that subnet too, none is sent. */
+  #leavesHere(address: string): boolean {
+    if (isLinkLocal(address)) return true
+    for (const [name, addresses] of Object.entries(networkInterfaces())) {
+      if (this.#known.has(name)) continue
+      const prefixes = (addresses ?? []).map(({ address, cidr }) => ({
+        address,
+        prefix: Number(cidr?.split('/')[1] ?? 128)
+      }))
+      if (within(prefixes, address)) return false
+    }
+    return true
+  }
+}
+
+const isLoopback = (one: DiscoveryInterface) =>
+  one.addresses.some(({ address }) => address.startsWith('127.'))
+/** lo lacks the flag, but carries multicast. */
+const speaks = (one: DiscoveryInterface) => one.multicast || isLoopback(one)
+
+/** What an observer could link; when it changes all names change. */
+function identity(one: DiscoveryInterface): string {
+  const four = one.addresses.find(({ address }) => !address.includes(':'))?.address ?? ''
+  return [one.index, one.mac, four, one.port, one.policy].join(' ')
+}
+
+function stateOf(one: DiscoveryInterface, segments: ReadonlyMap<string, Segment>, via: Via): string {
+  if (!speaks(one)) return 'the interface has no multicast'
+  const states = [...segments.values()].map(segment => segment.state(via))
+  if (states.length === 0) return 'the interface has no address'
+  return states.includes('') ? 'ok' : states[0]!
+}
+
+function remember(set: Set<string>, text: string): void {
+  set.add(text)
+  trim(set)
+}
+
+function trim(collection: Set<string> | Map<string, unknown>): void {
+  while (collection.size > REMEMBERED) collection.delete(collection.keys().next().value!)
+}

@@ -1,0 +1,117 @@
+/**
+ * Announcements by multicast DNS (RFC 6762) at one place, as the records of net/records.ts.
+ *
+ * The names are random, so nothing is probed for, nothing can conflict, and the first packet goes at once.
+ * Everything goes to the group; nobody is ever answered by unicast.
+ */
+import { announcementName } from '../wire/announcement.ts'
+import { DnsCoder } from './dns.ts'
+import type { Budget } from './limits.ts'
+import { MulticastSocket } from './multicast.ts'
+import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
+import type { Voice, VoiceOptions } from './voice.ts'
+
+const GROUPS = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
+const PORT = 5353
+/** Longest packet that is looked at. */
+const LIMIT = 1400
+/** Milliseconds between two announcements, a little less than Segment's step. */
+const SPACING = 950
+/** Of the budget, what answers leave to announcements and queries. */
+const RESERVED = 4
+
+export interface MdnsOptions extends VoiceOptions {
+  readonly budget: Budget
+}
+
+export class Mdns implements Voice {
+  readonly opened: Promise<void>
+  readonly #options: MdnsOptions
+  readonly #socket: MulticastSocket
+  readonly #coder: DnsCoder
+  #announcements: readonly Uint8Array[] = []
+  #answer: NodeJS.Timeout | undefined
+  #saidAt = -Infinity
+
+  constructor(options: MdnsOptions) {
+    this.#options = options
+    const { place } = options
+    this.#socket = new MulticastSocket({
+      place,
+      group: { address: GROUPS[place.family], port: PORT, ttl: 255 },
+      kind: 'group',
+      limit: LIMIT,
+      concerns: datagram => this.#concerns(datagram),
+      onDatagram: (datagram, source, port) => this.#coder.receive(datagram, source, port),
+      onDrop: why => options.count(why)
+    })
+    this.#coder = new DnsCoder({
+      send: bytes => this.#socket.send(bytes),
+      onQuery: packet => {
+        if (asksFor(packet, this.#announcements)) this.#answerSoon()
+      },
+      onResponse: (packet, source, port) => {
+        const { found, malformed } = announcementsIn(packet)
+        if (port !== PORT || malformed > 0) options.count('malformed')
+        if (port === PORT) for (const bytes of found) options.onHeard(bytes, source, 'mdns')
+      },
+      onMalformed: () => options.count('malformed')
+    })
+    this.opened = this.#socket.opened
+  }
+
+  get state(): string {
+    return this.#socket.state
+  }
+
+  set(announcements: readonly Uint8Array[]): void {
+    this.#announcements = announcements
+    this.#saidAt = -Infinity
+    this.#cancel()
+  }
+
+  announce(): void {
+    if (performance.now() - this.#saidAt >= SPACING) this.#say(TTL, 0)
+  }
+
+  query(): void {
+    if (this.#announcements.length === 0 || !this.#options.budget.take(performance.now())) return
+    this.#coder.query(queryOf(this.#announcements))
+  }
+
+  /** Takes the current names back, for those who list services. */
+  goodbye(): void {
+    this.#say(0, 0)
+  }
+
+  close(): void {
+    this.#cancel()
+    this.#socket.close()
+  }
+
+  #concerns(datagram: Buffer): boolean {
+    if (datagram.includes('_coterie', 0, 'latin1')) return true
+    return this.#announcements.some(bytes => datagram.includes(announcementName(bytes), 0, 'latin1'))
+  }
+
+  /** After 20 to 120 ms (RFC 6762 6), and no record twice in a second. */
+  #answerSoon(): void {
+    const wait = Math.max(20 + Math.random() * 100, this.#saidAt + SPACING - performance.now())
+    this.#answer ??= setTimeout(() => this.#say(TTL, RESERVED), wait)
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#answer)
+    this.#answer = undefined
+  }
+
+  #say(ttl: number, keep: number): void {
+    this.#cancel()
+    for (let i = 0; i < this.#announcements.length; i += PER_RESPONSE) {
+      if (!this.#options.budget.take(performance.now(), keep)) return
+      const some = this.#announcements.slice(i, i + PER_RESPONSE)
+      this.#coder.respond(responseOf(some, this.#options.place.address, ttl))
+      this.#saidAt = performance.now()
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * A segment: one place and how we speak there by mDNS and SSDP. It announces and asks at once when both are
+ * open, repeats that after one second and two, then announces every 60 s ± 20 %.
+ */
+import type { Budget } from './limits.ts'
+import { Mdns } from './mdns.ts'
+import type { Place } from './place.ts'
+import { Ssdp, type SsdpOptions } from './ssdp.ts'
+import type { Via, Voice } from './voice.ts'
+
+const STEPS = [1000, 1000]
+const PERIOD = 60_000
+
+export interface SegmentOptions extends SsdpOptions {
+  readonly budget: Budget
+  /** Milliseconds to wait before the first word, for interfaces that flap. */
+  readonly delay: () => number
+  /** Just before the first word after `set`. */
+  readonly onSpeaks: () => void
+  readonly onFailed: (via: Via, why: string) => void
+}
+
+export class Segment {
+  readonly #options: SegmentOptions
+  readonly #voices: Record<Via, Voice>
+  #announcements: readonly Uint8Array[] = []
+  #timer: NodeJS.Timeout | undefined
+  #step = 0
+  #closed = false
+  #ready = false
+
+  constructor(options: SegmentOptions) {
+    this.#options = options
+    this.#voices = { mdns: this.#open('mdns'), ssdp: this.#open('ssdp') }
+    void Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
+      this.#ready = true
+      this.#begin()
+    })
+  }
+
+  get place(): Place {
+    return this.#options.place
+  }
+
+  /** '' while it works, else why not. */
+  state(via: Via): string {
+    return this.#voices[via].state
+  }
+
+  /** From now on these, from the beginning; [] = hear only. */
+  set(announcements: readonly Uint8Array[]): void {
+    this.#announcements = announcements
+    for (const voice of Object.values(this.#voices)) voice.set(announcements)
+    this.#begin()
+  }
+
+  query(): void {
+    for (const voice of Object.values(this.#voices)) voice.query()
+  }
+
+  goodbye(): void {
+    clearTimeout(this.#timer)
+    for (const voice of Object.values(this.#voices)) voice.goodbye()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    for (const voice of Object.values(this.#voices)) voice.close()
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer)
+    if (this.#closed || !this.#ready) return
+    this.#step = 0
+    const delay = this.#announcements.length === 0 ? 0 : this.#options.delay()
+    if (delay > 0) this.#timer = setTimeout(() => this.#speak(), delay)
+    else this.#speak()
+  }
+
+  #open(via: Via): Voice {
+    const voice = via === 'mdns' ? new Mdns(this.#options) : new Ssdp(this.#options)
+    void voice.opened.then(() => {
+      if (!this.#closed && voice.state !== '') this.#options.onFailed(via, voice.state)
+    })
+    return voice
+  }
+
+  /** What failed is tried again with each period. */
+  #revive(via: Via): void {
+    if (this.#voices[via].state === '') return
+    this.#voices[via].close()
+    const voice = this.#open(via)
+    this.#voices[via] = voice
+    voice.set(this.#announcements)
+    void voice.opened.then(() => {
+      voice.announce()
+      voice.query()
+    })
+  }
+
+  #speak(): void {
+    const step = this.#step++
+    if (step > STEPS.length) for (const via of ['mdns', 'ssdp'] as const) this.#revive(via)
+    const { mdns, ssdp } = this.#voices
+    if (this.#announcements.length > 0) {
+      if (step === 0) this.#options.onSpeaks()
+      ssdp.announce()
+      if (step < 2 || ssdp.state !== '') mdns.announce()
+      if (step === 0) mdns.query()
+      if (step === 0 || step === 2) ssdp.query()
+    }
+    const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
+    this.#timer = setTimeout(() => this.#speak(), wait)
+  }
+}

@@ -1,0 +1,25 @@
+/** A voice: one protocol that carries announcements at one place. mDNS and SSDP are the two. */
+import type { Place } from './place.ts'
+
+export type Via = 'mdns' | 'ssdp'
+export type Dropped = 'offLink' | 'oversized' | 'limited' | 'malformed'
+
+export interface VoiceOptions {
+  readonly place: Place
+  /** Well-formed announcements, own ones too, and the source as the socket gave it. */
+  readonly onHeard: (announcement: Uint8Array, source: string, via: Via) => void
+  readonly count: (what: Dropped | 'answered') => void
+}
+
+export interface Voice {
+  /** Settles when it can speak, or will not be able to (see state). */
+  readonly opened: Promise<void>
+  /** '' while it works, else why not. */
+  readonly state: string
+  /** What to say from now on; nothing is said, answered or asked while this is empty. */
+  set(announcements: readonly Uint8Array[]): void
+  announce(): void
+  query(): void
+  goodbye(): void
+  close(): void
+}

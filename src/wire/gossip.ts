@@ -1,0 +1,180 @@
+/**
+ * Gossip: what devices tell each other about where every member may be reached. Big-endian.
+ *
+ *   body     u8 1 | digest    or    u8 2 | records
+ *   digest   u16 n | n × (id 32 | u64 incarnation)         what the sender has; n ≤ 8,192
+ *   records  u8 n | n × (u16 length | record)              what the receiver lacks; 1 ≤ n ≤ 32
+ *
+ *   record   u8 1 | id 32 | u64 incarnation | u8 flags | u8 n | n × address | u16 length | extra | signature 64
+ *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
+ *            address as in address.ts; n ≤ 16, none twice, none link-local
+ *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
+ *            flags and extra (≤ 256 bytes) are for later: written 0 and empty, not read, passed on as they are
+ *
+ * Ids inside a digest, and inside records, are never twice. A body that differs from this in any way is
+ * refused as a whole. Records are kept and passed on as the bytes that were signed.
+ */
+import type { Address } from './address.ts'
+import { addressLength, formatAddress, readAddress, writeAddress } from './address.ts'
+
+export const MAX_RECORD_ADDRESSES = 16
+export const MAX_DIGEST = 8_192
+export const MAX_RECORDS = 32
+export const MAX_INCARNATION = 2 ** 48 - 1
+const MAX_EXTRA = 256
+const SIGNATURE = 64
+const HEAD = 1 + 32 + 8 + 1 + 1
+const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
+
+export interface PeerRecord {
+  /** Ed25519 key of the owner, 32 bytes. */
+  readonly id: Uint8Array
+  readonly incarnation: number
+  readonly addresses: readonly Address[]
+  /** All of it, signature included: what is passed on. */
+  readonly bytes: Uint8Array
+}
+
+export interface DigestEntry {
+  readonly id: Uint8Array
+  readonly incarnation: number
+}
+
+export type GossipBody = { digest: DigestEntry[] } | { records: PeerRecord[] }
+
+/** A record without its signature. At most 16 addresses, none link-local. */
+export function unsignedRecord(
+  id: Uint8Array,
+  incarnation: number,
+  addresses: readonly Address[]
+): Uint8Array {
+  const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2)
+  const bytes = new Uint8Array(length)
+  bytes[0] = 1
+  bytes.set(id, 1)
+  writeIncarnation(bytes, 33, incarnation)
+  bytes[42] = addresses.length
+  addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
+  return bytes
+}
+
+/** The bytes an owner signs: of a record without its signature. */
+export function signable(unsigned: Uint8Array): Uint8Array {
+  return concat([PREFIX, unsigned])
+}
+
+/** The bytes that were signed, and the signature. */
+export function signed(record: PeerRecord): { body: Uint8Array; signature: Uint8Array } {
+  const end = record.bytes.length - SIGNATURE
+  return { body: signable(record.bytes.subarray(0, end)), signature: record.bytes.subarray(end) }
+}
+
+export const signedRecord = (unsigned: Uint8Array, signature: Uint8Array): PeerRecord | undefined =>
+  decodeRecord(concat([unsigned, signature]))
+
+export function encodeDigest(entries: readonly DigestEntry[]): Uint8Array {
+  const body = new Uint8Array(3 + entries.length * 40)
+  body[0] = 1
+  writeU16(body, 1, entries.length)
+  for (const [i, entry] of entries.entries()) {
+    body.set(entry.id, 3 + i * 40)
+    writeIncarnation(body, 35 + i * 40, entry.incarnation)
+  }
+  return body
+}
+
+/** At most 32 records. */
+export function encodeRecords(records: readonly PeerRecord[]): Uint8Array {
+  const parts: Uint8Array[] = [Uint8Array.of(2, records.length)]
+  for (const { bytes } of records) parts.push(Uint8Array.of(bytes.length >> 8, bytes.length & 255), bytes)
+  return concat(parts)
+}
+
+/** Copies what it keeps. Undefined for anything but a body exactly as above; no signature is checked here. */
+export function decodeGossip(body: Uint8Array): GossipBody | undefined {
+  if (body[0] === 1) return decodeDigest(body)
+  return body[0] === 2 ? decodeRecords(body) : undefined
+}
+
+function decodeDigest(body: Uint8Array): { digest: DigestEntry[] } | undefined {
+  if (body.length < 3) return undefined
+  const n = readU16(body, 1)
+  if (n > MAX_DIGEST || body.length !== 3 + n * 40) return undefined
+  const digest: DigestEntry[] = []
+  for (let offset = 3; offset < body.length; offset += 40) {
+    const incarnation = readIncarnation(body, offset + 32)
+    if (incarnation === undefined) return undefined
+    digest.push({ id: body.slice(offset, offset + 32), incarnation })
+  }
+  return distinct(digest) ? { digest } : undefined
+}
+
+function decodeRecords(body: Uint8Array): { records: PeerRecord[] } | undefined {
+  const n = body[1]
+  if (n === undefined || n < 1 || n > MAX_RECORDS) return undefined
+  const records: PeerRecord[] = []
+  let offset = 2
+  for (let i = 0; i < n; i++) {
+    if (offset + 2 > body.length) return undefined
+    const end = offset + 2 + readU16(body, offset)
+    if (end > body.length) return undefined
+    const record = decodeRecord(body.slice(offset + 2, end))
+    if (record === undefined) return undefined
+    records.push(record)
+    offset = end
+  }
+  return offset === body.length && distinct(records) ? { records } : undefined
+}
+
+/** The bytes become the record's own. */
+export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
+  if (bytes.length < HEAD + 2 + SIGNATURE || bytes[0] !== 1) return undefined
+  const incarnation = readIncarnation(bytes, 33)
+  const n = bytes[42]!
+  if (incarnation === undefined || n > MAX_RECORD_ADDRESSES) return undefined
+  const addresses: Address[] = []
+  const seen = new Set<string>()
+  let offset = HEAD
+  for (let i = 0; i < n; i++) {
+    const read = readAddress(bytes, offset)
+    if (read === undefined) return undefined
+    addresses.push(read.address)
+    seen.add(formatAddress(read.address))
+    offset = read.end
+  }
+  if (seen.size !== n || offset + 2 > bytes.length) return undefined
+  const extra = readU16(bytes, offset)
+  if (extra > MAX_EXTRA || bytes.length !== offset + 2 + extra + SIGNATURE) return undefined
+  return { id: bytes.subarray(1, 33), incarnation, addresses, bytes }
+}
+
+function distinct(entries: readonly { id: Uint8Array }[]): boolean {
+  return new Set(entries.map(({ id }) => id.join())).size === entries.length
+}
+
+function readIncarnation(bytes: Uint8Array, offset: number): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, 8)
+  const incarnation = view.getUint16(2) * 2 ** 32 + view.getUint32(4)
+  return view.getUint16(0) === 0 && incarnation > 0 ? incarnation : undefined
+}
+
+function writeIncarnation(bytes: Uint8Array, offset: number, incarnation: number): void {
+  new DataView(bytes.buffer, bytes.byteOffset).setBigUint64(offset, BigInt(incarnation))
+}
+
+const readU16 = (bytes: Uint8Array, offset: number): number => (bytes[offset]! << 8) | bytes[offset + 1]!
+
+function writeU16(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >> 8
+  bytes[offset + 1] = value & 255
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}

@@ -1,0 +1,98 @@
+import t from 'tap'
+import {
+  INVITATION_KEY,
+  idPrefix,
+  isOpenInvitation,
+  makeAnnouncement,
+  recognise,
+  slotAt,
+  UNSYNCHRONISED
+} from '../../src/crypto/announcement.ts'
+import { randomBytes } from '../../src/crypto/provider.ts'
+
+const key = new Uint8Array(32).fill(7)
+const id = Uint8Array.from({ length: 32 }, (_, i) => i)
+const salt = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+const slot = slotAt(1_795_243_410)
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+const make = (of: Partial<Parameters<typeof makeAnnouncement>[0]> = {}) =>
+  makeAnnouncement({ key, id, port: 24747, slot, salt, ...of })
+
+t.test('the bytes are frozen', t => {
+  t.equal(slot, 1994714)
+  t.equal(slotAt(undefined), UNSYNCHRONISED)
+  t.equal(
+    hex(make()),
+    '4342010060ab00000102030405060708b4d767b97a88bce5d5496ae29f4eece0975c48fe3ac43bfe583e91611b67faf9'
+  )
+  t.equal(
+    hex(make({ slot: UNSYNCHRONISED, port: 1 })),
+    '43420100000100000102030405060708287648a9115a4aab0879566f45ec9f57b2cada6b664b5a6f98e7dcc9a574e81c'
+  )
+  t.end()
+})
+
+t.test('who has the key reads who speaks, by decrypting the tag', t => {
+  t.strictSame(recognise(make(), [key], slot), {
+    prefix: idPrefix(id),
+    port: 24747,
+    key: 0,
+    synchronised: true
+  })
+  t.end()
+})
+
+t.test('neighbouring slots count, others do not', t => {
+  for (const [offset, expected] of [
+    [-2, false],
+    [-1, true],
+    [1, true],
+    [2, false]
+  ] as const) {
+    t.equal(recognise(make({ slot: slot + offset }), [key], slot) !== undefined, expected, `slot ${offset}`)
+  }
+  t.end()
+})
+
+t.test('a clock that is not set', t => {
+  t.match(recognise(make({ slot: UNSYNCHRONISED }), [key], slot), { synchronised: false })
+  t.match(recognise(make({ slot: UNSYNCHRONISED }), [key], UNSYNCHRONISED), { synchronised: false })
+  t.equal(recognise(make(), [key], UNSYNCHRONISED), undefined, 'it cannot judge others')
+  t.end()
+})
+
+t.test('old keys: which one it was, and no more than nine', t => {
+  const keys = Array.from({ length: 10 }, (_, i) => new Uint8Array(32).fill(100 + i))
+  t.equal(recognise(make({ key: keys[8]! }), keys, slot)?.key, 8)
+  t.equal(recognise(make({ key: keys[9]! }), keys, slot), undefined)
+  t.end()
+})
+
+t.test('any changed bit is refused', t => {
+  const bytes = make()
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const mutant = bytes.slice()
+    mutant[bit >> 3]! ^= 1 << (bit & 7)
+    if (recognise(mutant, [key], slot) !== undefined) t.fail(`bit ${bit}`)
+  }
+  t.equal(recognise(bytes.subarray(1), [key], slot), undefined)
+  t.end()
+})
+
+t.test('strangers see nothing that repeats', t => {
+  const a = make({ salt: randomBytes(8) })
+  const b = make({ salt: randomBytes(8) })
+  for (let i = 8; i + 4 <= 48; i++) {
+    if (hex(b).includes(hex(a.subarray(i, i + 4)))) t.fail(`bytes ${i} to ${i + 4} are in both`)
+  }
+  t.equal(recognise(a, [new Uint8Array(32).fill(8)], slot), undefined)
+  t.end()
+})
+
+t.test('an open invitation is no member, and anybody can see it', t => {
+  const open = make({ key: INVITATION_KEY, id: randomBytes(32), salt: randomBytes(8) })
+  t.ok(isOpenInvitation(open, slot))
+  t.equal(recognise(open, [key], slot), undefined)
+  t.notOk(isOpenInvitation(make(), slot))
+  t.end()
+})

@@ -1,0 +1,3 @@
+export function bytes(): { [name: string]: Uint8Array } {
+  return {}
+}
