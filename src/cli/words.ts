@@ -21,7 +21,7 @@ export function ago(atUSec: number, nowUSec: number): string {
 export function latency(usec: number): string {
   if (usec === 0) return ''
   const ms = usec / 1000
-  if (ms < 10) return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`
+  if (ms < 9.95) return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
 }
 
