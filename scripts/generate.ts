@@ -5,7 +5,10 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { INTERFACE } from '../src/api/api.ts'
+import { idl } from '../src/api/idl.ts'
 import { interfaceFiles } from '../src/api/introspection.ts'
+import { reference } from '../src/api/reference.ts'
 
 export interface Generated {
   /** Relative to the top of the checkout. */
@@ -16,7 +19,9 @@ const top = join(import.meta.dirname, '..')
 
 /** Every generated file. */
 export const generated: readonly Generated[] = [
-  ...interfaceFiles().map(({ path, content }) => ({ path, content: () => content }))
+  ...interfaceFiles().map(({ path, content }) => ({ path, content: () => content })),
+  { path: `dbus/${INTERFACE}.varlink`, content: idl },
+  { path: 'docs/api.md', content: reference }
 ]
 
 /** Files of the folders that hold generated interfaces only, and that nothing makes any more. */
