@@ -4,6 +4,8 @@
  * Whatever is heard counts as life. A session that was silent for SILENCE is pinged; when nothing at all
  * comes back within max(MIN_WAIT, 4 × smoothed round trip) it is pinged again, and given up at the third miss.
  * Each wait begins when its ping was really sent, so a process that was stopped for a while accuses nobody.
+ * The side whose ping was answered leaves the next one to the other: one ping in SILENCE wakes both, and both
+ * get to measure. Where there is traffic nobody needs to ask, but each still measures once in MEASURE.
  *
  *   Ping, Pong  u64 number
  */
@@ -15,6 +17,9 @@ import type { Timers } from './timers.ts'
 export const SILENCE = 15_000
 export const MIN_WAIT = 1_000
 export const MISSES = 3
+/** How much later than the other the side pings that did so last. */
+const YIELD = 500
+const MEASURE = 60_000
 /** Unanswered pings kept of a session, so that late answers are still measured. */
 const MAX_PINGS = 64
 
@@ -69,6 +74,8 @@ export class Keepalive {
       return
     }
     session.pings.delete(number)
+    session.measuredAt = now
+    session.yields = true
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
@@ -81,9 +88,16 @@ export class Keepalive {
   /** The keepalive timer of a session is due. */
   due(now: number, session: Session): void {
     if (!session.awaiting) {
-      const at = session.heardAt + SILENCE
-      if (now < at) this.#wiring.timers.set(session.keepalive, at)
-      else this.probe(now, session)
+      const at = session.heardAt + SILENCE + (session.yields ? YIELD : 0)
+      if (now >= at) {
+        this.probe(now, session)
+        return
+      }
+      if (now >= session.measuredAt + MEASURE) {
+        session.measuredAt = now
+        this.send(now, session, undefined)
+      }
+      this.#wiring.timers.set(session.keepalive, at)
       return
     }
     session.misses++

@@ -151,7 +151,7 @@ export class Mesh {
     if (peer === undefined || this.#stopped) return
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    this.#changed.add(peer)
+    if (fresh) this.#changed.add(peer)
     if (peer.plan.wanted && source !== 'inbound') {
       if (fresh) this.#dialling.want(now, peer)
       else if (source === 'announcement') {
@@ -176,6 +176,8 @@ export class Mesh {
       roundTrip: facts.roundTripUSec,
       pinged: false,
       heardAt: now,
+      measuredAt: now,
+      yields: false,
       awaiting: false,
       misses: 0,
       pings: new Map(),
@@ -226,7 +228,10 @@ export class Mesh {
     switch (kind) {
       case Kind.Ping:
         if (body.length !== 8) this.#count('malformed')
-        else this.#outputs.push({ type: 'send', session: number, kind: Kind.Pong, body: body.slice() })
+        else {
+          session.yields = false
+          this.#outputs.push({ type: 'send', session: number, kind: Kind.Pong, body: body.slice() })
+        }
         break
       case Kind.Pong:
         this.#keepalive.pong(now, session, body)

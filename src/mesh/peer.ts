@@ -81,6 +81,10 @@ export interface Session extends Omit<Opened, 'peer' | 'session'> {
   /** A ping has measured it: better than the handshake, which counts the work of both sides too. */
   pinged: boolean
   heardAt: number
+  /** When a round trip was last measured, or asked for. */
+  measuredAt: number
+  /** Our ping was the last to be answered: the next is the other side's. */
+  yields: boolean
   /** A ping waits for any sign of life. */
   awaiting: boolean
   misses: number

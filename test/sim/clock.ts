@@ -26,13 +26,18 @@ export class Clock {
     }
   }
 
+  /** Does the next thing that is planned, if it is up to `until`. False when there is none. */
+  step(until: number): boolean {
+    if (this.#heap.length === 0 || this.#heap[0]!.at > until) return false
+    const plan = this.#pop()
+    this.now = plan.at
+    plan.act?.()
+    return true
+  }
+
   /** Does all that is planned up to `until` (an instant), then stands there. */
   run(until: number): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.at <= until) {
-      const plan = this.#pop()
-      this.now = plan.at
-      plan.act?.()
-    }
+    while (this.step(until)) {}
     this.now = Math.max(this.now, until)
   }
 

@@ -1,0 +1,253 @@
+/** One computer of the lab: its NetworkManager, its buses, its daemon, and the commands typed on it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { Daemon, type Happened } from './daemon.ts'
+import { within } from './deadline.ts'
+import type { Lan, Switch } from './lab.ts'
+import { type Ended, type Environment, inner, Space } from './space.ts'
+
+const top = new URL('../..', import.meta.url).pathname
+
+export class Host {
+  readonly name: string
+  /** Its number: h2 is 2, and has 10.77.1.12 in LAN a. */
+  readonly number: number
+  readonly space: Space
+  readonly folder: string
+  readonly #switch: Switch
+  readonly #programs = new Map<string, ChildProcess>()
+  #daemon: Daemon | undefined
+
+  private constructor(name: string, number: number, space: Space, folder: string, wires: Switch) {
+    this.name = name
+    this.number = number
+    this.space = space
+    this.folder = folder
+    this.#switch = wires
+  }
+
+  static async open(name: string, number: number, folder: string, wires: Switch): Promise<Host> {
+    for (const part of ['home', 'run', 'etc/system-connections', 'state'])
+      mkdirSync(`${folder}/${part}`, { recursive: true, mode: 0o700 })
+    writeFileSync(`${folder}/etc/NetworkManager.conf`, networkManagerConfig)
+    writeFileSync(`${folder}/etc/system-connections/lan.nmconnection`, lanProfile, { mode: 0o600 })
+    const environment: Environment = {
+      PATH: `${top}node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      LANG: 'C.UTF-8',
+      HOME: `${folder}/home`,
+      XDG_RUNTIME_DIR: `${folder}/run`,
+      DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${folder}/run/system_bus`,
+      DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder}/run/bus`
+    }
+    const space = await Space.open(
+      name,
+      environment,
+      `mkdir -p /run/NetworkManager /run/dbus /run/avahi-daemon
+       mount --bind ${folder}/etc /etc/NetworkManager
+       mount -t tmpfs tmpfs /var/lib/NetworkManager
+       [ ! -d /etc/avahi/services ] || mount -t tmpfs tmpfs /etc/avahi/services`
+    )
+    return new Host(name, number, space, folder, wires)
+  }
+
+  // --- cables -------------------------------------------------------------------------------------------
+
+  /** Plugs an interface into a LAN: a new one, or the same card (same MAC) elsewhere. */
+  async plug(lan: Lan, name = 'eth0'): Promise<void> {
+    await this.#switch.plug(this, name, lan)
+  }
+  async unplug(name = 'eth0'): Promise<void> {
+    await this.space.run(`ip link del ${name}`)
+  }
+  /** Carried over to another LAN; NetworkManager gives it an address there. */
+  async move(lan: Lan): Promise<void> {
+    await this.unplug()
+    await this.plug(lan)
+    await this.addressed(this.address(lan))
+  }
+  /** The address DHCP gives it in that LAN. */
+  address(lan: Lan, name = 'eth0'): string {
+    return `10.77.${lan === 'a' ? 1 : 2}.${(name === 'eth0' ? 10 : 20) + this.number}`
+  }
+  /** Resolves when the kernel has that address, with performance.now() of it. */
+  async addressed(address: string, milliseconds = 20_000): Promise<number> {
+    const monitor = this.lines(['ip', '-o', 'monitor', 'address'])
+    try {
+      const event = (async () => {
+        for await (const line of monitor.lines)
+          if (line.includes(` ${address}/`) && !line.startsWith('Deleted')) return performance.now()
+        throw new Error('ip monitor ended')
+      })()
+      event.catch(() => {})
+      if ((await this.space.run('ip -o -4 address')).includes(` ${address}/`)) return performance.now()
+      return await within(milliseconds, `${this.name} gets ${address}`, event, () => this.story())
+    } finally {
+      monitor.stop()
+    }
+  }
+
+  // --- what runs on it ------------------------------------------------------------------------------------
+
+  async bus(kind: 'session' | 'system'): Promise<void> {
+    const socket = `${this.folder}/run/${kind === 'session' ? 'bus' : 'system_bus'}`
+    const config = `${this.folder}/state/${kind}.conf`
+    writeFileSync(config, busConfig(kind, socket))
+    const child = this.program(
+      `${kind} bus`,
+      ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=3'],
+      3
+    )
+    await within(5_000, `${this.name}: ${kind} bus`, once(child.stdio[3]!, 'data'), () => this.story())
+  }
+  async networkManager(): Promise<void> {
+    this.program('NetworkManager', ['NetworkManager', '--no-daemon'])
+    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.NetworkManager')
+  }
+  async avahi(): Promise<void> {
+    const config = `${this.folder}/state/avahi.conf`
+    writeFileSync(config, avahiConfig(this.name))
+    this.program('avahi', ['avahi-daemon', '--no-chroot', '--no-drop-root', '--no-rlimits', '-f', config])
+    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.Avahi')
+  }
+  /** Ends one of the programs above, or one started by `program`. */
+  async end(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#programs.get(name)
+    const pid = child && inner(child)
+    if (!child || !pid) throw new Error(`${name} does not run on ${this.name}\n${this.story()}`)
+    const ended = once(child, 'exit')
+    process.kill(pid, signal)
+    await within(10_000, `${name} on ${this.name} ends`, ended, () => this.story())
+    this.#programs.delete(name)
+  }
+  /** Starts a program that goes on; its output is in `story`. `pipe` is a further descriptor to read. */
+  program(name: string, command: readonly string[], pipe?: 3): ChildProcess {
+    const fd = openSync(`${this.folder}/state/${name.replaceAll(' ', '-')}.log`, 'a')
+    const child = this.space.spawn(command, { stdio: ['ignore', fd, fd, ...(pipe ? ['pipe' as const] : [])] })
+    closeSync(fd)
+    this.#programs.set(name, child)
+    return child
+  }
+
+  /** The daemon: the running one, or it is started. */
+  async start(...args: string[]): Promise<Daemon> {
+    this.#daemon = await Daemon.start(this.space, `${this.folder}/state/coteried.log`, args)
+    return this.#daemon
+  }
+  get daemon(): Daemon {
+    if (!this.#daemon) throw new Error(`no daemon was started on ${this.name}`)
+    return this.#daemon
+  }
+
+  // --- what is typed on it ----------------------------------------------------------------------------------
+
+  /** `coterie …`, words parted by blanks. With --json the parsed record, else the text. Fails with the exit code. */
+  // biome-ignore lint/suspicious/noExplicitAny: its shape is the command's
+  async coterie(line: string, input?: string): Promise<any> {
+    const { code, stdout, stderr } = await this.tryCoterie(line, input)
+    if (code !== 0)
+      throw new Error(`${this.name}: coterie ${line}: exit ${code}\n${stdout}${stderr}\n${this.story()}`)
+    return line.includes('--json') ? JSON.parse(stdout) : stdout.trim()
+  }
+  tryCoterie(line: string, input?: string): Promise<Ended> {
+    const options = { timeoutMs: 90_000, ...(input === undefined ? {} : { input }) }
+    return this.space.try([`${top}bin/coterie`, ...line.split(' ')], options)
+  }
+  nmcli(line: string): Promise<string> {
+    return this.space.run(['nmcli', '--wait', '20', ...line.split(' ')])
+  }
+  /** `busctl --user …`, its JSON parsed. */
+  // biome-ignore lint/suspicious/noExplicitAny: its shape is the command's
+  async busctl(line: string): Promise<any> {
+    return JSON.parse(await this.space.run(`busctl --user --timeout=5 --json=short ${line}`))
+  }
+  /** Local ends of listening TCP sockets, as `10.77.1.11:24747`. */
+  async listening(): Promise<string[]> {
+    const text = await this.space.run('ss --tcp --listening --numeric --no-header')
+    return text.split('\n').flatMap(line => line.trim().split(/\s+/)[3] ?? [])
+  }
+  /** Resolves when something here has bound that port. */
+  async bound(protocol: 'tcp' | 'udp', port: number): Promise<void> {
+    const event = (async () => {
+      while (!(await this.space.run(`ss --${protocol} -l -n -H sport = ${port}`)));
+    })()
+    await within(5_000, `${this.name} binds ${protocol} ${port}`, event)
+  }
+  /** A program read line by line. */
+  lines(command: readonly string[]): { lines: AsyncIterableIterator<string>; stop(): void } {
+    const child = this.space.spawn(command, { stdio: ['ignore', 'pipe', 'ignore'] })
+    return {
+      // made now, so that no line is lost before somebody reads
+      lines: createInterface(child.stdout!)[Symbol.asyncIterator](),
+      stop: () => {
+        const pid = inner(child)
+        if (pid) spawn('kill', ['-9', String(pid)])
+        child.stdout!.destroy()
+      }
+    }
+  }
+
+  // --- what it sees -----------------------------------------------------------------------------------------
+
+  /** Waits until the daemon here shows that peer in that state. */
+  sees(peer: string, state: string, milliseconds?: number): Promise<Happened | undefined> {
+    const holds = () =>
+      state === 'gone' ? !this.daemon.peer(peer) : this.daemon.peer(peer)?.['State'] === state
+    return this.daemon.until(`sees ${peer} ${state}`, holds, milliseconds)
+  }
+  /** Waits until the daemon here listens on that address, or no more. */
+  listens(address: string, yes = true, milliseconds?: number): Promise<Happened | undefined> {
+    const holds = () => this.daemon.listeners.some(l => l['Address'] === address) === yes
+    return this.daemon.until(`${yes ? 'listens' : 'listens no more'} on ${address}`, holds, milliseconds)
+  }
+
+  story = (): string => {
+    const logs = [...this.#programs.keys()].map(name => {
+      const text = readFileSync(`${this.folder}/state/${name.replaceAll(' ', '-')}.log`, 'utf8')
+      return `--- ${name} on ${this.name}\n${text.trimEnd().split('\n').slice(-12).join('\n')}`
+    })
+    return [...logs, this.#daemon?.story() ?? ''].join('\n')
+  }
+}
+
+const networkManagerConfig = `[main]
+plugins=keyfile
+auth-polkit=false
+dns=none
+rc-manager=unmanaged
+dhcp=internal
+no-auto-default=*
+[keyfile]
+unmanaged-devices=interface-name:lo
+`
+/** Any cable gets an address by DHCP. */
+const lanProfile = `[connection]
+id=lan
+uuid=7d5d0f4e-5a77-4f0e-9d5c-3a1de3bd7a01
+type=ethernet
+multi-connect=3
+[ipv4]
+method=auto
+[ipv6]
+method=link-local
+`
+const busConfig = (kind: string, socket: string): string => `<!DOCTYPE busconfig PUBLIC
+ "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>${kind}</type>
+  <listen>unix:path=${socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+  </policy>
+</busconfig>
+`
+const avahiConfig = (name: string): string => `[server]
+host-name=${name}
+allow-interfaces=eth0
+ratelimit-interval-usec=1000000
+ratelimit-burst=1000
+[publish]
+publish-workstation=no
+`

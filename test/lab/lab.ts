@@ -1,0 +1,150 @@
+/**
+ * Virtual LANs with real programs: LAN a (10.77.1.0/24) and LAN b (10.77.2.0/24), a router between them
+ * (no address translation, no multicast) that gives addresses by DHCP, and computers h1, h2, … each with a
+ * NetworkManager and buses of its own. Nothing touches this machine's own network, and two labs do not
+ * see each other.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Capture } from './capture.ts'
+import { Host } from './host.ts'
+import { Space } from './space.ts'
+
+export type Lan = 'a' | 'b'
+interface Test {
+  teardown(fn: () => unknown): unknown
+}
+
+const open = new Set<Lab>()
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+  process.on(signal, async () => {
+    await Promise.all([...open].map(lab => lab.down()))
+    process.exit(1)
+  })
+
+/** All cables end here: one bridge a LAN. */
+export class Switch {
+  readonly space: Space
+  constructor(space: Space) {
+    this.space = space
+  }
+  async plug(host: { name: string; number: number; space: Space }, name: string, lan: Lan): Promise<void> {
+    const port = `${host.name}-${name}`
+    const card = name === 'eth0' ? 0 : Number(/\d+$/.exec(name)?.[0] ?? 9)
+    const mac = `02:77:00:00:${card.toString(16).padStart(2, '0')}:${host.number.toString(16).padStart(2, '0')}`
+    const far = ['name', name, 'address', mac, 'netns', String(host.space.pid)]
+    await this.space.ip('link', 'add', 'name', port, 'type', 'veth', 'peer', ...far)
+    await this.space.run(`ip link set ${port} master lan-${lan} up`)
+  }
+  /** Takes the far end of a cable down or up: the computer sees its carrier go and come. */
+  async cable(host: { name: string }, state: 'down' | 'up', name = 'eth0'): Promise<void> {
+    await this.space.run(`ip link set ${host.name}-${name} ${state}`)
+  }
+}
+
+export class Lab {
+  readonly folder: string
+  readonly wires: Switch
+  readonly hosts = new Map<string, Host>()
+  #router: Space | undefined
+  #down: Promise<void> | undefined
+
+  private constructor(folder: string, wires: Switch) {
+    this.folder = folder
+    this.wires = wires
+  }
+
+  /** Builds it, with NetworkManager connected on each computer; it goes with the test. */
+  static async up(t: Test, places: { readonly [host: string]: Lan }): Promise<Lab> {
+    const folder = mkdtempSync(join(tmpdir(), 'lab-'))
+    const bridges = ['a', 'b'].map(
+      l => `ip link add name lan-${l} type bridge forward_delay 0 mcast_snooping 0; ip link set lan-${l} up`
+    )
+    const lab = new Lab(folder, new Switch(await Space.open('switch', path, bridges.join('\n'))))
+    open.add(lab)
+    t.teardown(() => lab.down())
+    try {
+      await Promise.all([lab.#route(), ...Object.keys(places).map(name => lab.#add(name))])
+      await Promise.all(
+        Object.entries(places).map(async ([name, lan]) => {
+          const host = lab.host(name)
+          await Promise.all([host.bus('system'), host.bus('session')])
+          await host.plug(lan)
+          await host.networkManager()
+          await host.addressed(host.address(lan))
+        })
+      )
+    } catch (error) {
+      await lab.down()
+      throw error
+    }
+    return lab
+  }
+
+  host(name: string): Host {
+    const host = this.hosts.get(name)
+    if (!host) throw new Error(`the lab has no ${name}`)
+    return host
+  }
+
+  /** Everything that passes a LAN, or one computer's cable (`h3`), from now on. */
+  capture(where: Lan | string): Promise<Capture> {
+    const port = where === 'a' || where === 'b' ? `lan-${where}` : `${where}-eth0`
+    return Capture.start(this.wires.space, port, join(this.folder, `${where}-${Date.now()}.pcap`))
+  }
+
+  down(): Promise<void> {
+    this.#down ??= (async () => {
+      const spaces = [...[...this.hosts.values()].map(h => h.space), this.#router, this.wires.space]
+      await Promise.all(spaces.map(space => space?.close()))
+      rmSync(this.folder, { recursive: true, force: true })
+      open.delete(this)
+    })()
+    return this.#down
+  }
+
+  async #add(name: string): Promise<void> {
+    const number = Number(name.slice(1))
+    this.hosts.set(name, await Host.open(name, number, join(this.folder, name), this.wires))
+  }
+
+  async #route(): Promise<void> {
+    const space = await Space.open('router', path, 'echo 1 > /proc/sys/net/ipv4/ip_forward')
+    this.#router = space
+    const config = join(this.folder, 'dnsmasq.conf')
+    const lines = [
+      'port=0',
+      'bind-interfaces',
+      'except-interface=lo',
+      'dhcp-authoritative',
+      'no-ping',
+      'user=root'
+    ]
+    lines.push(`dhcp-leasefile=${this.folder}/leases`, 'keep-in-foreground', 'log-facility=-')
+    for (const [lan, net] of [
+      ['a', '10.77.1'],
+      ['b', '10.77.2']
+    ] as const) {
+      await this.wires.plug({ name: 'r', number: lan === 'a' ? 201 : 202, space }, `lan${lan}`, lan)
+      await space.run(`ip address add ${net}.1/24 dev lan${lan}`)
+      await space.run(`ip link set lan${lan} up`)
+      lines.push(`dhcp-range=set:${lan},${net}.100,${net}.150,120`, `dhcp-option=tag:${lan},3,${net}.1`)
+      for (let n = 1; n <= 9; n++)
+        for (const card of [0, 1])
+          lines.push(`dhcp-host=02:77:00:00:0${card}:0${n},set:x,${net}.${(card ? 20 : 10) + n}`)
+    }
+    writeFileSync(config, `${lines.join('\n')}\n`)
+    const dnsmasq = space.spawn(['dnsmasq', `--conf-file=${config}`], { stdio: ['ignore', 'ignore', 'pipe'] })
+    await new Promise<void>((resolve, reject) => {
+      let said = ''
+      dnsmasq.stderr!.setEncoding('utf8').on('data', text => {
+        said += text
+        if (said.includes('DHCP, IP range')) resolve()
+      })
+      dnsmasq.once('exit', () => reject(new Error(`dnsmasq: ${said}`)))
+    })
+  }
+}
+
+const path = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' }
