@@ -132,7 +132,12 @@ export class Host {
     return child
   }
 
-  /** The daemon: the running one, or it is started. */
+  /** From now on programs here start without these variables. */
+  without(...names: string[]): void {
+    for (const name of names) delete this.space.environment[name]
+  }
+
+  /** Starts the daemon. */
   async start(...args: string[]): Promise<Daemon> {
     this.#daemon = await Daemon.start(this.space, `${this.folder}/state/coteried.log`, args)
     return this.#daemon
