@@ -1,13 +1,10 @@
 /** Computers that lack what a desktop has: the daemon works with what is left, and says so. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test(
+scenario(
   'no NetworkManager, no buses, no runtime directory, no IPv6, no multicast',
-  { skip: labMissing() ?? false },
-  async t => {
-    const lab = await Lab.up(t, { h1: 'a', h2: 'a' })
+  { h1: 'a', h2: 'a' },
+  async (t, lab) => {
     const [h1, h2] = lab.all('h1', 'h2')
 
     await h1.end('NetworkManager')
