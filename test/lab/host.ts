@@ -31,6 +31,7 @@ export class Host {
   static async open(name: string, number: number, folder: string, wires: Switch): Promise<Host> {
     for (const part of ['home', 'run', 'etc/system-connections', 'state'])
       mkdirSync(`${folder}/${part}`, { recursive: true, mode: 0o700 })
+    writeFileSync(`${folder}/state/hostname`, `${name}\n`) // NetworkManager would set the machine's
     writeFileSync(`${folder}/etc/NetworkManager.conf`, networkManagerConfig)
     writeFileSync(`${folder}/etc/system-connections/lan.nmconnection`, lanProfile, { mode: 0o600 })
     const environment: Environment = {
@@ -47,6 +48,7 @@ export class Host {
       environment,
       `mkdir -p /run/NetworkManager /run/dbus /run/avahi-daemon
        mount --bind ${folder}/etc /etc/NetworkManager
+       [ ! -e /etc/hostname ] || mount --bind ${folder}/state/hostname /etc/hostname
        mount -t tmpfs tmpfs /var/lib/NetworkManager
        [ ! -d /etc/avahi/services ] || mount -t tmpfs tmpfs /etc/avahi/services`
     )
@@ -242,6 +244,7 @@ auth-polkit=false
 dns=none
 rc-manager=unmanaged
 dhcp=internal
+hostname-mode=none
 no-auto-default=*
 [keyfile]
 unmanaged-devices=interface-name:lo
