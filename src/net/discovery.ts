@@ -179,6 +179,7 @@ export class Discovery {
       const place = places.find(candidate => candidate.family === family)
       if (place !== undefined && samePlace(place, segment.place)) {
         segment.place.prefixes = place.prefixes
+        segment.revive()
         continue
       }
       segment.close()
