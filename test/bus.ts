@@ -55,7 +55,7 @@ export class TestBus {
 
   #config(): string {
     if (this.#kind === 'session') return '--session'
-    const rules = '<allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/>'
+    const rules = '<allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>'
     const path = `${this.directory}/system.conf`
     const listen = `<listen>${this.address}</listen><auth>EXTERNAL</auth>`
     writeFileSync(

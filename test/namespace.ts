@@ -9,6 +9,12 @@ export interface Teardown {
   teardown(fn: () => unknown): void
 }
 
+interface Root {
+  plan(n: number, skip: string): void
+  setTimeout(ms: number): void
+}
+
+const TIMEOUT_MS = 120_000
 const MARK = 'COTERIE_TEST_NAMESPACE'
 
 /** Why it cannot be done here, or ''. */
@@ -19,7 +25,8 @@ export const missing: string =
  * True inside. Outside the file's own TAP comes from the inner process, and the caller has nothing to do but
  * end. Give `import.meta.url`.
  */
-export function inside(t: { plan(n: number, skip: string): void }, url: string): boolean {
+export function inside(t: Root, url: string): boolean {
+  t.setTimeout(TIMEOUT_MS)
   if (process.env[MARK]) return true
   if (missing) {
     t.plan(0, missing)

@@ -37,7 +37,7 @@ const said = (
 const nm = { source: 'NetworkManager', strict: true } as const
 const alone = { source: 'ip', strict: false } as const
 const first = (...args: Parameters<typeof join>) => join(...args).interfaces[0]!
-const kernel = (...interfaces: KernelInterface[]) => ({ interfaces, primary: 'eth0' })
+const kernel = (...interfaces: KernelInterface[]) => ({ interfaces, checking: false, primary: 'eth0' })
 
 t.test('the kernel alone: managed, and whatever it has', async t => {
   t.strictSame(join(kernel(eth0), undefined, alone), {
