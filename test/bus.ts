@@ -33,7 +33,7 @@ export class TestBus {
   /** Resolves when it listens. */
   async start(): Promise<void> {
     const args = ['--nofork', '--nopidfile', '--print-address=1', `--address=${this.address}`]
-    const daemon = spawn('dbus-daemon', [this.#config(), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const daemon = spawn('dbus-daemon', [this.#config(), ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
     this.#daemon = daemon
     await new Promise<void>((resolve, reject) => {
       daemon.on('error', reject)
