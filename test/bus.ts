@@ -12,7 +12,7 @@ export class TestBus {
   readonly #kind: 'session' | 'system'
   #daemon: ChildProcess | undefined
 
-  private constructor(kind: 'session' | 'system') {
+  constructor(kind: 'session' | 'system' = 'session') {
     this.#kind = kind
   }
 

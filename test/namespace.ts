@@ -43,8 +43,22 @@ export function inside(t: Root, url: string): boolean {
   return false
 }
 
+const text = { encoding: 'utf8', stdio: 'pipe' } as const
+const IP = missing ? '' : execFileSync('sh', ['-c', 'command -v ip'], text).trim()
+
 /** Runs `ip` and gives what it prints; throws with what it complained about. */
-export const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' })
+export const ip = (...args: string[]): string => execFileSync(IP, args, text)
+
+/** While it runs, no program is found by name (but `ip` above is). */
+export async function withoutPrograms<T>(fn: () => Promise<T>): Promise<T> {
+  const path = process.env['PATH']
+  process.env['PATH'] = '/nonexistent'
+  try {
+    return await fn()
+  } finally {
+    process.env['PATH'] = path
+  }
+}
 
 /** A cable whose near end is `name`; the far end is `veth-NAME`, which the policy leaves alone. */
 export function cable(name: string, ...addresses: string[]): void {

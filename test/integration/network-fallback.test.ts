@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { TestBus } from '../bus.ts'
-import { cable, inside, ip, start } from '../namespace.ts'
+import { cable, inside, ip, start, withoutPrograms } from '../namespace.ts'
 import { Watched } from './watched.ts'
 
 const NETWORKD = '/lib/systemd/systemd-networkd'
@@ -87,23 +87,20 @@ if (inside(t, import.meta.url)) {
     }
   )
 
-  t.test('without ip: polling', async t => {
-    const path = process.env['PATH']
-    process.env['PATH'] = '/nonexistent'
-    const w = new Watched(t, undefined)
-    await w.source('poll')
-    process.env['PATH'] = path
-    await w.until('bound', () => w.listens('192.0.2.7'))
-    t.equal(w.watcher.snapshot?.primary, 'eth0')
-    t.notOk(w.interface('lo') === undefined)
-    cable('usb0', '203.0.113.2/24')
-    await w.until('seen by and by', () => w.listens('203.0.113.2'))
-    await w.until(
-      'with its index',
-      () => w.interface('usb0')?.index === Number(ip('-o', 'link', 'show', 'usb0').split(':')[0])
-    )
-    ip('link', 'del', 'usb0')
-  })
+  t.test('without ip: polling', t =>
+    withoutPrograms(async () => {
+      const w = new Watched(t, undefined)
+      await w.until('bound', () => w.listens('192.0.2.7'))
+      t.equal(w.watcher.snapshot?.source, 'poll')
+      t.equal(w.watcher.snapshot?.primary, 'eth0')
+      t.match(w.interface('lo'), { index: 1, kind: 'loopback' })
+      cable('usb0', '203.0.113.2/24')
+      await w.until('seen by and by', () => w.listens('203.0.113.2'))
+      t.equal(w.interface('usb0')?.index, Number(ip('-o', 'link', 'show', 'usb0').split(':')[0]))
+      ip('link', 'del', 'usb0')
+      t.strictSame(w.sources, ['poll'])
+    })
+  )
 
   t.test('a hundred flaps leave nothing behind', async t => {
     const w = new Watched(t, undefined)
@@ -138,12 +135,11 @@ if (inside(t, import.meta.url)) {
       ['192.0.2.7']
     )
     t.strictSame(w.listeners.notes, [])
-    const path = process.env['PATH']
-    process.env['PATH'] = '/nonexistent'
-    const polled = new Watched(t, undefined)
-    await polled.source('poll')
-    process.env['PATH'] = path
-    t.strictSame(polled.interface('eth0')?.addresses, [{ address: '192.0.2.7', prefix: 24 }])
+    await withoutPrograms(async () => {
+      const polled = new Watched(t, undefined)
+      await polled.source('poll')
+      t.strictSame(polled.interface('eth0')?.addresses, [{ address: '192.0.2.7', prefix: 24 }])
+    })
     writeFileSync('/proc/sys/net/ipv6/conf/all/disable_ipv6', '0')
   })
 }
