@@ -16,7 +16,7 @@ import {
   MAX_WANTS
 } from '../wire/log-exchange.ts'
 import { MAX_PREV } from '../wire/operation.ts'
-import { decodeWrap, type Wrap, wrapMessage } from '../wire/wrap.ts'
+import { decodeWrap, wrapMessage } from '../wire/wrap.ts'
 import { Exchange } from './exchange.ts'
 import { Intake, step } from './intake.ts'
 import { type MemberState, Members, provisionalOwner } from './members.ts'

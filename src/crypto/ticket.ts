@@ -75,7 +75,7 @@ export function decodeTicket(text: string): Ticket {
   if (!/^[a-z2-7]*$/.test(characters)) throw mistyped()
   // Whole bytes of a text of any length, to tell one that is cut short from one that is mistyped.
   const bytes = fromBase32(characters) ?? fromBase32(`${characters.slice(0, -1)}a`) ?? none
-  if (characters.length > 0 && firstByte(characters) !== VERSION) throw newer()
+  if (characters.length >= 2 && firstByte(characters) > VERSION) throw newer()
   const end = endOf(bytes)
   if (end === undefined || bytes.length < end + CHECK) throw cutShort()
   const ticket = fromBase32(characters) === undefined ? undefined : read(bytes, end)
@@ -92,7 +92,7 @@ function read(bytes: Uint8Array, end: number): Ticket | undefined {
   if (bytes.length !== end + CHECK) return undefined
   if (!equal(hash(bytes.subarray(0, end)).subarray(0, CHECK), bytes.subarray(end))) return undefined
   const reader = new Reader(bytes)
-  reader.uint8()
+  if (reader.uint8() !== VERSION) return undefined
   const gid = reader.bytes(32)
   const inviter = reader.bytes(32)
   const inviterStatic = reader.bytes(32)

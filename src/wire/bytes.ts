@@ -10,20 +10,24 @@ export class Writer {
     return this.#at
   }
   uint8(value: number): this {
-    this.#view.setUint8(this.#room(1), value)
+    const at = this.#room(1)
+    this.#view.setUint8(at, value)
     return this
   }
   uint16(value: number): this {
-    this.#view.setUint16(this.#room(2), value)
+    const at = this.#room(2)
+    this.#view.setUint16(at, value)
     return this
   }
   uint32(value: number): this {
-    this.#view.setUint32(this.#room(4), value)
+    const at = this.#room(4)
+    this.#view.setUint32(at, value)
     return this
   }
   /** A whole number up to 2^53 - 1. */
   uint64(value: number): this {
-    this.#view.setBigUint64(this.#room(8), BigInt(value))
+    const at = this.#room(8)
+    this.#view.setBigUint64(at, BigInt(value))
     return this
   }
   /** Throws RangeError unless the value has that length. */
@@ -37,6 +41,7 @@ export class Writer {
     return this.#bytes.slice(0, this.#at)
   }
 
+  /** Where the next bytes go. It may replace the memory, so it is asked for before the memory is touched. */
   #room(length: number): number {
     const at = this.#at
     this.#at += length
