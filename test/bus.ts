@@ -24,7 +24,7 @@ export class TestBus {
   /** Resolves when it listens. */
   async start(): Promise<void> {
     const args = ['--session', '--nofork', '--nopidfile', '--print-address=1', `--address=${this.address}`]
-    const daemon = spawn('dbus-daemon', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const daemon = spawn('dbus-daemon', args, { stdio: ['ignore', 'pipe', 'ignore'] })
     this.#daemon = daemon
     await new Promise<void>((resolve, reject) => {
       daemon.on('error', reject)
