@@ -24,7 +24,7 @@ const layers: { readonly [folder: string]: Layer } = {
   host: {
     may: ['wire', 'types:api', 'paths.ts', 'net/interfaces.ts'],
     packages: ['*'],
-    why: 'Linux is told in our words and knows nothing of the circle'
+    why: 'Linux is told in our words (snapshots of net/interfaces.ts) and knows nothing of the circle'
   },
   daemon: {
     may: ['api', 'wire', 'crypto', 'circle', 'mesh', 'net', 'host', 'paths.ts'],
