@@ -37,7 +37,7 @@ export class Publisher {
     this.#schedule = options.schedule ?? queueMicrotask
   }
 
-  /** Makes the object or changes it; equal values are not told. */
+  /** Makes the object or changes it; equal values are not told. Lists in it must not be changed afterwards. */
   set<K extends ObjectKind>(kind: K, path: string, properties: Properties<K>): void {
     if (!PATH.test(path)) throw new Error(`not an object path: ${JSON.stringify(path)}`)
     const old = this.#objects.get(path)
