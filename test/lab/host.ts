@@ -229,6 +229,10 @@ export class Host {
     return this.daemon.until(`${yes ? 'listens' : 'listens no more'} on ${address}`, holds, milliseconds)
   }
 
+  /** The end of the daemon's log. */
+  tail(): string {
+    return this.#daemon?.tail() ?? ''
+  }
   story = (): string => {
     const logs = [...this.#programs.keys()].map(name => {
       const text = readFileSync(`${this.folder}/state/${name.replaceAll(' ', '-')}.log`, 'utf8')

@@ -9,12 +9,16 @@ export function scenario(
   story: (t: Test, lab: Lab) => Promise<void>
 ): void {
   t.test(name, { skip: labMissing() ?? false }, async t => {
+    let lab: Lab | undefined
     try {
-      await story(t, await Lab.up(t, places))
+      lab = await Lab.up(t, places)
+      await story(t, lab)
     } catch (error) {
       const { message, stack } = error as Error
       const [first, ...more] = message.split('\n')
       console.error([first, ...more, stack?.slice(stack.indexOf('\n    at ') + 1)].join('\n'))
+      for (const host of lab?.hosts.values() ?? [])
+        if (!message.includes(`log of ${host.name}`)) console.error(host.tail())
       throw Object.assign(new Error(first), { stack: '' })
     }
   })
