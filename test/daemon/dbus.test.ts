@@ -114,6 +114,11 @@ t.test('methods and errors', async t => {
   t.same(await bus.call(bare), [], 'the interface may be left out')
   await t.rejects(bus.call({ ...bare, member: 'Nothing' }), named(`${DBUS}.Error.UnknownMethod`))
 
+  const property = call(bus, 'Get', 'ss', [huge, huge.slice(1e5)], '', PROPERTIES)
+  await t.rejects(property, named(`${DBUS}.Error.InvalidArgs`))
+  const name = call(bus, 'Get', 'ss', [INTERFACE, huge], '', PROPERTIES)
+  await t.rejects(name, named(`${DBUS}.Error.UnknownProperty`, /^.{1000}$/))
+
   own.control = false
   await t.rejects(remove('eve'), named(`${DBUS}.Error.AccessDenied`, /control = false/))
   t.same(plain(await call(bus, 'Peers', 's', [''])), [[peer('co1lap')]], 'reading goes on')
@@ -134,6 +139,46 @@ t.test('no call takes longer than five seconds', async t => {
   const bus = await client(t, own.daemon.address)
   await t.rejects(call(bus, 'Config'), named(`${INTERFACE}.Error.Timeout`, /within 5 s/))
   t.equal(await aborted.next(), true)
+})
+
+t.test('a client that sends nothing but nonsense', async t => {
+  const own = await Surface.up(t, { Reload: async () => ({}) })
+  const hostile = await client(t, own.daemon.address)
+  const bus = await client(t, own.daemon.address)
+  const nonsense: [string, string, unknown[], string][] = [
+    [
+      'Status',
+      'v',
+      [new Variant('a{sv}', { __proto__: null, constructor: new Variant('s', '') })],
+      INTERFACE
+    ],
+    ['__proto__', '', [], INTERFACE],
+    ['Set', 'ssv', ['', '__proto__', new Variant('u', 1)], PROPERTIES],
+    ['Get', 'ss', ['constructor', 'constructor'], PROPERTIES],
+    ['Get', 'ss', [INTERFACE, 'hasOwnProperty'], PROPERTIES],
+    ['GetAll', 'as', [['']], PROPERTIES],
+    ['Ping', 'ssu', ['\ufffe', 'x'.repeat(10_000), 4294967295], `${INTERFACE}.Nothing`],
+    ['Peers', 'ay', [Buffer.alloc(10_000)], INTERFACE]
+  ]
+  const calls = Array.from({ length: 4000 }, (_, n) => {
+    const [member, signature, body, of] = nonsense[n % nonsense.length] as (typeof nonsense)[number]
+    return call(hostile, member, signature, body, '', of).then(
+      () => 'done',
+      (error: BusError) => error.errorName
+    )
+  })
+  t.same(await call(bus, 'Reload'), [], 'others are served meanwhile')
+  const names = new Set(await Promise.all(calls))
+  t.same([...names].map(name => name.replace(`${DBUS}.Error.`, '')).sort(), [
+    'InvalidArgs',
+    'UnknownInterface',
+    'UnknownMethod',
+    'UnknownProperty'
+  ])
+  t.same(
+    own.logged.filter(line => line.startsWith('error')),
+    []
+  )
 })
 
 /** All signals of the daemon, with plain bodies. */

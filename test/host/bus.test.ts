@@ -5,6 +5,7 @@ import { Message } from 'dbus-next/lib/message-type.js'
 import t from 'tap'
 import { Bus, BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
 import { busSockets } from '../../src/host/bus-address.ts'
+import { BusConnection, type Incoming } from '../../src/host/bus-connection.ts'
 import { TestBus } from '../bus.ts'
 
 interface Test {
@@ -287,5 +288,45 @@ t.test('a message that cannot be decoded', async t => {
   t.same(
     service.logged.filter(l => l.startsWith('error')),
     []
+  )
+})
+
+t.test('an answer does not outlive the bus', async t => {
+  const daemon = await TestBus.up(t)
+  const { bus, up } = await connected(t, daemon.address)
+  const asked = collector<() => void>()
+  bus.serve(m => {
+    if (m.member === 'Now') return Promise.resolve({ signature: '', body: [] })
+    return new Promise(resolve => asked.push(() => resolve({ signature: '', body: [] })))
+  })
+  /** Connects under the same name each time, and calls with serial 2. */
+  const caller = async (member: string) => {
+    const got = collector<Incoming>()
+    const connection: BusConnection = new BusConnection(`${daemon.directory}/bus`, () => {
+      connection.send({ type: 1, ...driver, member: 'Hello' }, 1)
+      const to = { destination: bus.uniqueName, path: '/', interface: 'a.b' }
+      connection.send({ type: 1, ...to, member }, member === 'Now' ? 3 : 2)
+    })
+    connection.onMessage = m => got.push(m)
+    t.teardown(async () => connection.destroy('done'))
+    return got
+  }
+  const first = await caller('Later')
+  const [answer] = await asked.until(1)
+  const again = up()
+  await daemon.kill()
+  await daemon.start()
+  await again
+  const second = await caller('Now')
+  await second.until(1)
+  t.equal(second.seen[0]?.body[0], first.seen[0]?.body[0], 'another program has the name')
+  answer?.()
+  // The reply to Hello, NameAcquired, and the reply to Now.
+  await second.until(3)
+  await bus.call({ ...driver, member: 'GetId' })
+  await new Promise(setImmediate)
+  t.same(
+    second.seen.map(m => m.replySerial),
+    [1, 0, 3]
   )
 })
