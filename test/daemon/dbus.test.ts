@@ -1,9 +1,11 @@
 import t from 'tap'
 import { ApiError, type Call, INTERFACE, ROOT } from '../../src/api/api.ts'
+import { DBusSurface } from '../../src/daemon/dbus.ts'
 import { type Clock, realClock } from '../../src/daemon/pace.ts'
-import { type BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
+import { Publisher } from '../../src/daemon/publisher.ts'
+import { type Bus, type BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
-import { CIRCLE, daemon, peer, peerPath } from './example.ts'
+import { CIRCLE, daemon, implement, peer, peerPath } from './example.ts'
 import { call, client, Inbox, Surface } from './surface.ts'
 
 const DBUS = 'org.freedesktop.DBus'
@@ -364,6 +366,44 @@ t.test('another program has the name, and gives it up', async t => {
   await own.surface.stop()
   t.equal(await other.requestName(INTERFACE), 'owned', 'stopping gives the name back')
   t.same(own.states.seen, ['taken', 'owned'])
+})
+
+t.test('the name becomes free while it is being asked for', async t => {
+  const asked = new Inbox<(answer: 'owned' | 'taken') => void>()
+  let owner = (_: string) => {}
+  const bus = {
+    connected: true,
+    uniqueName: ':1.1',
+    onUp: () => {},
+    onDown: () => {},
+    serve: () => {},
+    emit: () => {},
+    watchName: (_: string, fn: typeof owner) => {
+      owner = fn
+      return () => {}
+    },
+    requestName: () => new Promise(resolve => asked.put(resolve)),
+    releaseName: async () => {}
+  } as unknown as Bus
+  const states = new Inbox<string>()
+  const surface = new DBusSurface({
+    bus,
+    publisher: new Publisher({ boot: 'boot' }),
+    implementation: implement({}),
+    control: () => true,
+    log: () => {},
+    onState: state => states.put(state)
+  })
+  surface.start()
+  const first = await asked.next()
+  owner(':1.9')
+  owner('')
+  first('taken')
+  const second = await asked.next()
+  second('owned')
+  await states.until(state => state === 'owned')
+  t.same(states.seen, ['taken', 'owned'])
+  await surface.stop()
 })
 
 t.test('no session bus, then one', async t => {
