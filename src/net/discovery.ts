@@ -8,13 +8,11 @@ import { setImmediate } from 'node:timers/promises'
 import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget } from './limits.ts'
+import { MDNS_BUDGET, MDNS_SPAN } from './mdns.ts'
 import { isLinkLocal, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
 import type { Via } from './voice.ts'
 
-/** Own mDNS packets on an interface in any 15 s. */
-const MDNS_BUDGET = 8
-const MDNS_SPAN = 15_000
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
 const REMEMBERED = 256
@@ -94,8 +92,13 @@ export class Discovery {
     this.#options = options
   }
 
-  /** The interfaces as they are now; only what differs from before is opened, closed or said anew. */
-  apply(interfaces: readonly DiscoveryInterface[]): void {
+  /**
+   * The interfaces as they are now; only what differs from before is opened, closed or said anew. Settles when
+   * all that can be heard is heard; never rejects.
+   */
+  async apply(interfaces: readonly DiscoveryInterface[]): Promise<void> {
+    // What was heard before a change of the network is news after it: the daemon dials again.
+    this.#told.clear()
     const wanted = new Map(interfaces.filter(({ policy }) => policy !== 'off').map(one => [one.name, one]))
     for (const [name, known] of this.#known) {
       if (wanted.has(name)) continue
@@ -107,6 +110,7 @@ export class Discovery {
       if (known === undefined) this.#add(one)
       else this.#change(known, one)
     }
+    await Promise.all(this.#segments().map(({ opened }) => opened))
   }
 
   /**
@@ -114,19 +118,19 @@ export class Discovery {
    * new slot, when a circle is made, joined or left, and when a discovery key changes.
    */
   rotate(): void {
-    for (const known of this.#known.values()) this.#renew(known)
+    for (const known of this.#known.values()) this.#renew(known, false)
   }
 
   /** Asks who is there, on all interfaces; at most once a second. */
   query(): void {
     if (performance.now() - this.#askedAt < SPACING) return
     this.#askedAt = performance.now()
-    for (const { segments } of this.#known.values()) for (const segment of segments.values()) segment.query()
+    for (const segment of this.#segments()) segment.query()
   }
 
   /** Takes the names back and closes everything. */
   async stop(): Promise<void> {
-    const segments = [...this.#known.values()].flatMap(known => [...known.segments.values()])
+    const segments = this.#segments()
     this.#known.clear()
     for (const segment of segments) segment.goodbye()
     await setImmediate()
@@ -142,18 +146,22 @@ export class Discovery {
     return state
   }
 
+  #segments(): Segment[] {
+    return [...this.#known.values()].flatMap(({ segments }) => [...segments.values()])
+  }
+
   #add(one: DiscoveryInterface): void {
     const known: Known = { interface: one, announced: [], segments: new Map() }
     this.#known.set(one.name, known)
     this.#place(known)
-    this.#renew(known)
+    this.#renew(known, true)
   }
 
   #change(known: Known, one: DiscoveryInterface): void {
     const same = identity(known.interface) === identity(one)
     known.interface = one
     this.#place(known)
-    if (!same) this.#renew(known)
+    if (!same) this.#renew(known, true)
   }
 
   /** Opens and closes segments as the addresses say. */
@@ -171,16 +179,23 @@ export class Discovery {
     for (const place of places) {
       if (known.segments.has(place.family)) continue
       const segment = this.#open(place)
-      segment.set(known.announced.map(({ bytes }) => bytes))
+      segment.set(
+        known.announced.map(({ bytes }) => bytes),
+        true
+      )
       known.segments.set(place.family, segment)
     }
   }
 
-  #renew(known: Known): void {
+  #renew(known: Known, ask: boolean): void {
     const { name, port, policy } = known.interface
     known.announced = policy === 'announce' ? this.#options.announcements(name, port) : []
     for (const { bytes } of known.announced) remember(this.#own, announcementText(bytes))
-    for (const segment of known.segments.values()) segment.set(known.announced.map(({ bytes }) => bytes))
+    for (const segment of known.segments.values())
+      segment.set(
+        known.announced.map(({ bytes }) => bytes),
+        ask
+      )
   }
 
   #open(place: Place): Segment {

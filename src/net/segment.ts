@@ -21,18 +21,21 @@ export interface SegmentOptions extends SsdpOptions {
 }
 
 export class Segment {
+  /** Settles when it hears, or will not be able to; never rejects. */
+  readonly opened: Promise<void>
   readonly #options: SegmentOptions
   readonly #voices: Record<Via, Voice>
   #announcements: readonly Uint8Array[] = []
   #timer: NodeJS.Timeout | undefined
   #step = 0
+  #asked = false
   #closed = false
   #ready = false
 
   constructor(options: SegmentOptions) {
     this.#options = options
     this.#voices = { mdns: this.#open('mdns'), ssdp: this.#open('ssdp') }
-    void Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
+    this.opened = Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
       this.#ready = true
       this.#begin()
     })
@@ -47,9 +50,10 @@ export class Segment {
     return this.#voices[via].state
   }
 
-  /** From now on these, from the beginning; [] = hear only. */
-  set(announcements: readonly Uint8Array[]): void {
+  /** From now on these, announced from the beginning; [] = hear only. Asks too, unless it has before. */
+  set(announcements: readonly Uint8Array[], ask: boolean): void {
     this.#announcements = announcements
+    if (ask) this.#asked = false
     for (const voice of Object.values(this.#voices)) voice.set(announcements)
     this.#begin()
   }
@@ -107,8 +111,9 @@ export class Segment {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
       if (step < 2 || ssdp.state !== '') mdns.announce()
-      if (step === 0) mdns.query()
-      if (step === 0 || step === 2) ssdp.query()
+      if (step === 0 && !this.#asked) mdns.query()
+      if (step === 0 ? !this.#asked : step === 2) ssdp.query()
+      this.#asked = true
     }
     const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
     this.#timer = setTimeout(() => this.#speak(), wait)
