@@ -407,8 +407,7 @@ t.test('the name becomes free while it is being asked for', async t => {
 })
 
 t.test('no session bus, then one', async t => {
-  const running = new TestBus()
-  t.teardown(() => running.kill())
+  const running = new TestBus(t)
   const own = new Surface(t, running, {})
   own.start()
   t.equal(await own.states.next(), 'absent')

@@ -204,7 +204,7 @@ t.test('the bus is killed and started again', async t => {
 })
 
 t.test('no bus at all, then one', async t => {
-  const daemon = new TestBus()
+  const daemon = new TestBus(t)
   const { bus, up, down, logged } = open(t, daemon.address)
   const owners = collector<string>()
   bus.watchName('org.example.N', owner => owners.push(owner))
@@ -216,7 +216,6 @@ t.test('no bus at all, then one', async t => {
   t.equal(bus.connected, false)
   await t.rejects(bus.requestName('org.example.N'), named(`${DBUS}.Error.Disconnected`))
   t.equal(logged.filter(l => l.startsWith('info')).length, 1, 'said once')
-  t.teardown(() => daemon.kill())
   await daemon.start()
   await connecting
   t.equal(await bus.requestName('org.example.N'), 'owned')
@@ -224,7 +223,7 @@ t.test('no bus at all, then one', async t => {
 })
 
 t.test('what is no bus: garbage, silence, refusal', async t => {
-  const daemon = new TestBus()
+  const daemon = new TestBus(t)
   const answers = [
     'OK 1\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
     'REJECTED\r\n',
