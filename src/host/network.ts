@@ -15,6 +15,8 @@ import { type Facts, join, type KernelNetwork, settle } from './snapshot.ts'
 const PAUSE_MS = 100
 const URGENT_LOOKS_PER_S = 8
 const POLL_MS = 5_000
+/** Without events: while an IPv6 address is being checked for duplicates. */
+const CHECK_MS = 500
 /** A manager that takes longer to answer is passed over until it does. */
 const ANSWER_MS = 1_000
 const PROBE_MS = 10_000
@@ -202,6 +204,8 @@ export class NetworkWatcher {
   async #read(): Promise<Snapshot> {
     const authority = this.#authority()
     const [kernel, answered] = await Promise.all([readKernel(), authority && this.#ask(authority)])
+    // The end of the check is an event of the kernel's only.
+    if (kernel.checking && !this.#monitoring) this.#after(CHECK_MS, () => this.#request('soon'))
     const heard = authority !== undefined && answered !== false
     return join(kernel, authority?.facts, {
       source: heard ? authority.source.name : this.#monitoring ? 'ip' : 'poll',
