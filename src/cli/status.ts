@@ -19,7 +19,7 @@ const rank = (peer: Peer) => (ORDER.indexOf(peer.State) + ORDER.length + 1) % (O
 export function statusLines(status: Status, look: Look, nowUSec: number): string[] {
   const blocks = [
     heading(status, look),
-    status.Circle.Id ? peersBlock(status, look, nowUSec) : start(look),
+    status.Circle.Id ? peersBlock(status, look, nowUSec) : status.Device.State === 'new' ? start(look) : [],
     underneath(status, look),
     status.Notes.flatMap(note =>
       wrapped(printable(note), look.columns, `${look.yellow(look.mark('▲', '!'))} `)
@@ -30,7 +30,12 @@ export function statusLines(status: Status, look: Look, nowUSec: number): string
 
 function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
   const name = look.bold(printable(Device.Name))
-  if (!Circle.Id) return [`${name} is in no circle yet.`]
+  if (!Circle.Id)
+    return [
+      Device.State === 'locked'
+        ? `${name} is ${look.red('locked')}: its keys cannot be read now.`
+        : `${name} is in no circle yet.`
+    ]
   const near = Peers.filter(p => p.Reachable).length
   const company =
     Circle.Members <= 1 ? 'the only device so far' : `${near} of ${count(Peers.length, 'other')} reachable`
@@ -39,8 +44,8 @@ function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
     `${name} in the circle ${look.bold(printable(Circle.Name))}`,
     look.dim(facts.join(look.mark(' · ', ', ')))
   ]
-  if (Device.State === 'locked') lines.push(look.red('The keys of this device cannot be read now.'))
-  if (Device.State === 'leaving') lines.push(look.yellow('This device is leaving the circle.'))
+  if (Device.State === 'locked') lines.push(look.red('Its keys cannot be read now.'))
+  if (Device.State === 'leaving') lines.push(look.yellow('It is leaving the circle.'))
   return lines
 }
 

@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
-import { Budget } from './limits.ts'
+import { Budget, Limits } from './limits.ts'
 import { MDNS_BUDGET, MDNS_SPAN } from './mdns.ts'
 import { isLinkLocal, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
@@ -16,6 +16,8 @@ import type { Via } from './voice.ts'
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
 const REMEMBERED = 256
+/** That an interface may bring in a second. */
+const PACKETS = 100
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
 
@@ -24,7 +26,7 @@ export interface DiscoveryInterface {
   readonly index: number
   readonly addresses: readonly InterfaceAddress[]
   readonly policy: 'announce' | 'listen' | 'off'
-  /** Of the session listener there. */
+  /** Of the session listener there; 0 = there is none, so nothing is announced. */
   readonly port: number
   readonly multicast: boolean
   readonly mac: string
@@ -56,12 +58,13 @@ export interface DiscoveryOptions {
 }
 
 interface Known {
+  readonly limits: Limits
   interface: DiscoveryInterface
   announced: readonly Announced[]
   readonly segments: Map<string, Segment>
 }
 
-/** 'ok', or a few words on why that protocol does not work on the interface. */
+/** 'ok', or a few words on why that protocol does not work on the interface (or `IPv4: …`, on half of it). */
 export interface DiscoveryState {
   readonly mdns: string
   readonly ssdp: string
@@ -151,7 +154,12 @@ export class Discovery {
   }
 
   #add(one: DiscoveryInterface): void {
-    const known: Known = { interface: one, announced: [], segments: new Map() }
+    const known: Known = {
+      interface: one,
+      announced: [],
+      segments: new Map(),
+      limits: new Limits(PACKETS, PACKETS)
+    }
     this.#known.set(one.name, known)
     this.#place(known)
     this.#renew(known, true)
@@ -171,6 +179,7 @@ export class Discovery {
       const place = places.find(candidate => candidate.family === family)
       if (place !== undefined && samePlace(place, segment.place)) {
         segment.place.prefixes = place.prefixes
+        segment.revive()
         continue
       }
       segment.close()
@@ -178,7 +187,7 @@ export class Discovery {
     }
     for (const place of places) {
       if (known.segments.has(place.family)) continue
-      const segment = this.#open(place)
+      const segment = this.#open(place, known.limits)
       segment.set(
         known.announced.map(({ bytes }) => bytes),
         true
@@ -189,7 +198,7 @@ export class Discovery {
 
   #renew(known: Known, ask: boolean): void {
     const { name, port, policy } = known.interface
-    known.announced = policy === 'announce' ? this.#options.announcements(name, port) : []
+    known.announced = policy === 'announce' && port > 0 ? this.#options.announcements(name, port) : []
     for (const { bytes } of known.announced) remember(this.#own, announcementText(bytes))
     for (const segment of known.segments.values())
       segment.set(
@@ -198,13 +207,14 @@ export class Discovery {
       )
   }
 
-  #open(place: Place): Segment {
+  #open(place: Place, limits: Limits): Segment {
     const name = place.interface
     const key = `${name} ${place.family}`
     const budget = this.#budgets.get(name) ?? new Budget(MDNS_BUDGET, MDNS_SPAN)
     this.#budgets.set(name, budget)
     return new Segment({
       place,
+      limits,
       budget,
       delay: () => (this.#spokeAt.get(key) ?? -Infinity) + SPACING - performance.now(),
       onSpeaks: () => this.#spokeAt.set(key, performance.now()),
@@ -271,9 +281,12 @@ function identity(one: DiscoveryInterface): string {
 
 function stateOf(one: DiscoveryInterface, segments: ReadonlyMap<string, Segment>, via: Via): string {
   if (!speaks(one)) return 'the interface has no multicast'
-  const states = [...segments.values()].map(segment => segment.state(via))
-  if (states.length === 0) return 'the interface has no address'
-  return states.includes('') ? 'ok' : states[0]!
+  if (segments.size === 0) return 'the interface has no address'
+  const failed = [...segments.values()].filter(segment => segment.state(via) !== '')
+  if (failed.length === 0) return 'ok'
+  const why = failed[0]!.state(via)
+  if (failed.length === segments.size) return why
+  return `${failed[0]!.place.family === 'ipv4' ? 'IPv4' : 'IPv6'}: ${why}`
 }
 
 function remember(set: Set<string>, text: string): void {

@@ -42,7 +42,7 @@ export class Mdns implements Voice {
     this.#socket = new MulticastSocket({
       place,
       group: { address: GROUPS[place.family], port: PORT, ttl: 255 },
-      limits: new Limits(),
+      limits: [new Limits(), options.limits],
       kind: 'group',
       limit: LIMIT,
       concerns: datagram => this.#concerns(datagram),

@@ -23,7 +23,8 @@ export interface Group {
 export interface MulticastSocketOptions {
   readonly place: Place
   readonly group: Group
-  readonly limits: Limits
+  /** All must allow. */
+  readonly limits: readonly Limits[]
   readonly kind: 'group' | 'own'
   /** Longest datagram that is looked at. */
   readonly limit: number
@@ -112,7 +113,7 @@ export class MulticastSocket {
     if (!onLink(place, source)) onDrop('offLink')
     else if (datagram.length > limit) onDrop('oversized')
     else if (concerns(datagram)) {
-      if (limits.allow(performance.now(), source)) onDatagram(datagram, source, port)
+      if (limits.every(one => one.allow(performance.now(), source))) onDatagram(datagram, source, port)
       else onDrop('limited')
     }
   }

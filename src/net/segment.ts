@@ -29,6 +29,7 @@ export class Segment {
   #timer: NodeJS.Timeout | undefined
   #step = 0
   #asked = false
+  #revivedAt = -Infinity
   #closed = false
   #ready = false
 
@@ -56,6 +57,24 @@ export class Segment {
     if (ask) this.#asked = false
     for (const voice of Object.values(this.#voices)) voice.set(announcements)
     this.#begin()
+  }
+
+  /** Tries again what failed: with each period, and when the network changes. At most once a second. */
+  revive(): void {
+    if (performance.now() - this.#revivedAt < STEPS[0]!) return
+    this.#revivedAt = performance.now()
+    for (const via of ['mdns', 'ssdp'] as const) {
+      if (this.#voices[via].state === '') continue
+      this.#voices[via].close()
+      const voice = this.#open(via)
+      this.#voices[via] = voice
+      voice.set(this.#announcements)
+      void voice.opened.then(() => {
+        if (this.#closed) return
+        voice.announce()
+        voice.query()
+      })
+    }
   }
 
   query(): void {
@@ -90,22 +109,9 @@ export class Segment {
     return voice
   }
 
-  /** What failed is tried again with each period. */
-  #revive(via: Via): void {
-    if (this.#voices[via].state === '') return
-    this.#voices[via].close()
-    const voice = this.#open(via)
-    this.#voices[via] = voice
-    voice.set(this.#announcements)
-    void voice.opened.then(() => {
-      voice.announce()
-      voice.query()
-    })
-  }
-
   #speak(): void {
     const step = this.#step++
-    if (step > STEPS.length) for (const via of ['mdns', 'ssdp'] as const) this.#revive(via)
+    if (step > STEPS.length) this.revive()
     const { mdns, ssdp } = this.#voices
     if (this.#announcements.length > 0) {
       if (step === 0) this.#options.onSpeaks()

@@ -91,7 +91,7 @@ export class Ssdp implements Voice {
     return new MulticastSocket({
       place: this.#options.place,
       group: this.#group,
-      limits: this.#limits,
+      limits: [this.#limits, this.#options.limits],
       kind,
       limit: SSDP_LIMIT,
       concerns: datagram => datagram.includes(SSDP_TARGET, 0, 'latin1'),

@@ -167,6 +167,11 @@ t.test('status', async t => {
   t.equal(none[0], 'thinkpad is in no circle yet.')
   t.match(none.at(-2), /^▲ There is no session bus here/, 'what is missing comes last')
   t.notMatch(none.join('\n'), /Listening/)
+
+  const locked = lines({ ...newStatus(), Device: { Id: '', Name: 'thinkpad', State: 'locked' } })
+  t.equal(locked[0], 'thinkpad is locked: its keys cannot be read now.')
+  t.notMatch(locked.join('\n'), /coterie init/, 'a locked device has a circle')
+  t.match(lines({ ...ready, Device: { ...ready.Device, State: 'leaving' } })[2], /is leaving/)
 })
 
 t.test('watch', async t => {

@@ -109,12 +109,17 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
     }
   )
 
-  await t.test('listening, or without a circle, nothing is sent and all is heard', async t => {
+  await t.test('listening, without a listener or a circle, nothing is sent and all is heard', async t => {
     await a.tell({ fresh: true })
     const capture = await lan.capture('s', 1, `udp and ether src ${lan.mac('a')}`)
-    for (const command of [{ circles: 1 }, { circles: 0 }]) {
-      await Promise.all([a.tell({ fresh: true, ...command }), b.tell({ fresh: true })])
-      await a.tell({ apply: [{ ...eth0, policy: command.circles === 0 ? 'announce' : 'listen' }] })
+    const silent = [
+      { circles: 1, interface: { ...eth0, policy: 'listen' as const } },
+      { circles: 1, interface: { ...eth0, port: 0 } },
+      { circles: 0, interface: eth0 }
+    ]
+    for (const { circles, interface: one } of silent) {
+      await Promise.all([a.tell({ fresh: true, circles }), b.tell({ fresh: true })])
+      await a.tell({ apply: [one] })
       await a.tell({ query: true })
       await b.apply(eth0)
       await a.hears(2, { via: 'ssdp' })

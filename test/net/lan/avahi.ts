@@ -1,6 +1,5 @@
 /** A real avahi-daemon on a bus of its own inside a host of a Lan. Needs avahi-daemon, avahi-utils, dbus. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Lan } from './lan.ts'
@@ -23,7 +22,7 @@ export class Avahi {
 
   /** Up, and its host name (that of the host in the Lan) established. */
   static async start(lan: Lan, host: string): Promise<Avahi> {
-    const folder = mkdtempSync(join(tmpdir(), 'avahi-'))
+    const folder = lan.folder()
     for (const sub of ['run', 'services']) mkdirSync(join(folder, sub))
     const bus = join(folder, 'bus')
     writeFileSync(join(folder, 'bus.conf'), BUS.replace('PATH', bus))

@@ -2,7 +2,7 @@
  * One device of a Lan, to be run inside a host: Discovery with real announcements. Arguments: a byte that makes
  * the id, a byte that makes the circle's key. Commands as JSON lines on stdin, reports on stdout.
  */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { createInterface } from 'node:readline'
 import { makeAnnouncement, recognise, slotAt } from '../../../src/crypto/announcement.ts'
@@ -20,7 +20,7 @@ export interface Command {
   stop?: true
   /** Like another program on this host: joins both groups on this address. */
   join?: string
-  /** Holds this port for itself. */
+  /** Holds this port for itself; 0 = no longer. */
   hold?: number
 }
 
@@ -29,6 +29,7 @@ const [id, key] = process.argv.slice(2).map(byte => new Uint8Array(32).fill(Numb
   Uint8Array
 ]
 let circles = 1
+let held: Socket | undefined
 const say = (report: object) =>
   process.stdout.write(`${JSON.stringify({ ...report, at: performance.timeOrigin + performance.now() })}\n`)
 const slot = () => slotAt(Date.now() / 1000)
@@ -87,9 +88,10 @@ async function obey(command: Command): Promise<void> {
       socket.addMembership(group, command.join)
     }
   }
-  if (command.hold) {
-    const socket = createSocket('udp4')
-    await new Promise<void>(resolve => socket.bind(command.hold, '0.0.0.0', resolve))
+  if (command.hold !== undefined) {
+    held?.close()
+    held = command.hold === 0 ? undefined : createSocket('udp4')
+    await new Promise<void>(resolve => (held ? held.bind(command.hold, '0.0.0.0', resolve) : resolve()))
   }
   if (command.state) {
     say({ state: discovery.state, counters: discovery.counters, rss: process.memoryUsage.rss() })

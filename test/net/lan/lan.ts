@@ -3,6 +3,9 @@
  * this machine's network. Needs root, iproute2, nftables and tcpdump; `unavailable` says what is missing.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 export function unavailable(...programs: string[]): string | undefined {
@@ -25,6 +28,7 @@ const LAST = '224.0.0.99'
 export class Lan {
   readonly #prefix = `dst${process.pid}-${counter++}-`
   readonly #switch = `${this.#prefix}switch`
+  readonly #folders: string[] = []
   readonly #processes = new Set<ChildProcess>()
 
   private constructor(t: Teardown) {
@@ -68,6 +72,13 @@ export class Lan {
 
   mac(host: string, net = 1): string {
     return this.in(host, 'cat', `/sys/class/net/eth${net - 1}/address`).trim()
+  }
+
+  /** A new folder, removed with the Lan. */
+  folder(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'lan-'))
+    this.#folders.push(folder)
+    return folder
   }
 
   /** Runs to the end inside a host; its output. */
@@ -131,6 +142,7 @@ export class Lan {
         return ended
       })
     )
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true })
     const names = run('ip', 'netns', 'list').split('\n')
     for (const name of names.map(line => line.split(' ')[0]!)) {
       if (name.startsWith(this.#prefix)) run('ip', 'netns', 'del', name)
