@@ -7,8 +7,8 @@
  * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
  */
 import type { Address } from '../wire/address.ts'
-import type { Output, Peer } from './peer.ts'
-import type { Timer, Timers } from './timers.ts'
+import type { Attempt, Output, Peer, Plan } from './peer.ts'
+import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
 
 export const STAGGER = 50
@@ -29,42 +29,6 @@ const REPEAT = 1_000
 /** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
 const RESTARTS = 4
 const RESTART_GAP = 250
-
-export interface Attempt {
-  readonly number: number
-  readonly peer: Peer
-  readonly address: string
-  readonly limit: Timer
-}
-
-/** What dialling remembers of one peer. */
-export interface Plan {
-  /** Dial it: it is not reachable, or it is due for another session. */
-  wanted: boolean
-  /** Start of the eager minute. */
-  since: number
-  /** Restarts that may be at once, and since when that stands. */
-  credit: number
-  creditAt: number
-  gap: number
-  readonly round: Timer
-  /** Addresses this round has still to try. */
-  queue: string[]
-  readonly next: Timer
-  readonly attempts: Map<number, Attempt>
-}
-
-export const plan = (due: { round: (now: number) => void; next: (now: number) => void }): Plan => ({
-  wanted: false,
-  since: -Infinity,
-  credit: RESTARTS,
-  creditAt: 0,
-  gap: ROUND,
-  round: timer(due.round),
-  queue: [],
-  next: timer(due.next),
-  attempts: new Map()
-})
 
 /** The gap after a round, without jitter: `elapsed` since the eager minute began, `previous` the gap before. */
 export const gapAfter = (elapsed: number, previous: number): number =>

@@ -19,27 +19,20 @@ import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
-import { Candidates } from './candidates.ts'
-import { Dialling, plan } from './dialling.ts'
+import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Reason, Session, Worked } from './peer.ts'
-import { isNews, NEWS_INTERVAL, sameView, viewOf } from './presence.ts'
-import { Timers, timer } from './timers.ts'
+import { newPeer, newSession, stranded } from './peer.ts'
+import { Presence } from './presence.ts'
+import { Renewal } from './renewal.ts'
+import { Timers } from './timers.ts'
 
 export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
 
 /** A peer that said goodbye is often only restarting. */
 const AFTER_GOODBYE = 2_000
-/** PROTOCOL 4: a fresh handshake every hour ± 10 %, asked for by the side that dialled. */
-const RENEWAL = 3_600_000
-const RENEWAL_SPREAD = 0.1
-/** After a removal all sessions are renewed within this time. */
-const RENEWAL_HASTE = 10_000
-/** How long a reachable peer is dialled for a renewal, and the pause before the next try. */
-const RENEWAL_LIMIT = 60_000
-const RENEWAL_PAUSE = 300_000
 /** An address that worked is recorded again, as still good, no more often. */
 const RECORD_INTERVAL = 3_600_000
 
@@ -55,30 +48,43 @@ export class Mesh {
   /** When `expire` is next due; Infinity when never. */
   deadline = Infinity
   readonly #self: PeerId
-  readonly #random: () => number
   readonly #timers = new Timers()
   readonly #peers = new Map<PeerId, Peer>()
-  readonly #views = new Map<PeerId, PeerView>()
   readonly #sessions = new Map<number, Session>()
-  readonly #changed = new Set<Peer>()
+  readonly #presence: Presence
   readonly #keepalive: Keepalive
   readonly #nomination: Nomination
   readonly #dialling: Dialling
+  readonly #renewal: Renewal
   readonly #gossip: Gossip
   #own: readonly Address[] = []
-  #online = true
   #stopped = false
+  readonly #due = {
+    round: (now: number, peer: Peer): void => {
+      if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
+    },
+    next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
+    latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
+    keepalive: (now: number, session: Session): void => this.#keepalive.due(now, session),
+    closing: (now: number, session: Session): void =>
+      this.#drop(now, session, CloseReason.Superseded, 'closed'),
+    renewal: (now: number, session: Session): void => this.#renewal.due(now, session)
+  }
   #outputs: Output[] = []
   #records: Worked[] = []
   readonly #recordedAt = new Map<string, number>()
 
   constructor({ self, random, incarnation }: MeshOptions) {
     this.#self = self
-    this.#random = random
     const timers = this.#timers
     const emit = (output: Output): void => {
       this.#outputs.push(output)
     }
+    this.#presence = new Presence({
+      timers,
+      emit,
+      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text)
+    })
     this.#keepalive = new Keepalive({
       timers,
       emit,
@@ -93,6 +99,7 @@ export class Mesh {
       close: (now, session, reason) => this.#drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
+    this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
     this.#gossip = new Gossip({
       self,
       incarnation,
@@ -113,11 +120,7 @@ export class Mesh {
     }
     for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
     this.#gossip.setMembers(now, [...others])
-    if (removed) {
-      for (const session of this.#sessions.values()) {
-        if (session.outgoing) this.#timers.advance(session.renewal, now + this.#random() * RENEWAL_HASTE)
-      }
-    }
+    if (removed) this.#renewal.hurry(now, this.#sessions.values())
     this.#settle()
   }
 
@@ -125,14 +128,15 @@ export class Mesh {
   setOwnAddresses(now: number, addresses: readonly string[]): void {
     const own = addresses.map(parseAddress).filter(address => address !== undefined)
     const texts = own.map(formatAddress).sort().join()
-    const same = texts === this.#own.map(formatAddress).sort().join() && this.#online === own.length > 0
+    const same =
+      texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
     if (same || this.#stopped) return
     this.#own = own
-    this.#online = own.length > 0
+    this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
     const hosts = new Set(own.map(formatHost))
     for (const peer of this.#peers.values()) {
-      this.#changed.add(peer)
+      this.#presence.changed(peer)
       if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
     }
     this.#lookAgain(now)
@@ -151,7 +155,7 @@ export class Mesh {
     if (peer === undefined || this.#stopped) return
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#changed.add(peer)
+    if (fresh) this.#presence.changed(peer)
     if (peer.plan.wanted && source !== 'inbound') {
       if (fresh) this.#dialling.want(now, peer)
       else if (source === 'announcement') {
@@ -162,39 +166,25 @@ export class Mesh {
   }
 
   /** A session was confirmed. */
-  opened(now: number, { session: number, peer: id, ...facts }: Opened): void {
-    const peer = this.#peers.get(id)
+  opened(now: number, opened: Opened): void {
+    const number = opened.session
+    const peer = this.#peers.get(opened.peer)
     if (peer === undefined || this.#stopped) {
       const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
       this.#outputs.push({ type: 'close', session: number, reason })
       return
     }
-    const session: Session = {
-      ...facts,
-      number,
-      peer,
-      roundTrip: facts.roundTripUSec,
-      pinged: false,
-      heardAt: now,
-      measuredAt: now,
-      yields: false,
-      awaiting: false,
-      misses: 0,
-      pings: new Map(),
-      rivalPing: 0,
-      keepalive: timer(at => this.#keepalive.due(at, session)),
-      closing: timer(at => this.#drop(at, session, CloseReason.Superseded, 'closed')),
-      renewal: timer(at => this.#renew(at, session))
-    }
+    const session = newSession(now, peer, opened, this.#due)
     this.#sessions.set(number, session)
     peer.sessions.push(session)
     if (session.outgoing) this.#proved(now, session)
+    this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
-    if (session.roundTrip > 0) this.#reached(now, peer)
+    if (session.roundTrip > 0) this.#presence.reached(now, peer)
     this.#settle()
   }
 
@@ -210,7 +200,7 @@ export class Mesh {
     const peer = this.#dialling.failed(now, attempt)
     if (peer !== undefined) {
       peer.refused = /refused/.test(reason)
-      this.#changed.add(peer)
+      this.#presence.changed(peer)
     }
     this.#settle()
   }
@@ -284,7 +274,7 @@ export class Mesh {
   }
 
   peers(): ReadonlyMap<PeerId, PeerView> {
-    return this.#views
+    return this.#presence.views
   }
 
   /** The session to write to, of a reachable peer. */
@@ -301,39 +291,16 @@ export class Mesh {
   }
 
   #add(now: number, id: PeerId): void {
-    const peer: Peer = {
-      id,
-      state: 'unreachable',
-      lost: '',
-      refused: false,
-      unreachableSince: 0,
-      sessions: [],
-      nominated: undefined,
-      heard: { bootId: '', counter: 0 },
-      clones: new Set(),
-      candidates: new Candidates(),
-      plan: plan({
-        round: at => this.#round(at, peer),
-        next: at => this.#dialling.step(at, peer)
-      }),
-      latencyUSec: 0,
-      latencyAt: -Infinity,
-      latencyDue: timer(at => this.#latency(at, peer)),
-      view: undefined as unknown as PeerView
-    }
-    peer.view = viewOf(peer, [], this.#online)
+    const peer = newPeer(id, this.#due)
     this.#peers.set(id, peer)
-    this.#views.set(id, peer.view)
-    this.#outputs.push({ type: 'peer', peer: peer.view })
+    this.#presence.changed(peer)
     if (!this.#stopped) this.#dialling.want(now, peer)
   }
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
-    this.#views.delete(peer.id)
-    this.#changed.delete(peer)
     this.#dialling.done(now, peer)
-    this.#timers.clear(peer.latencyDue)
+    this.#presence.removed(peer)
     peer.nominated = undefined
     for (const session of [...peer.sessions]) {
       this.#forget(session)
@@ -347,7 +314,7 @@ export class Mesh {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     const fresh = peer.candidates.replace(now, addresses, 'gossip')
-    this.#changed.add(peer)
+    this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
   }
 
@@ -359,25 +326,8 @@ export class Mesh {
     }
   }
 
-  #round(now: number, peer: Peer): void {
-    const session = peer.nominated
-    if (session === undefined || now - peer.plan.since < RENEWAL_LIMIT) {
-      this.#dialling.round(now, peer)
-    } else {
-      this.#dialling.done(now, peer)
-      this.#timers.set(session.renewal, now + RENEWAL_PAUSE)
-    }
-  }
-
-  #renew(now: number, session: Session): void {
-    if (session.peer.nominated === session && !session.peer.plan.wanted)
-      this.#dialling.want(now, session.peer)
-  }
-
   #proved(now: number, session: Session): void {
     const { peer, address } = session
-    const spread = 1 - RENEWAL_SPREAD + 2 * RENEWAL_SPREAD * this.#random()
-    this.#timers.set(session.renewal, now + RENEWAL * spread)
     this.#dialling.succeeded(peer, address)
     peer.candidates.worked(now, address)
     const key = `${peer.id} ${address}`
@@ -388,34 +338,7 @@ export class Mesh {
 
   #measured(now: number, session: Session, number: number): void {
     this.#nomination.answered(session, number)
-    if (session.peer.nominated !== undefined) this.#reached(now, session.peer)
-  }
-
-  #reached(now: number, peer: Peer): void {
-    if (peer.state !== 'reachable') {
-      peer.state = 'reachable'
-      peer.lost = ''
-      peer.refused = false
-      peer.unreachableSince = 0
-      peer.latencyUSec = 0
-      peer.latencyAt = -Infinity
-    }
-    this.#changed.add(peer)
-    this.#latency(now, peer)
-  }
-
-  /** Publishes the latency of the session in use when it is news, now or when it may next be told. */
-  #latency(now: number, peer: Peer): void {
-    const current = Math.round(peer.nominated?.roundTrip ?? 0)
-    if (peer.state !== 'reachable' || current === 0 || !isNews(peer.latencyUSec, current)) return
-    const at = peer.latencyAt + NEWS_INTERVAL
-    if (now < at) this.#timers.set(peer.latencyDue, at)
-    else {
-      this.#timers.clear(peer.latencyDue)
-      peer.latencyUSec = current
-      peer.latencyAt = now
-      this.#changed.add(peer)
-    }
+    if (session.peer.nominated !== undefined) this.#presence.reached(now, session.peer)
   }
 
   /** A Close frame: u16 reason. */
@@ -445,16 +368,11 @@ export class Mesh {
     this.#forget(session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
-    this.#changed.add(peer)
+    this.#presence.changed(peer)
     this.#nomination.fallback(now, peer)
     if (peer.nominated !== undefined) return
     peer.clones.clear()
-    if (peer.state === 'reachable') {
-      peer.state = 'unreachable'
-      peer.unreachableSince = now
-    }
-    peer.lost = reason
-    this.#timers.clear(peer.latencyDue)
+    this.#presence.lost(now, peer, reason)
     if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? AFTER_GOODBYE : 0)
   }
 
@@ -472,21 +390,7 @@ export class Mesh {
 
   /** After every input: gives out what changed, and stores the deadline. */
   #settle(): void {
-    for (const peer of this.#changed) {
-      const ranked = peer.candidates.ranked(this.#own).map(candidate => candidate.text)
-      const view = viewOf(peer, ranked, this.#online)
-      if (sameView(view, peer.view)) continue
-      peer.view = view
-      this.#views.set(peer.id, view)
-      this.#outputs.push({ type: 'peer', peer: view })
-    }
-    this.#changed.clear()
+    this.#presence.settle()
     this.deadline = this.#timers.next
   }
-}
-
-/** The address it was made from is not ours any more. */
-function stranded(session: Session, hosts: ReadonlySet<string>): boolean {
-  const local = parseAddress(session.local)
-  return local !== undefined && !hosts.has(formatHost(local))
 }

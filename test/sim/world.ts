@@ -8,11 +8,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { Mesh, Output } from '../../src/mesh/mesh.ts'
+import { generator } from '../random.ts'
 import { Clock } from './clock.ts'
 import { Device, keyOf } from './device.ts'
 import type { End } from './network.ts'
 import { Network } from './network.ts'
-import { seeded } from './random.ts'
 
 export interface WorldOptions {
   readonly seed: number
@@ -53,7 +53,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.options = options
-    this.random = seeded(options.seed)
+    this.random = generator(options.seed)
     this.network = new Network({
       clock: this.clock,
       random: this.random,
