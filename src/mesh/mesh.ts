@@ -121,7 +121,7 @@ export class Mesh {
     for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
     this.#gossip.setMembers(now, [...others])
     if (removed) this.#renewal.hurry(now, this.#sessions.values())
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
@@ -140,13 +140,13 @@ export class Mesh {
       if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
     }
     this.#lookAgain(now)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Something came up or changed: what could not be reached before may be now. */
   network(now: number): void {
     if (!this.#stopped) this.#lookAgain(now)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
@@ -162,7 +162,7 @@ export class Mesh {
         for (const address of addresses) this.#dialling.hint(now, peer, address)
       }
     }
-    this.#settle()
+    this.#settle(now)
   }
 
   /** A session was confirmed. */
@@ -181,18 +181,19 @@ export class Mesh {
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
+    this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
     if (session.roundTrip > 0) this.#presence.reached(now, peer)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** A session ended; a word says why: `timeout`, or anything else. */
   closed(now: number, number: number, reason: string): void {
     const session = this.#sessions.get(number)
     if (session !== undefined) this.#ended(now, session, /time-?d?out/.test(reason) ? 'timeout' : 'closed')
-    this.#settle()
+    this.#settle(now)
   }
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
@@ -202,7 +203,7 @@ export class Mesh {
       peer.refused = /refused/.test(reason)
       this.#presence.changed(peer)
     }
-    this.#settle()
+    this.#settle(now)
   }
 
   /** A frame of a kind that is not ours came on a session: a sign of life. */
@@ -231,6 +232,7 @@ export class Mesh {
         break
       case Kind.Nominate:
         this.#nomination.heard(now, session, body)
+        this.#presence.changed(session.peer)
         break
       case Kind.Close:
         this.#goodbye(now, session, body)
@@ -238,18 +240,18 @@ export class Mesh {
       default:
         this.#count('kind')
     }
-    this.#settle()
+    this.#settle(now)
   }
 
   verified(now: number, batch: number, ok: readonly boolean[]): void {
     this.#gossip.verified(now, batch, ok)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** The answer to `sign`: its body, and our signature over it. */
-  ownRecord(_now: number, body: Uint8Array, signature: Uint8Array): void {
+  ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     this.#gossip.ownRecord(body, signature)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
@@ -265,12 +267,12 @@ export class Mesh {
     this.#stopped = true
     for (const peer of this.#peers.values()) this.#dialling.done(now, peer)
     this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
-    this.#settle()
+    this.#timers.clearAll()
+    this.#settle(now)
   }
 
   expire(now: number): void {
-    this.#timers.expire(now)
-    this.#settle()
+    this.#settle(now)
   }
 
   peers(): ReadonlyMap<PeerId, PeerView> {
@@ -388,8 +390,9 @@ export class Mesh {
     this.#outputs.push({ type: 'count', what })
   }
 
-  /** After every input: gives out what changed, and stores the deadline. */
-  #settle(): void {
+  /** After every input: does what is due at once, gives out what changed, stores the deadline. */
+  #settle(now: number): void {
+    this.#timers.expire(now)
     this.#presence.settle()
     this.deadline = this.#timers.next
   }

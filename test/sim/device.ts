@@ -328,10 +328,7 @@ export class Device implements Station {
       // the clock of the device may say a hair less than was waited for
       if (due - this.now < 1e-3) {
         this.#now = Math.max(this.#now, due)
-        this.tell((core, now) => {
-          core.expire(now)
-          world.expired(this, core, now)
-        })
+        this.tell((core, now) => core.expire(now))
       } else this.#schedule()
     })
   }

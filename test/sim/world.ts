@@ -287,12 +287,9 @@ export class World {
         throw new Error(`${device.name} would write to a session that is closed`)
       }
     }
+    if (mesh.deadline <= device.now) throw new Error(`${device.name} has a deadline in the past`)
     const { records, outputs } = mesh.take()
     if (records.length + outputs.length > 0) throw new Error(`${device.name} has more to give`)
-  }
-
-  expired(device: Device, mesh: Mesh, now: number): void {
-    if (mesh.deadline <= now) throw new Error(`${device.name} has a deadline in the past`)
   }
 }
 
