@@ -61,11 +61,12 @@ export class Candidates {
     return 'new'
   }
 
-  /** What a source says now is all that it says. True when that brought an address never heard before. */
+  /** What a source says now, in canonical texts, is all that it says. True when that brought an address never heard before. */
   replace(now: number, texts: readonly string[], source: Source): boolean {
-    for (const candidate of this.#all.values()) this.#withdraw(candidate, source)
+    const before = [...this.#all.values()].filter(candidate => candidate.sources.has(source))
     let fresh = false
     for (const text of texts) if (this.offer(now, text, source) === 'new') fresh = true
+    for (const candidate of before) if (!texts.includes(candidate.text)) this.#withdraw(candidate, source)
     return fresh
   }
 
@@ -90,9 +91,10 @@ export class Candidates {
 
   /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
   ranked(own: readonly Address[]): Candidate[] {
-    const ours = new Set(own.map(formatAddress))
+    const ours = (candidate: Candidate): boolean =>
+      own.some(address => address.port === candidate.address.port && sameHost(address, candidate.address))
     const scored = [...this.#all.values()]
-      .filter(candidate => !ours.has(candidate.text))
+      .filter(candidate => !ours(candidate))
       .map(candidate => ({ candidate, score: score(candidate, own) }))
       .sort((a, b) => compare(a.score, b.score) || (a.candidate.text < b.candidate.text ? -1 : 1))
       .map(({ candidate }) => candidate)

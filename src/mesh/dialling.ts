@@ -7,6 +7,7 @@
  * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
  */
 import type { Address } from '../wire/address.ts'
+import type { Candidate } from './candidates.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
@@ -24,6 +25,8 @@ export const ATTEMPTS_PER_PEER = 6
 export const ATTEMPTS = 48
 /** Candidates tried in one round; those that failed come later in the next. */
 const CANDIDATES_PER_ROUND = 8
+/** The same once the eager minute is over: the two best, and the one that was not tried for longest. */
+const CANDIDATES_AT_LENGTH = 3
 /** An address is not tried again sooner because somebody names it again. */
 const REPEAT = 1_000
 /** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
@@ -33,6 +36,14 @@ const RESTART_GAP = 250
 /** The gap after a round, without jitter: `elapsed` since the eager minute began, `previous` the gap before. */
 export const gapAfter = (elapsed: number, previous: number): number =>
   elapsed < EAGER ? ROUND : Math.min(MAX_GAP, previous * 2)
+
+/** Some of the candidates, so that each gets its turn. */
+function sparing(ranked: readonly Candidate[]): readonly Candidate[] {
+  const best = ranked.slice(0, CANDIDATES_AT_LENGTH - 1)
+  const rest = ranked.slice(CANDIDATES_AT_LENGTH - 1)
+  if (rest.length === 0) return best
+  return [...best, rest.reduce((a, b) => (b.triedAt < a.triedAt ? b : a))]
+}
 
 interface Wiring {
   readonly timers: Timers
@@ -119,12 +130,10 @@ export class Dialling {
   round(now: number, peer: Peer): void {
     const { timers, own, random } = this.#wiring
     const plan = peer.plan
-    plan.queue = peer.candidates
-      .ranked(own())
-      .map(candidate => candidate.text)
-      .filter(address => !this.#underWay(plan, address))
-      .slice(0, CANDIDATES_PER_ROUND)
     plan.gap = gapAfter(now - plan.since, plan.gap)
+    const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
+    const chosen = plan.gap > ROUND ? sparing(ranked) : ranked.slice(0, CANDIDATES_PER_ROUND)
+    plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
     timers.set(plan.round, now + plan.gap * jitter)
     this.step(now, peer)

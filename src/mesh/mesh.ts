@@ -130,16 +130,7 @@ export class Mesh {
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (same || this.#stopped) return
-    this.#own = own
-    this.#presence.online = own.length > 0
-    this.#gossip.setOwnAddresses(now, own)
-    const hosts = new Set(own.map(formatHost))
-    for (const peer of this.#peers.values()) {
-      this.#presence.changed(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
-    }
-    this.#lookAgain(now)
+    if (!same && !this.#stopped) this.#moved(now, own)
     this.#settle(now)
   }
 
@@ -199,8 +190,9 @@ export class Mesh {
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
     const peer = this.#dialling.failed(now, attempt)
-    if (peer !== undefined) {
-      peer.refused = /refused/.test(reason)
+    const refused = /refused/.test(reason)
+    if (peer !== undefined && peer.refused !== refused) {
+      peer.refused = refused
       this.#presence.changed(peer)
     }
     this.#settle(now)
@@ -259,6 +251,7 @@ export class Mesh {
     const session = this.#peers.get(id)?.nominated
     if (session === undefined) return false
     this.#keepalive.send(now, session, token)
+    this.#settle(now)
     return true
   }
 
@@ -318,6 +311,18 @@ export class Mesh {
     const fresh = peer.candidates.replace(now, addresses, 'gossip')
     this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
+  }
+
+  #moved(now: number, own: readonly Address[]): void {
+    this.#own = own
+    this.#presence.online = own.length > 0
+    this.#gossip.setOwnAddresses(now, own)
+    const hosts = new Set(own.map(formatHost))
+    for (const peer of this.#peers.values()) {
+      this.#presence.changed(peer)
+      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
+    }
+    this.#lookAgain(now)
   }
 
   /** Dials all that want it at once, and asks every session whether it is still there. */

@@ -62,6 +62,15 @@ export class Driver {
     return found as Extract<Output, { type: T }>[]
   }
 
+  /** Frames of a kind since last asked. */
+  sent(kind: number): Extract<Output, { type: 'send' }>[] {
+    this.take()
+    const isIt = (output: Output) => output.type === 'send' && output.kind === kind
+    const found = this.#taken.filter(isIt)
+    this.#taken = this.#taken.filter(output => !isIt(output))
+    return found as Extract<Output, { type: 'send' }>[]
+  }
+
   forget(): void {
     this.take()
     this.#taken = []
@@ -87,8 +96,8 @@ export class Driver {
 
   /** Answers every ping that was sent on these sessions, at once. */
   pong(...sessions: number[]): void {
-    for (const { session, kind, body } of this.since('send')) {
-      if (kind === Kind.Ping && sessions.includes(session)) this.receive(session, Kind.Pong, body)
+    for (const { session, body } of this.sent(Kind.Ping)) {
+      if (sessions.includes(session)) this.receive(session, Kind.Pong, body)
     }
   }
 
