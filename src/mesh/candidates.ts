@@ -15,6 +15,9 @@ const LIMITS: Record<Source, number> = {
   inbound: 4
 }
 
+/** An address that works is kept again no more often. */
+const KEEP_INTERVAL = 3_600_000
+
 export interface Candidate {
   /** Canonical. */
   readonly text: string
@@ -26,6 +29,8 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
+  /** When it was last given out to be kept over a restart. */
+  keptAt: number
 }
 
 export class Candidates {
@@ -55,7 +60,8 @@ export class Candidates {
       sources: new Map([[source, now]]),
       workedAt: -Infinity,
       failures: 0,
-      triedAt: -Infinity
+      triedAt: -Infinity,
+      keptAt: -Infinity
     })
     this.#bound(source)
     return 'new'
@@ -70,12 +76,16 @@ export class Candidates {
     return fresh
   }
 
-  worked(now: number, text: string): void {
+  /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
+  worked(now: number, text: string): boolean {
     this.offer(now, text, 'known')
     const candidate = this.#all.get(text)
-    if (candidate === undefined) return
+    if (candidate === undefined) return false
     candidate.workedAt = now
     candidate.failures = 0
+    if (now - candidate.keptAt < KEEP_INTERVAL) return false
+    candidate.keptAt = now
+    return true
   }
 
   /** The address to show for a session: one that came in is from a port nobody listens on. */

@@ -19,7 +19,7 @@ import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
-import { Dialling } from './dialling.ts'
+import { Dialling, ROUND } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
 import { Nomination } from './nomination.ts'
@@ -30,11 +30,6 @@ import { Renewal } from './renewal.ts'
 import { Timers } from './timers.ts'
 
 export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
-
-/** A peer that said goodbye is often only restarting. */
-const AFTER_GOODBYE = 2_000
-/** An address that worked is recorded again, as still good, no more often. */
-const RECORD_INTERVAL = 3_600_000
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -72,7 +67,6 @@ export class Mesh {
   }
   #outputs: Output[] = []
   #records: Worked[] = []
-  readonly #recordedAt = new Map<string, number>()
 
   constructor({ self, random, incarnation }: MeshOptions) {
     this.#self = self
@@ -143,16 +137,7 @@ export class Mesh {
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer === undefined || this.#stopped) return
-    let fresh = false
-    for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#presence.changed(peer)
-    if (peer.plan.wanted && source !== 'inbound') {
-      if (fresh) this.#dialling.want(now, peer)
-      else if (source === 'announcement') {
-        for (const address of addresses) this.#dialling.hint(now, peer, address)
-      }
-    }
+    if (peer !== undefined && !this.#stopped) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 
@@ -163,6 +148,7 @@ export class Mesh {
     if (peer === undefined || this.#stopped) {
       const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
       this.#outputs.push({ type: 'close', session: number, reason })
+      this.#settle(now)
       return
     }
     const session = newSession(now, peer, opened, this.#due)
@@ -206,32 +192,7 @@ export class Mesh {
 
   receive(now: number, number: number, kind: number, body: Uint8Array): void {
     const session = this.#sessions.get(number)
-    if (session === undefined) return
-    this.#keepalive.heard(now, session)
-    switch (kind) {
-      case Kind.Ping:
-        if (body.length !== 8) this.#count('malformed')
-        else {
-          session.yields = false
-          this.#outputs.push({ type: 'send', session: number, kind: Kind.Pong, body: body.slice() })
-        }
-        break
-      case Kind.Pong:
-        this.#keepalive.pong(now, session, body)
-        break
-      case Kind.Gossip:
-        this.#gossip.receive(now, number, body)
-        break
-      case Kind.Nominate:
-        this.#nomination.heard(now, session, body)
-        this.#presence.changed(session.peer)
-        break
-      case Kind.Close:
-        this.#goodbye(now, session, body)
-        break
-      default:
-        this.#count('kind')
-    }
+    if (session !== undefined) this.#read(now, session, kind, body)
     this.#settle(now)
   }
 
@@ -240,7 +201,7 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** The answer to `sign`: its body, and our signature over it. */
+  /** Answers `sign`: its body, and our signature over it. */
   ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     this.#gossip.ownRecord(body, signature)
     this.#settle(now)
@@ -249,10 +210,9 @@ export class Mesh {
   /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
   ping(now: number, id: PeerId, token: number): boolean {
     const session = this.#peers.get(id)?.nominated
-    if (session === undefined) return false
-    this.#keepalive.send(now, session, token)
+    if (session !== undefined) this.#keepalive.send(now, session, token)
     this.#settle(now)
-    return true
+    return session !== undefined
   }
 
   /** Says goodbye to all, dials nobody any more. */
@@ -301,7 +261,45 @@ export class Mesh {
       this.#forget(session)
       this.#outputs.push({ type: 'close', session: session.number, reason: CloseReason.Removed })
     }
-    for (const key of this.#recordedAt.keys()) if (key.startsWith(peer.id)) this.#recordedAt.delete(key)
+  }
+
+  #read(now: number, session: Session, kind: number, body: Uint8Array): void {
+    this.#keepalive.heard(now, session)
+    switch (kind) {
+      case Kind.Ping:
+        if (body.length !== 8) this.#count('malformed')
+        else {
+          session.yields = false
+          this.#outputs.push({ type: 'send', session: session.number, kind: Kind.Pong, body: body.slice() })
+        }
+        break
+      case Kind.Pong:
+        this.#keepalive.pong(now, session, body)
+        break
+      case Kind.Gossip:
+        this.#gossip.receive(now, session.number, body)
+        break
+      case Kind.Nominate:
+        this.#nomination.heard(now, session, body)
+        this.#presence.changed(session.peer)
+        break
+      case Kind.Close:
+        this.#goodbye(now, session, body)
+        break
+      default:
+        this.#count('kind')
+    }
+  }
+
+  #named(now: number, peer: Peer, addresses: readonly string[], source: Source): void {
+    let fresh = false
+    for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
+    if (fresh) this.#presence.changed(peer)
+    if (!peer.plan.wanted || source === 'inbound') return
+    if (fresh) this.#dialling.want(now, peer)
+    else if (source === 'announcement') {
+      for (const address of addresses) this.#dialling.hint(now, peer, address)
+    }
   }
 
   /** Its owner signed where it may be reached. */
@@ -336,11 +334,7 @@ export class Mesh {
   #proved(now: number, session: Session): void {
     const { peer, address } = session
     this.#dialling.succeeded(peer, address)
-    peer.candidates.worked(now, address)
-    const key = `${peer.id} ${address}`
-    if (now - (this.#recordedAt.get(key) ?? -Infinity) < RECORD_INTERVAL) return
-    this.#recordedAt.set(key, now)
-    this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address)) this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {
@@ -380,7 +374,8 @@ export class Mesh {
     if (peer.nominated !== undefined) return
     peer.clones.clear()
     this.#presence.lost(now, peer, reason)
-    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? AFTER_GOODBYE : 0)
+    // one that said goodbye is not there at once
+    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? ROUND : 0)
   }
 
   #forget(session: Session): void {

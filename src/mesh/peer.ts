@@ -1,6 +1,6 @@
 /** What the parts of the mesh share: the peer, its sessions, and what goes out. */
 import type { PeerId } from '../crypto/identity.ts'
-import { formatHost, parseAddress } from '../wire/address.ts'
+import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
 import type { Timer } from './timers.ts'
@@ -184,6 +184,7 @@ export function newSession(
 ): Session {
   const session: Session = {
     ...facts,
+    address: canonicalAddress(facts.address) ?? facts.address,
     number,
     peer,
     roundTrip: facts.roundTripUSec,

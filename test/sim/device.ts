@@ -294,7 +294,8 @@ export class Device implements Station {
     end.onClose = reason => {
       if (this.run !== run) return
       this.tell((mesh, now) => {
-        if (this.ends.delete(end.session)) mesh.closed(now, end.session, reason)
+        this.ends.delete(end.session)
+        mesh.closed(now, end.session, reason)
       })
     }
   }
