@@ -1,7 +1,7 @@
 /**
  * Dialling: which addresses of which peer are tried, and when.
  *
- * A round tries a peer's candidates, best first, STAGGER apart and the next one at once when one fails
+ * A round tries a peer's candidates (the first all of them, the later ones a few in turn), best first, STAGGER apart and the next one at once when one fails
  * (RFC 8305, 5). The first session that is confirmed, whoever dialled it, ends the round and cancels the
  * rest. Rounds come every ROUND for a minute after the peer was lost, or after something gave new hope; then
  * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
@@ -23,10 +23,10 @@ export const JITTER = 0.25
 export const ATTEMPT_LIMIT = 5_000
 export const ATTEMPTS_PER_PEER = 6
 export const ATTEMPTS = 48
-/** Candidates tried in one round; those that failed come later in the next. */
-const CANDIDATES_PER_ROUND = 8
-/** The same once the eager minute is over: the two best, and the one that was not tried for longest. */
-const CANDIDATES_AT_LENGTH = 3
+/** Candidates tried in the first round. */
+const CANDIDATES_AT_FIRST = 8
+/** The same in later rounds: the two best, and the one that was not tried for longest. */
+const CANDIDATES_LATER = 3
 /** An address is not tried again sooner because somebody names it again. */
 const REPEAT = 1_000
 /** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
@@ -39,8 +39,8 @@ export const gapAfter = (elapsed: number, previous: number): number =>
 
 /** Some of the candidates, so that each gets its turn. */
 function sparing(ranked: readonly Candidate[]): readonly Candidate[] {
-  const best = ranked.slice(0, CANDIDATES_AT_LENGTH - 1)
-  const rest = ranked.slice(CANDIDATES_AT_LENGTH - 1)
+  const best = ranked.slice(0, CANDIDATES_LATER - 1)
+  const rest = ranked.slice(CANDIDATES_LATER - 1)
   if (rest.length === 0) return best
   return [...best, rest.reduce((a, b) => (b.triedAt < a.triedAt ? b : a))]
 }
@@ -130,9 +130,10 @@ export class Dialling {
   round(now: number, peer: Peer): void {
     const { timers, own, random } = this.#wiring
     const plan = peer.plan
+    const first = now - plan.since < ROUND
     plan.gap = gapAfter(now - plan.since, plan.gap)
     const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
-    const chosen = plan.gap > ROUND ? sparing(ranked) : ranked.slice(0, CANDIDATES_PER_ROUND)
+    const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
     plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
     timers.set(plan.round, now + plan.gap * jitter)
