@@ -50,7 +50,122 @@ export const CloseReason = {
 } as const
 export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason]
 
-export interface Frame {
-  readonly kind: number
-  readonly body: Uint8Array
+/** Longest plaintext of a record, and what a frame and a record add to their bodies. */
+export const PLAINTEXT_LIMIT = 65_519
+export const FRAME_HEADER = 6
+export const PADLEN = 2
+/** Flag: more fragments of this body follow. */
+export const MORE = 1
+
+const MIB = 1_048_576
+/** Longest whole body by kind; a kind that is not here is unknown: its frames are skipped. */
+const limits: readonly (number | undefined)[] = [
+  PLAINTEXT_LIMIT, // Padding
+  8, // Ping
+  8, // Pong
+  0, // Rekey
+  2, // Close
+  MIB, // Log
+  65_536, // Gossip
+  MIB, // Message
+  65_536, // Stream
+  MIB, // Data
+  65_536, // Relay
+  8, // Nominate
+  65_536 // Join
+]
+
+export function bodyLimit(kind: number): number | undefined {
+  return limits[kind]
+}
+
+/** Length of the padded plaintext for `length` bytes of padlen and frames. */
+export function paddedLength(length: number): number {
+  if (length > 1024) return length
+  let padded = 64
+  while (padded < length) padded *= 2
+  return padded
+}
+
+export function writeFrameHeader(
+  into: Uint8Array,
+  at: number,
+  kind: number,
+  flags: number,
+  length: number
+): void {
+  into[at] = kind
+  into[at + 1] = flags
+  into[at + 2] = length >>> 24
+  into[at + 3] = length >>> 16
+  into[at + 4] = length >>> 8
+  into[at + 5] = length
+}
+
+/**
+ * Takes a record's plaintext apart and puts fragments together again; one for each session, as fragments span
+ * records. Bodies are views of the plaintext, which they keep in memory.
+ */
+export class FrameReader {
+  readonly #partial = new Map<number, { parts: Uint8Array[]; length: number }>()
+
+  /**
+   * Calls `each` with every whole body in order, until it returns false. False when the plaintext makes no
+   * sense (the session is over), or `each` said so.
+   */
+  read(plaintext: Uint8Array, each: (kind: number, body: Uint8Array) => boolean): boolean {
+    if (plaintext.length < PADLEN) return false
+    const end = plaintext.length - ((plaintext[0]! << 8) | plaintext[1]!)
+    let at = PADLEN
+    while (at < end) {
+      const start = at + FRAME_HEADER
+      if (start > end) return false
+      const kind = plaintext[at]!
+      const flags = plaintext[at + 1]!
+      const length =
+        plaintext[at + 2]! * 0x100_0000 +
+        ((plaintext[at + 3]! << 16) | (plaintext[at + 4]! << 8) | plaintext[at + 5]!)
+      at = start + length
+      if (at > end || flags > MORE) return false
+      const limit = limits[kind]
+      if (limit === undefined || kind === Kind.Padding) continue
+      let body: Uint8Array | undefined = plaintext.subarray(start, at)
+      if (flags === MORE || this.#partial.size > 0) {
+        body = this.#join(kind, flags, body, limit)
+        if (body === undefined) {
+          if (flags === MORE && this.#partial.has(kind)) continue
+          return false
+        }
+      } else if (length > limit) return false
+      if (!each(kind, body)) return false
+    }
+    return at === end
+  }
+
+  /** The whole body with its last fragment; undefined while there are more to come, or too many came. */
+  #join(kind: number, flags: number, body: Uint8Array, limit: number): Uint8Array | undefined {
+    const partial = this.#partial.get(kind)
+    const length = (partial?.length ?? 0) + body.length
+    if (length > limit || (flags === MORE && body.length === 0)) {
+      this.#partial.delete(kind)
+      return undefined
+    }
+    if (flags === MORE) {
+      // A copy: a fragment must not keep a whole record in memory.
+      if (partial) {
+        partial.parts.push(body.slice())
+        partial.length = length
+      } else this.#partial.set(kind, { parts: [body.slice()], length })
+      return undefined
+    }
+    if (!partial) return body
+    this.#partial.delete(kind)
+    const whole = new Uint8Array(length)
+    let at = 0
+    for (const part of [...partial.parts, body]) {
+      whole.set(part, at)
+      at += part.length
+    }
+    return whole
+  }
 }

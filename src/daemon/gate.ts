@@ -1,0 +1,397 @@
+/**
+ * The gate: where links become sessions. It answers first messages for all circles on all listeners, and
+ * opens sessions on links that were dialled (PROTOCOL 3, 4).
+ *
+ * Whoever does not show a valid mac1, and then a key of the circle, gets not one byte, and no hint in time.
+ * A session is handed over only when the initiator has shown, by a first record, that it holds the keys:
+ * a first message that somebody recorded and plays again confirms nothing.
+ */
+import {
+  type ConsumedInitiation,
+  consumeInitiation,
+  createInitiation,
+  createResponse,
+  createTicketInitiation,
+  type Door,
+  door,
+  doorOf,
+  HEADER,
+  type InitiationOptions,
+  MESSAGE_LIMIT,
+  messageLength,
+  type SessionKeys,
+  SUITES,
+  staticProof,
+  ticketPsk,
+  VERSION
+} from '../crypto/handshake.ts'
+import { type PeerId, peerId } from '../crypto/identity.ts'
+import { type ExchangeKey, x25519 } from '../crypto/provider.ts'
+import type { Link } from '../net/link.ts'
+import { Kind } from '../wire/frame.ts'
+import type { Answer, Result } from '../wire/hello.ts'
+import { Admission, sourceOf } from './admission.ts'
+import { type Exchanged, exchange } from './exchange.ts'
+import { HANDSHAKE_MS, HalfOpen, HalfOpens } from './half-open.ts'
+import type { HandshakeCircle, JoinAnswer, JoinKeys, JoinTicket, StaticKey } from './handshake-circle.ts'
+import { Seen } from './seen.ts'
+import { Session, type SessionOptions } from './session.ts'
+
+export type {
+  HandshakeCircle,
+  JoinAnswer,
+  JoinKeys,
+  JoinRequest,
+  JoinTicket,
+  StaticKey
+} from './handshake-circle.ts'
+
+export interface GateOptions {
+  readonly circles: () => readonly HandshakeCircle[]
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  readonly random: (length: number) => Uint8Array
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object) => void
+  /** A session that was answered here and is confirmed; set its callbacks at once. */
+  readonly onSession: (circle: HandshakeCircle, session: Session) => void
+  /** Time for tests; returns what cancels. */
+  readonly after?: (ms: number, act: () => void) => () => void
+  readonly schedule?: (act: () => void) => void
+}
+
+/** Why a link came to nothing. */
+export type Dropped =
+  | 'garbage' // not the beginning of a first message, or more than one
+  | 'mac1'
+  | 'rate'
+  | 'half-open' // too many callers
+  | 'evicted'
+  | 'handshake' // behind a valid mac1, yet not authentic
+  | 'replay'
+  | 'stranger' // authentic, yet no member
+  | 'refused' // a ticket that is none any more
+  | 'timeout'
+  | 'unconfirmed' // closed, or a wrong first record, after message 2
+
+/** All half-open links share one timer of this grain. */
+const SWEEP_MS = 250
+/** What a refused link may go on sending before it is cut off. */
+const IGNORED = 65_536
+
+const versions = { least: VERSION, greatest: VERSION }
+const none = new Uint8Array(0)
+
+export class Gate {
+  readonly counters: Record<Dropped, number> = {
+    garbage: 0,
+    mac1: 0,
+    rate: 0,
+    'half-open': 0,
+    evicted: 0,
+    handshake: 0,
+    replay: 0,
+    stranger: 0,
+    refused: 0,
+    timeout: 0,
+    unconfirmed: 0
+  }
+  readonly #options: GateOptions
+  readonly #after: (ms: number, act: () => void) => () => void
+  readonly #half: HalfOpens
+  readonly #admission = new Admission()
+  readonly #ephemerals = new Seen()
+  readonly #doors = new WeakMap<StaticKey, Door>()
+  readonly #sessions = new Map<HalfOpen, Session>()
+  #cancelSweep: (() => void) | undefined
+  #stopped = false
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    this.#after = options.after ?? afterMs
+    this.#half = new HalfOpens(() => new DataView(options.random(4).slice().buffer).getUint32(0) / 2 ** 32)
+  }
+
+  /** Links that are not sessions yet. */
+  get halfOpen(): number {
+    return this.#half.size
+  }
+
+  /** Takes a link that somebody else opened. */
+  accept(link: Link): void {
+    if (this.#stopped) {
+      link.destroy()
+      return
+    }
+    const half = new HalfOpen(link, sourceOf(link.remote), this.#options.now() + HANDSHAKE_MS)
+    this.#evict(this.#half.enter(half))
+    link.onData = chunk => this.#read(half, chunk)
+    link.onClose = () => this.#half.leave(half)
+    this.#sweepLater()
+  }
+
+  /** Opens a session with a member on a link we dialled. Rejects Error whose message is the reason, a word. */
+  async dial(
+    link: Link,
+    circle: HandshakeCircle,
+    peer: { readonly id: PeerId; readonly staticKey: Uint8Array }
+  ): Promise<Session> {
+    const { bootId, logHead } = circle
+    const operations = circle.introduction(peer.id)
+    const initiation = createInitiation(this.#initiation(circle.gid, circle.statics[0]!, peer.staticKey), {
+      versions,
+      bootId,
+      logHead,
+      features: 0,
+      operations
+    })
+    return this.#opened(link, peer.id, await exchange(link, initiation, this.#options.now, this.#after))
+  }
+
+  /** Redeems a ticket on a link we dialled to its inviter; the session is there when the answer is ok. */
+  async join(
+    link: Link,
+    ticket: JoinTicket,
+    keys: JoinKeys
+  ): Promise<{ answer: JoinAnswer; session: Session | undefined }> {
+    const { publicKey } = keys.identity
+    const initiation = createTicketInitiation(
+      this.#initiation(ticket.gid, keys.static, ticket.staticKey),
+      ticketPsk(ticket.secret),
+      {
+        versions,
+        bootId: keys.bootId,
+        features: 0,
+        key: publicKey,
+        signature: keys.identity.sign(staticProof(ticket.gid, publicKey, keys.static.publicKey, 0)),
+        suites: SUITES,
+        name: keys.name
+      }
+    )
+    const exchanged = await exchange(link, initiation, this.#options.now, this.#after)
+    const { result } = exchanged.answer
+    if (result === 'ok')
+      return { answer: { result }, session: this.#opened(link, peerId(ticket.key), exchanged) }
+    link.onData = link.onClose = () => {}
+    link.close()
+    return { answer: { result }, session: undefined }
+  }
+
+  /** Ends all half-open links; sessions are not the gate's any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#cancelSweep?.()
+    for (const half of this.#half.expired(Number.POSITIVE_INFINITY)) this.#end(half)
+  }
+
+  // --- answering
+
+  #read(half: HalfOpen, chunk: Uint8Array): void {
+    if (half.state === 'mute') {
+      half.ignored += chunk.length
+      if (half.ignored > IGNORED) this.#end(half)
+      return
+    }
+    if (half.state !== 'reading') {
+      this.#refuse(half, 'garbage')
+      return
+    }
+    let message = chunk
+    if (half.gathered.length > 0) {
+      message = new Uint8Array(half.gathered.length + Math.min(chunk.length, MESSAGE_LIMIT))
+      message.set(half.gathered)
+      message.set(chunk.subarray(0, MESSAGE_LIMIT), half.gathered.length)
+    }
+    if (message.length < HEADER) {
+      half.gathered = new Uint8Array(message)
+      return
+    }
+    const length = messageLength(message.subarray(0, HEADER))
+    // Answers to first messages have types 2 and 4.
+    if (length === undefined || message[4]! % 2 === 0 || message.length > length) {
+      this.#refuse(half, 'garbage')
+    } else if (message.length < length) half.gathered = new Uint8Array(message)
+    else this.#answer(half, new Uint8Array(message))
+  }
+
+  #answer(half: HalfOpen, message: Uint8Array): void {
+    const { circles, log } = this.#options
+    const candidates = circles()
+    const found = doorOf(message, this.#allDoors(candidates))
+    const circle = candidates.find(({ statics }) => found && statics.includes(found.key))
+    const tickets = circle?.tickets() ?? []
+    const initiation = this.#consume(half, message, found, tickets)
+    if (!circle || typeof initiation === 'string') {
+      this.#refuse(half, circle ? (initiation as Dropped) : 'mac1')
+      return
+    }
+    const ticket = initiation.joining && tickets[initiation.joining.psk]!.id
+    this.#whoIs(circle, initiation, ticket).then(
+      known => this.#respond(half, circle, initiation, known),
+      error => {
+        log('error', 'internal error in a handshake', { error: String(error?.stack ?? error) })
+        this.#refuse(half, 'handshake')
+      }
+    )
+  }
+
+  /** What stands between a whole message and its meaning, the cheapest first. */
+  #consume(
+    half: HalfOpen,
+    message: Uint8Array,
+    found: Door | undefined,
+    tickets: readonly { readonly psk: Uint8Array }[]
+  ): ConsumedInitiation | Dropped {
+    const now = this.#options.now()
+    if (!found) return 'mac1'
+    if (!this.#admission.allow(now, half.source)) return 'rate'
+    if (!this.#half.recognise(half)) return 'half-open'
+    const psks = tickets.map(({ psk }) => psk)
+    const initiation = consumeInitiation(message, found, psks)
+    if (!initiation) return 'handshake'
+    return this.#ephemerals.repeated(now, initiation.ephemeral) ? 'replay' : initiation
+  }
+
+  async #whoIs(
+    circle: HandshakeCircle,
+    initiation: ConsumedInitiation,
+    ticket: string | undefined
+  ): Promise<{ peer: PeerId; result: Result } | Dropped> {
+    const { hello, joining, staticKey } = initiation
+    if (joining) {
+      const { key, signature, suites, name } = joining.request
+      const id = peerId(key)
+      const answer = await circle.redeem(ticket!, { id, key, staticKey, signature, suites, name })
+      return answer ? { peer: id, result: answer.result } : 'refused'
+    }
+    let peer = circle.owner(staticKey)
+    if (peer === undefined && hello!.operations.length > 0) {
+      await circle.admit(hello!.operations)
+      peer = circle.owner(staticKey)
+    }
+    return peer === undefined ? 'stranger' : { peer, result: 'ok' }
+  }
+
+  #respond(
+    half: HalfOpen,
+    circle: HandshakeCircle,
+    initiation: ConsumedInitiation,
+    known: { peer: PeerId; result: Result } | Dropped
+  ): void {
+    if (half.state !== 'working') return
+    if (typeof known === 'string') {
+      this.#refuse(half, known)
+      return
+    }
+    const { peer, result } = known
+    const { bootId, logHead } = circle
+    const answer: Answer = { version: VERSION, bootId, logHead, features: 0, result }
+    const { message, keys } = createResponse(initiation, this.#ephemeral(), answer)
+    half.link.write([message])
+    if (result !== 'ok') {
+      this.counters.refused++
+      this.#half.leave(half)
+      half.link.close()
+      return
+    }
+    half.state = 'confirming'
+    const { hello, joining } = initiation
+    const session = this.#session(half.link, keys, peer, {
+      bootId: (hello ?? joining!.request).bootId,
+      logHead: hello?.logHead ?? new Uint8Array(32),
+      handshakeUSec: 0,
+      onConfirmed: () => {
+        this.#sessions.delete(half)
+        this.#half.leave(half)
+        session.onClose = () => {}
+        this.#options.onSession(circle, session)
+      }
+    })
+    session.onClose = () => {
+      this.#sessions.delete(half)
+      if (half.state === 'gone') return
+      this.counters.unconfirmed++
+      this.#half.leave(half)
+    }
+    this.#sessions.set(half, session)
+  }
+
+  #allDoors(circles: readonly HandshakeCircle[]): Door[] {
+    return circles.flatMap(({ gid, statics }) =>
+      statics.map(key => {
+        let known = this.#doors.get(key)
+        if (!known) {
+          known = door(gid, key)
+          this.#doors.set(key, known)
+        }
+        return known
+      })
+    )
+  }
+
+  /** Counted, never logged: whoever scans us must not fill the log. */
+  #refuse(half: HalfOpen, cause: Dropped): void {
+    if (half.state === 'gone') return
+    this.counters[cause]++
+    this.#evict(this.#half.mute(half, this.#options.now()))
+  }
+
+  #evict(half: HalfOpen | undefined): void {
+    if (!half) return
+    this.counters.evicted++
+    half.link.destroy()
+  }
+
+  #end(half: HalfOpen): void {
+    this.#half.leave(half)
+    const session = this.#sessions.get(half)
+    this.#sessions.delete(half)
+    if (session) session.destroy()
+    else half.link.destroy()
+  }
+
+  #sweepLater(): void {
+    if (this.#cancelSweep || this.#half.size === 0 || this.#stopped) return
+    this.#cancelSweep = this.#after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined
+      for (const half of this.#half.expired(this.#options.now())) {
+        if (half.state !== 'mute') this.counters.timeout++
+        this.#end(half)
+      }
+      this.#sweepLater()
+    })
+  }
+
+  // --- dialling
+
+  #initiation(gid: Uint8Array, key: StaticKey, peerKey: Uint8Array): InitiationOptions {
+    return { gid, key, peerKey, ephemeral: this.#ephemeral() }
+  }
+
+  #ephemeral(): ExchangeKey {
+    return x25519(this.#options.random(32))
+  }
+
+  #opened(link: Link, peer: PeerId, { answer, keys, roundTripUSec }: Exchanged): Session {
+    const { bootId, logHead } = answer
+    const session = this.#session(link, keys, peer, { bootId, logHead, handshakeUSec: roundTripUSec })
+    // The first record confirms the keys to the other side; it says nothing else.
+    session.send(Kind.Padding, none)
+    return session
+  }
+
+  #session(
+    link: Link,
+    keys: SessionKeys,
+    peer: PeerId,
+    rest: Pick<SessionOptions, 'bootId' | 'logHead' | 'handshakeUSec' | 'onConfirmed'>
+  ): Session {
+    const { now, schedule } = this.#options
+    return new Session({ link, keys, peer, now, ...(schedule && { schedule }), ...rest })
+  }
+}
+
+function afterMs(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,86 @@
+/** What the database holds, as plain values, and the SQL that holds it. */
+
+export type Row =
+  | {
+      table: 'circle'
+      gid: Uint8Array
+      name: string
+      device: string
+      /** Place among this device's circles; 0 is the default one. */
+      position: number
+      /** Ed25519 seed and X25519 secret of this device in the circle. */
+      seed: Uint8Array
+      secret: Uint8Array
+      /** Of the X25519 static. */
+      serial: number
+      joinedMs: number
+    }
+  | { table: 'operation'; gid: Uint8Array; id: Uint8Array; bytes: Uint8Array }
+  /** `key` is empty where the wrap holds none for this device. */
+  | {
+      table: 'discovery'
+      gid: Uint8Array
+      id: Uint8Array
+      counter: number
+      key: Uint8Array
+      wrap: Uint8Array
+    }
+  | { table: 'address'; gid: Uint8Array; peer: string; address: string; lastMs: number }
+  /** `usedBy`: Ed25519 key of the device that joined with it; empty = open. */
+  | {
+      table: 'ticket'
+      gid: Uint8Array
+      id: string
+      psk: Uint8Array
+      level: number
+      expiresMs: number
+      usedBy: Uint8Array
+    }
+  | { table: 'setting'; key: string; value: string }
+export type Table = Row['table']
+
+export type Write =
+  /** Replaces the row with the same key; an operation never changes and is kept. */
+  | { put: Row }
+  /** The circle with all that belongs to it. */
+  | { remove: 'circle'; gid: Uint8Array }
+  | { remove: 'address'; gid: Uint8Array; peer: string; address: string }
+  | { remove: 'ticket'; gid: Uint8Array; id: string }
+  | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
+
+/** Of user_version. A database with a greater one is left alone. */
+export const SCHEMA_VERSION = 1
+
+/** Rowids keep the order of insertion: operations are read in it, each after its parents. */
+export const schema = `
+  CREATE TABLE circle (gid BLOB NOT NULL UNIQUE, name TEXT NOT NULL, device TEXT NOT NULL,
+    position INTEGER NOT NULL, seed BLOB NOT NULL, secret BLOB NOT NULL, serial INTEGER NOT NULL,
+    joinedMs INTEGER NOT NULL) STRICT;
+  CREATE TABLE operation (gid BLOB NOT NULL, id BLOB NOT NULL, bytes BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+  CREATE TABLE discovery (gid BLOB NOT NULL, id BLOB NOT NULL, counter INTEGER NOT NULL, key BLOB NOT NULL,
+    wrap BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+  CREATE TABLE address (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL,
+    lastMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
+  CREATE TABLE ticket (gid BLOB NOT NULL, id TEXT NOT NULL, psk BLOB NOT NULL, level INTEGER NOT NULL,
+    expiresMs INTEGER NOT NULL, usedBy BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+  CREATE TABLE setting (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL) STRICT;
+`
+
+export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { table: T }), 'table'>[] } = {
+  circle: ['gid', 'name', 'device', 'position', 'seed', 'secret', 'serial', 'joinedMs'],
+  operation: ['gid', 'id', 'bytes'],
+  discovery: ['gid', 'id', 'counter', 'key', 'wrap'],
+  address: ['gid', 'peer', 'address', 'lastMs'],
+  ticket: ['gid', 'id', 'psk', 'level', 'expiresMs', 'usedBy'],
+  setting: ['key', 'value']
+}
+/** In the order in which they are read. */
+export const tables = Object.keys(columns) as readonly Table[]
+
+/** Columns that name the row to remove. */
+export const keys = {
+  circle: ['gid'],
+  address: ['gid', 'peer', 'address'],
+  ticket: ['gid', 'id'],
+  discovery: ['gid', 'id']
+} as const

@@ -1,0 +1,61 @@
+/**
+ * A process that uses a database until it is stopped, for database.test.ts.
+ *   write PATH       commits settings one after another, by twos; prints the number of each once it is on disk
+ *   fill DIRECTORY   commits to coterie.db in it until the disk is full, removes the file `filler` in it, goes on;
+ *                    prints what it saw as JSON. DIRECTORY must have a file system of its own.
+ */
+import { rmSync, statSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Database, DatabaseError, type Write } from '../../src/host/database.ts'
+
+const [mode, place] = process.argv.slice(2)
+const path = mode === 'fill' ? join(place!, 'coterie.db') : place!
+const open = (create: boolean) =>
+  Database.open({ path, key: new Uint8Array(32).fill(1), create, log: () => undefined })
+
+export const setting = (n: number, size = 10): Write => ({
+  put: { table: 'setting', key: `k${n}`, value: 'v'.repeat(size) }
+})
+
+async function write(): Promise<void> {
+  const database = await open(true)
+  let n = (await database.load()).length
+  const told = async (mine: number) => {
+    await database.commit([setting(mine)])
+    writeSync(1, `${mine}\n`)
+  }
+  for (;;) await Promise.all([told(n++), told(n++)])
+}
+
+async function fill(): Promise<void> {
+  if (statSync(place!).dev === statSync(dirname(place!)).dev) throw new Error('not a file system of its own')
+  const database = await open(true)
+  const acknowledged: number[] = []
+  let n = 0
+  const some = () =>
+    Promise.allSettled(
+      [n++, n++].map(async mine => {
+        await database.commit([setting(mine, 20_000)])
+        acknowledged.push(mine)
+      })
+    )
+  let failure: unknown
+  while (failure === undefined && n < 1000)
+    failure = (await some()).find(result => result.status === 'rejected')?.reason
+  const again = (await some()).filter(result => result.status === 'rejected').length
+  rmSync(join(place!, 'filler'), { force: true })
+  const after = (await some()).filter(result => result.status === 'fulfilled').length
+  const seen = (await database.load()).map(row => (row.table === 'setting' ? row.key : ''))
+  await database.close()
+  const reopened = await open(false)
+  const kept = (await reopened.load()).map(row => (row.table === 'setting' ? row.key : ''))
+  await reopened.close()
+  const code = failure instanceof DatabaseError ? failure.code : String(failure)
+  writeSync(
+    1,
+    JSON.stringify({ code, again, after, acknowledged: acknowledged.map(k => `k${k}`), seen, kept })
+  )
+}
+
+if (mode === 'write') await write()
+if (mode === 'fill') await fill()
