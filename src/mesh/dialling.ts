@@ -3,8 +3,9 @@
  *
  * A round tries a peer's candidates, best first, STAGGER apart and the next one at once when one fails
  * (RFC 8305, 5); the first round all of them, the later ones a few in turn. The first session that is
- * confirmed, whoever dialled it, ends the round and cancels the rest. Rounds come every ROUND for a minute after the peer was lost, or after something gave new hope; then
- * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
+ * confirmed, whoever dialled it, ends the round and cancels the rest. Rounds come every ROUND for a minute
+ * after the peer was lost, or after something gave new hope; then the gap doubles up to MAX_GAP, with jitter
+ * so that a circle does not dial in step.
  */
 import type { Address } from '../wire/address.ts'
 import type { Candidate } from './candidates.ts'
