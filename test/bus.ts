@@ -6,26 +6,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+interface Test {
+  teardown(fn: () => Promise<void>): void
+}
+
 export class TestBus {
   readonly directory = mkdtempSync(join(tmpdir(), 'coterie-bus-'))
   readonly address = `unix:path=${this.directory}/bus`
   readonly #kind: 'session' | 'system'
   #daemon: ChildProcess | undefined
 
-  constructor(kind: 'session' | 'system' = 'session') {
+  /** Not running yet; gone with the test. To a system bus every user may connect, and own what name he likes. */
+  constructor(t: Test, kind: 'session' | 'system' = 'session') {
     this.#kind = kind
+    t.teardown(async () => {
+      await this.kill()
+      rmSync(this.directory, { recursive: true, force: true })
+    })
   }
 
-  /** To a system bus every user may connect, and own what name he likes. */
-  static async up(
-    t: { teardown(fn: () => Promise<void>): void },
-    kind: 'session' | 'system' = 'session'
-  ): Promise<TestBus> {
-    const bus = new TestBus(kind)
-    t.teardown(async () => {
-      await bus.kill()
-      rmSync(bus.directory, { recursive: true, force: true })
-    })
+  static async up(t: Test, kind: 'session' | 'system' = 'session'): Promise<TestBus> {
+    const bus = new TestBus(t, kind)
     await bus.start()
     return bus
   }

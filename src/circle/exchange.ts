@@ -4,15 +4,18 @@
  */
 import { encodeLogFrame, type LogFrame } from '../wire/log-exchange.ts'
 
-/** Frames of a peer that may wait for verification; more is flooding. */
-const MAX_WAITING = 256
+/** Bytes of a peer's frames that may wait for their signatures: the largest log there is, and some. */
+const MAX_WAITING = 64 * 1024 * 1024
 /** Operations or frames of no use from one peer before it is no longer listened to. */
 const MAX_USELESS = 1000
+/** Wraps in one session; a device keeps 9. */
+const MAX_WRAPS = 256
 /** Missing parents asked of one peer. */
 const MAX_WANTED = 4096
 
 interface Waiting {
   readonly round: number
+  readonly bytes: number
   ready: boolean
   run(): void
 }
@@ -29,6 +32,7 @@ export class Exchange {
   #theirRound = 0
   #received = 0
   readonly #waiting: Waiting[] = []
+  #waitingBytes = 0
   #useless = 0
   #told = false
   /** An answer is owed. */
@@ -38,8 +42,8 @@ export class Exchange {
   /** Was told to the owner. */
   synced = false
   readonly wanted = new Set<string>()
-  /** Ids of wraps sent in this session. */
-  readonly wraps = new Set<string>()
+  /** Ids of wraps sent or seen in this session. */
+  readonly #wraps = new Set<string>()
 
   get open(): boolean {
     return this.#round > 0
@@ -49,7 +53,7 @@ export class Exchange {
     return this.open && this.following && this.#answered === this.#sent && this.#waiting.length === 0
   }
   get deaf(): boolean {
-    return this.#useless >= MAX_USELESS || this.#waiting.length > MAX_WAITING
+    return this.#useless >= MAX_USELESS || this.#waitingBytes > MAX_WAITING
   }
   /** True once, when the peer is to be closed for what it sends. */
   get misbehaves(): boolean {
@@ -64,7 +68,7 @@ export class Exchange {
     this.#answered = 0
     this.synced = false
     this.wanted.clear()
-    this.wraps.clear()
+    this.#wraps.clear()
   }
 
   /** The body of the next counted frame. */
@@ -84,8 +88,9 @@ export class Exchange {
   }
 
   /** The peer's frames are run in order, each once `ready` was called on it. */
-  wait(round: number, run: () => void): { ready(): void } {
-    const waiting = { round, ready: false, run }
+  wait(round: number, bytes: number, run: () => void): { ready(): void } {
+    const waiting = { round, bytes, ready: false, run }
+    this.#waitingBytes += bytes
     this.#waiting.push(waiting)
     return {
       ready: () => {
@@ -101,6 +106,13 @@ export class Exchange {
     this.following = true
   }
 
+  /** Whether a wrap is new in this session. */
+  wrap(id: string): boolean {
+    if (this.#wraps.has(id) || this.#wraps.size >= MAX_WRAPS) return false
+    this.#wraps.add(id)
+    return true
+  }
+
   useless(): void {
     this.#useless++
   }
@@ -113,7 +125,8 @@ export class Exchange {
 
   #run(): void {
     while (this.#waiting[0]?.ready) {
-      const { round, run } = this.#waiting.shift()!
+      const { round, bytes, run } = this.#waiting.shift()!
+      this.#waitingBytes -= bytes
       run()
       if (round !== this.#theirRound) continue
       this.#received++

@@ -24,6 +24,8 @@ export class Intake {
   readonly #resolver: Resolver
   /** Parents nobody here has, by who sent the child. */
   readonly missing: { from: PeerId; key: string }[] = []
+  /** Who sent operations that had to make room for others. */
+  readonly crowded: (PeerId | undefined)[] = []
   /** What was taken in, in order; emptied by the reader. */
   readonly taken: Taken[] = []
   readonly #limit: number
@@ -47,7 +49,7 @@ export class Intake {
   }
 
   #wait(now: number, item: Identified, from: PeerId | undefined): true {
-    this.quarantine.put({ item, from, at: now })
+    this.crowded.push(...this.quarantine.put({ item, from, at: now }).map(orphan => orphan.from))
     const needed = this.#ancestors(item, from)
     if (needed !== undefined && needed.length > 0 && !this.#over(item)) this.#takeAll(now, needed, item, from)
     return true
@@ -130,4 +132,14 @@ export function step({ key, parents, author, operation: { body } }: Identified):
     case 'name':
       return { ...common, serial: body.serial }
   }
+}
+
+/** Those of a stranger's operations that hang, maybe by each other, on an author who is known. */
+export function backed(items: readonly Identified[], known: (author: string) => boolean): Identified[] {
+  const introduced = new Set<string>()
+  return items.filter(({ author, operation: { body } }) => {
+    if (!known(author) && !introduced.has(author)) return false
+    if (body.kind === 'add') introduced.add(hex(body.target))
+    return true
+  })
 }

@@ -18,7 +18,7 @@ import {
 import { MAX_PREV } from '../wire/operation.ts'
 import { decodeWrap, wrapMessage } from '../wire/wrap.ts'
 import { Exchange } from './exchange.ts'
-import { Intake, step } from './intake.ts'
+import { backed, Intake, step } from './intake.ts'
 import { type MemberState, Members, provisionalOwner } from './members.ts'
 import type { LogOutput, OperationRecord } from './outputs.ts'
 import { bit, Resolver } from './resolver.ts'
@@ -88,7 +88,7 @@ export class MembershipLog {
   /** It was a member once and is removed, or left. */
   removed(peer: PeerId): boolean {
     const key = peerKey(peer)
-    return key !== undefined && this.#resolver.resolve().removed.has(hex(key))
+    return key !== undefined && this.#gone(hex(key))
   }
   /** Devices that left and that nobody removed yet, with the level they had (author.ts, shouldFinishLeaving). */
   get left(): ReadonlyMap<PeerId, number> {
@@ -153,7 +153,9 @@ export class MembershipLog {
   /** Operations a stranger presents before its handshake is answered; output `admitted` when done. */
   admit(now: number, operations: readonly Uint8Array[]): number {
     const ticket = ++this.#ticket
-    const items = this.#identified(operations.slice(0, INTRODUCTION), undefined)
+    const all = this.#identified(operations.slice(0, INTRODUCTION), undefined)
+    const items = backed(all, author => this.#resolver.level(author) !== undefined && !this.#gone(author))
+    for (let n = items.length; n < all.length; n++) this.#useless('refused', undefined)
     this.#verify(items.flatMap(signatures), ok => {
       this.#offer(now, items, ok, undefined)
       this.#settle()
@@ -189,7 +191,7 @@ export class MembershipLog {
     if (exchange.deaf) return
     const frame = decodeLogFrame(body)
     if (frame === undefined) this.#useless('malformed', from)
-    else this.#handle(now, from, exchange, frame)
+    else this.#handle(now, from, exchange, frame, body.length)
     this.#review(from, exchange)
   }
 
@@ -214,16 +216,16 @@ export class MembershipLog {
     return taken
   }
 
-  #handle(now: number, from: PeerId, exchange: Exchange, frame: LogFrame): void {
+  #handle(now: number, from: PeerId, exchange: Exchange, frame: LogFrame, size: number): void {
     switch (frame.type) {
       case 'greet':
         if (!exchange.open) this.greet(now, from)
-        exchange.wait(frame.round, () => this.#answer(from, exchange, frame)).ready()
+        exchange.wait(frame.round, size, () => this.#answer(from, exchange, frame)).ready()
         break
       case 'operations': {
         const items = this.#identified(frame.operations, from).filter(item => !this.#resolver.has(item.key))
         let verdicts: readonly boolean[] = []
-        const waiting = exchange.wait(frame.round, () => {
+        const waiting = exchange.wait(frame.round, size, () => {
           this.#offer(now, items, verdicts, from)
           this.#settle()
         })
@@ -235,7 +237,7 @@ export class MembershipLog {
       }
       case 'wants': {
         const wanted = frame.ids.map(id => this.#bytes.get(hex(id))).filter(bytes => bytes !== undefined)
-        exchange.wait(frame.round, () => this.#sendOperations(from, wanted)).ready()
+        exchange.wait(frame.round, size, () => this.#sendOperations(from, wanted)).ready()
         break
       }
       case 'wrap':
@@ -247,14 +249,16 @@ export class MembershipLog {
   }
 
   #handleWrap(from: PeerId, exchange: Exchange, frame: LogFrame & { type: 'wrap' }): void {
-    const wrap = decodeWrap(frame.wrap)
+    const decoded = decodeWrap(frame.wrap)
+    const wrap = decoded && exchange.wrap(hex(hash(frame.wrap))) ? decoded : undefined
     if (wrap === undefined) {
-      this.#useless('malformed', from)
+      // Given twice, when both sent it at once, is no offence.
+      if (decoded === undefined) this.#useless('malformed', from)
+      exchange.wait(frame.round, 0, () => undefined).ready()
       return
     }
-    exchange.wraps.add(hex(hash(frame.wrap)))
     let good = false
-    const waiting = exchange.wait(frame.round, () => {
+    const waiting = exchange.wait(frame.round, frame.wrap.length, () => {
       if (good) this.#outputs.push({ type: 'wrap', peer: from, wrap })
       else this.#useless('forged', from)
     })
@@ -286,9 +290,14 @@ export class MembershipLog {
     }
   }
 
+  #gone(author: string): boolean {
+    return this.#resolver.resolve().removed.has(author)
+  }
+
   /** What was taken in goes to disk and to the peers; who is a member may have changed. */
   #settle(): void {
-    const { taken, missing } = this.#intake
+    const { taken, missing, crowded } = this.#intake
+    for (const from of crowded.splice(0)) this.#useless('refused', from)
     for (const { item } of taken) {
       this.#bytes.set(item.key, item.bytes)
       this.#records.push({ table: 'operation', gid: this.#gid, id: item.id, bytes: item.bytes })
@@ -373,10 +382,7 @@ export class MembershipLog {
 
   #sendWraps(peer: PeerId, exchange: Exchange): void {
     for (const wrap of this.#wraps) {
-      const id = hex(hash(wrap))
-      if (exchange.wraps.has(id)) continue
-      exchange.wraps.add(id)
-      this.#send(peer, { type: 'wrap', wrap })
+      if (exchange.wrap(hex(hash(wrap)))) this.#send(peer, { type: 'wrap', wrap })
     }
   }
 

@@ -40,15 +40,25 @@ export class Quarantine {
     return [...(this.#byParent.get(key) ?? [])].map(child => this.#orphans.get(child)!)
   }
 
-  put(orphan: Orphan): void {
+  /** Returns those that had to make room for it. */
+  put(orphan: Orphan): Orphan[] {
     const { key, author, parents } = orphan.item
-    if (this.#orphans.has(key)) return
-    const siblings = entry(this.#byAuthor, author)
-    if (siblings.size >= ORPHANS_PER_AUTHOR) this.remove(siblings.values().next().value!)
-    if (this.#orphans.size >= ORPHANS) this.remove(this.#orphans.keys().next().value!)
+    if (this.#orphans.has(key)) return []
+    const evicted: Orphan[] = []
+    const siblings = this.#byAuthor.get(author)
+    if (siblings && siblings.size >= ORPHANS_PER_AUTHOR) evicted.push(this.#evict(siblings))
+    if (this.#orphans.size >= ORPHANS) evicted.push(this.#evict(this.#orphans))
     this.#orphans.set(key, orphan)
     entry(this.#byAuthor, author).add(key)
     for (const parent of parents) entry(this.#byParent, parent).add(key)
+    return evicted
+  }
+
+  #evict(oldest: { keys(): Iterator<string> }): Orphan {
+    const key: string = oldest.keys().next().value
+    const orphan = this.#orphans.get(key)!
+    this.remove(key)
+    return orphan
   }
 
   remove(key: string): void {

@@ -38,9 +38,9 @@ export class BusObjects {
 
   /** The value of a property; '' as the interface finds it by name. */
   property(path: string, interfaceName: string, name: string): Variant {
-    const value = this.properties(path, interfaceName)[name]
-    if (value) return value
-    const known = Object.keys(this.properties(path, interfaceName)).join(', ') || 'none'
+    const all = this.properties(path, interfaceName)
+    if (Object.hasOwn(all, name)) return all[name] as Variant
+    const known = Object.keys(all).join(', ') || 'none'
     throw new BusError(`${ERROR}.UnknownProperty`, `no property ${name}; there are: ${known}`)
   }
 

@@ -226,7 +226,7 @@ export class DBusSurface {
       case `${standard.Peer.name}.Ping`:
         return []
       case `${standard.Peer.name}.GetMachineId`:
-        return [(await readFile('/etc/machine-id', 'utf8')).trim()]
+        return [await machineId()]
       case `${standard.Properties.name}.Get`:
         return [this.#objects.property(m.path, first, second)]
       case `${standard.Properties.name}.GetAll`:
@@ -253,16 +253,16 @@ export class DBusSurface {
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => {} }
     const { promise: late, reject } = Promise.withResolvers<never>()
-    const inTime = this.#clock.after(CALL_MS, () =>
+    const inTime = this.#clock.after(CALL_MS, () => {
       reject(new ApiError('Timeout', `${name} was not done within ${CALL_MS / 1000} s`))
-    )
+      controller.abort()
+    })
     try {
       const work = invoke(this.#implementation, name, params, call as never, this.#log)
       const result = (await Promise.race([work, late])) as unknown as Values
       return Object.entries(method.result).map(([field, f]) => toBus(f.type, result[field]))
     } finally {
       inTime()
-      controller.abort()
     }
   }
 
@@ -280,14 +280,20 @@ export class DBusSurface {
   }
 
   #error(error: unknown, m: BusMessage): BusError {
-    if (error instanceof BusError) return error
-    if (error instanceof ApiError) {
-      const text = error.message.slice(0, LONGEST_SENTENCE)
-      return new BusError(`${INTERFACE}.Error.${error.code}`, text)
-    }
-    if (error instanceof InvalidValue) return this.#error(new ApiError('InvalidValue', error.message), m)
+    const shown = (name: string, text: string) => new BusError(name, text.slice(0, LONGEST_SENTENCE))
+    if (error instanceof BusError) return shown(error.errorName, error.message)
+    if (error instanceof ApiError) return shown(`${INTERFACE}.Error.${error.code}`, error.message)
+    if (error instanceof InvalidValue) return shown(`${INTERFACE}.Error.InvalidValue`, error.message)
     this.#log('error', `${m.interface}.${m.member} failed by a fault of ours`, { error: storyOf(error) })
     return new BusError(`${INTERFACE}.Error.Internal`, 'internal error')
+  }
+}
+
+async function machineId(): Promise<string> {
+  try {
+    return (await readFile('/etc/machine-id', 'utf8')).trim()
+  } catch {
+    throw new BusError(`${ERROR}.FileNotFound`, 'this computer has no /etc/machine-id')
   }
 }
 

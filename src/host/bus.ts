@@ -267,18 +267,20 @@ export class Bus {
 
   async #answer(m: Incoming): Promise<void> {
     const reply = { destination: m.sender, replySerial: m.serial, flags: FLAG.noReply }
-    const wanted = !(m.flags & FLAG.noReply)
+    // A reply that comes after the bus came back would reach whoever has the caller's name now.
+    const connection = this.#connection
+    const wanted = () => !(m.flags & FLAG.noReply) && connection === this.#connection
     try {
       if (m.unread) throw new BusError(`${ERROR}.InvalidArgs`, `the message cannot be read: ${m.unread}`)
       const result = await this.#handler(seen(m))
       if (!result) throw new BusError(`${ERROR}.UnknownMethod`, `no method ${m.interface}.${m.member}`)
-      if (wanted) this.#send({ type: TYPE.reply, ...reply, ...result }, true)
+      if (wanted()) this.#send({ type: TYPE.reply, ...reply, ...result }, true)
     } catch (error) {
       const known = error instanceof BusError
       if (!known) this.#log('error', 'a D-Bus call failed', { member: m.member, error })
       const errorName = known ? error.errorName : `${ERROR}.Failed`
       const text = known ? error.message.replaceAll('\0', '\ufffd') : 'internal error'
-      if (wanted) this.#send({ type: TYPE.error, ...reply, errorName, signature: 's', body: [text] })
+      if (wanted()) this.#send({ type: TYPE.error, ...reply, errorName, signature: 's', body: [text] })
     }
   }
 

@@ -1,5 +1,7 @@
 /** Reading and writing of formats, big-endian. */
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** Grows as needed. */
 export class Writer {
   #bytes = new Uint8Array(256)
@@ -108,7 +110,7 @@ export class Reader {
   /** UTF-8 of `length` bytes; undefined when it is none. */
   text(length: number): string | undefined {
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.bytes(length))
+      return utf8.decode(this.bytes(length))
     } catch {
       return undefined
     }

@@ -31,6 +31,7 @@ export const MAX_CUT = 32
 export const MAX_NAME = 64
 export const GUEST_LEVEL = 10
 const SIGNATURE = 64
+const utf8 = new TextEncoder()
 const VERSION = 1
 const kinds = ['genesis', 'add', 'remove', 'rekey', 'name'] as const
 export type Kind = (typeof kinds)[number]
@@ -90,7 +91,7 @@ export interface Operation {
 
 /** A text that may be the name of a device or circle. */
 export function isName(name: string): boolean {
-  const { length } = new TextEncoder().encode(name)
+  const { length } = utf8.encode(name)
   return length >= 1 && length <= MAX_NAME && name.isWellFormed() && !/[\p{Cc}\u2028\u2029]/u.test(name)
 }
 
@@ -225,7 +226,7 @@ function readBody(kind: Kind, reader: Reader): Body | undefined {
 
 function writeName(writer: Writer, name: string): void {
   if (!isName(name)) throw new RangeError(`a name has 1 to ${MAX_NAME} bytes and no control characters`)
-  const bytes = new TextEncoder().encode(name)
+  const bytes = utf8.encode(name)
   writer.uint8(bytes.length).bytes(bytes)
 }
 

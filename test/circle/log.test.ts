@@ -206,7 +206,7 @@ t.test('what a stranger presents lets nobody in', t => {
   for (const name of ['D', 'E', 'F']) t.equal(b!.log.owner(exchangeKey(name).publicKey), undefined)
   t.same(
     b!.events.filter(e => e.type === 'count').map(e => e.type === 'count' && e.what),
-    ['foreign', 'forged', 'forged']
+    ['refused', 'foreign', 'forged', 'forged']
   )
   t.end()
 })
@@ -239,8 +239,10 @@ t.test('a hostile peer: forged, foreign and malformed are counted, state and mem
       { ...b!.place(), prev: [new Uint8Array(32).fill(n % 256)] },
       { serial: n + 1, name: 'o' }
     )
+  a!.events.length = 0
   send(Array.from({ length: ORPHANS_PER_AUTHOR * 3 }, (_, n) => orphan('B', n).bytes))
   t.equal(hex(a!.log.headDigest), before, 'no change of state')
+  t.equal(a!.count('count'), ORPHANS_PER_AUTHOR * 2, 'those that had to make room are counted')
   t.ok(a!.log.deadline < Number.POSITIVE_INFINITY)
   a!.log.expire(a!.log.deadline)
   t.equal(a!.log.deadline, Number.POSITIVE_INFINITY, 'and they are forgotten in time')

@@ -1,9 +1,11 @@
 import t from 'tap'
 import { ApiError, type Call, INTERFACE, ROOT } from '../../src/api/api.ts'
+import { DBusSurface } from '../../src/daemon/dbus.ts'
 import { type Clock, realClock } from '../../src/daemon/pace.ts'
-import { type BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
+import { Publisher } from '../../src/daemon/publisher.ts'
+import { type Bus, type BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
-import { CIRCLE, daemon, peer, peerPath } from './example.ts'
+import { CIRCLE, daemon, implement, peer, peerPath } from './example.ts'
 import { call, client, Inbox, Surface } from './surface.ts'
 
 const DBUS = 'org.freedesktop.DBus'
@@ -114,6 +116,11 @@ t.test('methods and errors', async t => {
   t.same(await bus.call(bare), [], 'the interface may be left out')
   await t.rejects(bus.call({ ...bare, member: 'Nothing' }), named(`${DBUS}.Error.UnknownMethod`))
 
+  const property = call(bus, 'Get', 'ss', [huge, huge.slice(1e5)], '', PROPERTIES)
+  await t.rejects(property, named(`${DBUS}.Error.InvalidArgs`))
+  const name = call(bus, 'Get', 'ss', [INTERFACE, huge], '', PROPERTIES)
+  await t.rejects(name, named(`${DBUS}.Error.UnknownProperty`, /^.{1000}$/))
+
   own.control = false
   await t.rejects(remove('eve'), named(`${DBUS}.Error.AccessDenied`, /control = false/))
   t.same(plain(await call(bus, 'Peers', 's', [''])), [[peer('co1lap')]], 'reading goes on')
@@ -134,6 +141,46 @@ t.test('no call takes longer than five seconds', async t => {
   const bus = await client(t, own.daemon.address)
   await t.rejects(call(bus, 'Config'), named(`${INTERFACE}.Error.Timeout`, /within 5 s/))
   t.equal(await aborted.next(), true)
+})
+
+t.test('a client that sends nothing but nonsense', async t => {
+  const own = await Surface.up(t, { Reload: async () => ({}) })
+  const hostile = await client(t, own.daemon.address)
+  const bus = await client(t, own.daemon.address)
+  const nonsense: [string, string, unknown[], string][] = [
+    [
+      'Status',
+      'v',
+      [new Variant('a{sv}', { __proto__: null, constructor: new Variant('s', '') })],
+      INTERFACE
+    ],
+    ['__proto__', '', [], INTERFACE],
+    ['Set', 'ssv', ['', '__proto__', new Variant('u', 1)], PROPERTIES],
+    ['Get', 'ss', ['constructor', 'constructor'], PROPERTIES],
+    ['Get', 'ss', [INTERFACE, 'hasOwnProperty'], PROPERTIES],
+    ['GetAll', 'as', [['']], PROPERTIES],
+    ['Ping', 'ssu', ['\ufffe', 'x'.repeat(10_000), 4294967295], `${INTERFACE}.Nothing`],
+    ['Peers', 'ay', [Buffer.alloc(10_000)], INTERFACE]
+  ]
+  const calls = Array.from({ length: 4000 }, (_, n) => {
+    const [member, signature, body, of] = nonsense[n % nonsense.length] as (typeof nonsense)[number]
+    return call(hostile, member, signature, body, '', of).then(
+      () => 'done',
+      (error: BusError) => error.errorName
+    )
+  })
+  t.same(await call(bus, 'Reload'), [], 'others are served meanwhile')
+  const names = new Set(await Promise.all(calls))
+  t.same([...names].map(name => name.replace(`${DBUS}.Error.`, '')).sort(), [
+    'InvalidArgs',
+    'UnknownInterface',
+    'UnknownMethod',
+    'UnknownProperty'
+  ])
+  t.same(
+    own.logged.filter(line => line.startsWith('error')),
+    []
+  )
 })
 
 /** All signals of the daemon, with plain bodies. */
@@ -321,9 +368,46 @@ t.test('another program has the name, and gives it up', async t => {
   t.same(own.states.seen, ['taken', 'owned'])
 })
 
+t.test('the name becomes free while it is being asked for', async t => {
+  const asked = new Inbox<(answer: 'owned' | 'taken') => void>()
+  let owner = (_: string) => {}
+  const bus = {
+    connected: true,
+    uniqueName: ':1.1',
+    onUp: () => {},
+    onDown: () => {},
+    serve: () => {},
+    emit: () => {},
+    watchName: (_: string, fn: typeof owner) => {
+      owner = fn
+      return () => {}
+    },
+    requestName: () => new Promise(resolve => asked.put(resolve)),
+    releaseName: async () => {}
+  } as unknown as Bus
+  const states = new Inbox<string>()
+  const surface = new DBusSurface({
+    bus,
+    publisher: new Publisher({ boot: 'boot' }),
+    implementation: implement({}),
+    control: () => true,
+    log: () => {},
+    onState: state => states.put(state)
+  })
+  surface.start()
+  const first = await asked.next()
+  owner(':1.9')
+  owner('')
+  first('taken')
+  const second = await asked.next()
+  second('owned')
+  await states.until(state => state === 'owned')
+  t.same(states.seen, ['taken', 'owned'])
+  await surface.stop()
+})
+
 t.test('no session bus, then one', async t => {
-  const running = new TestBus()
-  t.teardown(() => running.kill())
+  const running = new TestBus(t)
   const own = new Surface(t, running, {})
   own.start()
   t.equal(await own.states.next(), 'absent')

@@ -5,6 +5,7 @@ import { Message } from 'dbus-next/lib/message-type.js'
 import t from 'tap'
 import { Bus, BusError, type BusMessage, plain, Variant } from '../../src/host/bus.ts'
 import { busSockets } from '../../src/host/bus-address.ts'
+import { BusConnection, type Incoming } from '../../src/host/bus-connection.ts'
 import { TestBus } from '../bus.ts'
 
 interface Test {
@@ -203,7 +204,7 @@ t.test('the bus is killed and started again', async t => {
 })
 
 t.test('no bus at all, then one', async t => {
-  const daemon = new TestBus()
+  const daemon = new TestBus(t)
   const { bus, up, down, logged } = open(t, daemon.address)
   const owners = collector<string>()
   bus.watchName('org.example.N', owner => owners.push(owner))
@@ -215,7 +216,6 @@ t.test('no bus at all, then one', async t => {
   t.equal(bus.connected, false)
   await t.rejects(bus.requestName('org.example.N'), named(`${DBUS}.Error.Disconnected`))
   t.equal(logged.filter(l => l.startsWith('info')).length, 1, 'said once')
-  t.teardown(() => daemon.kill())
   await daemon.start()
   await connecting
   t.equal(await bus.requestName('org.example.N'), 'owned')
@@ -223,7 +223,7 @@ t.test('no bus at all, then one', async t => {
 })
 
 t.test('what is no bus: garbage, silence, refusal', async t => {
-  const daemon = new TestBus()
+  const daemon = new TestBus(t)
   const answers = [
     'OK 1\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff',
     'REJECTED\r\n',
@@ -287,5 +287,45 @@ t.test('a message that cannot be decoded', async t => {
   t.same(
     service.logged.filter(l => l.startsWith('error')),
     []
+  )
+})
+
+t.test('an answer does not outlive the bus', async t => {
+  const daemon = await TestBus.up(t)
+  const { bus, up } = await connected(t, daemon.address)
+  const asked = collector<() => void>()
+  bus.serve(m => {
+    if (m.member === 'Now') return Promise.resolve({ signature: '', body: [] })
+    return new Promise(resolve => asked.push(() => resolve({ signature: '', body: [] })))
+  })
+  /** Connects under the same name each time, and calls with serial 2. */
+  const caller = async (member: string) => {
+    const got = collector<Incoming>()
+    const connection: BusConnection = new BusConnection(`${daemon.directory}/bus`, () => {
+      connection.send({ type: 1, ...driver, member: 'Hello' }, 1)
+      const to = { destination: bus.uniqueName, path: '/', interface: 'a.b' }
+      connection.send({ type: 1, ...to, member }, member === 'Now' ? 3 : 2)
+    })
+    connection.onMessage = m => got.push(m)
+    t.teardown(async () => connection.destroy('done'))
+    return got
+  }
+  const first = await caller('Later')
+  const [answer] = await asked.until(1)
+  const again = up()
+  await daemon.kill()
+  await daemon.start()
+  await again
+  const second = await caller('Now')
+  await second.until(1)
+  t.equal(second.seen[0]?.body[0], first.seen[0]?.body[0], 'another program has the name')
+  answer?.()
+  // The reply to Hello, NameAcquired, and the reply to Now.
+  await second.until(3)
+  await bus.call({ ...driver, member: 'GetId' })
+  await new Promise(setImmediate)
+  t.same(
+    second.seen.map(m => m.replySerial),
+    [1, 0, 3]
   )
 })
