@@ -6,12 +6,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions } from 'node:tls'
 import type { Aead } from '../../src/crypto/aead.ts'
-import { peerId } from '../../src/crypto/identity.ts'
-import { ed25519, hash, nodeAead, randomBytes, sodiumAead, x25519 } from '../../src/crypto/provider.ts'
-import { Gate, type HandshakeCircle } from '../../src/daemon/gate.ts'
+import {
+  consumeInitiation,
+  createInitiation,
+  createResponse,
+  door,
+  doorOf
+} from '../../src/crypto/handshake.ts'
+import { nodeAead, randomBytes, sodiumAead, x25519 } from '../../src/crypto/provider.ts'
+import { exchange } from '../../src/daemon/exchange.ts'
 import { Session } from '../../src/daemon/session.ts'
 import type { Link } from '../../src/net/link.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
+import { Kind } from '../../src/wire/frame.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 const keys = { send: fill(1), receive: fill(2), probeSend: fill(3), probeReceive: fill(4), hash: fill(5) }
@@ -36,33 +43,57 @@ export function session(link: Link, aead: Aead): Session {
   })
 }
 
-/** A circle of two, for both of which this stands; time runs 20 times as fast, so that no limit is met. */
-export function gate(name: 'one' | 'two', onSession: (session: Session) => void) {
-  const own = (who: string) => ({
-    id: peerId(ed25519(hash(Buffer.from(`${who} id`))).publicKey),
-    key: x25519(hash(Buffer.from(`${who} static`)))
+const gid = fill(8)
+const [dialling, answering] = [x25519(fill(11)), x25519(fill(12))]
+const versions = { least: 1, greatest: 1 }
+const own = { bootId: fill(13, 16), logHead: fill(14), features: 0 }
+
+/** A session after a handshake; as the gate does it, but without its limits, which no benchmark could keep. */
+export async function dialSession(link: Link): Promise<Session> {
+  const ephemeral = x25519(randomBytes(32))
+  const initiation = createInitiation(
+    { gid, key: dialling, peerKey: answering.publicKey, ephemeral },
+    { versions, ...own, operations: [] }
+  )
+  const { keys, answer } = await exchange(
+    link,
+    initiation,
+    () => performance.now(),
+    () => () => {}
+  )
+  const { bootId, logHead } = answer
+  const opened = new Session({
+    link,
+    keys,
+    peer: 'co1',
+    bootId,
+    logHead,
+    handshakeUSec: 0,
+    now: () => performance.now()
   })
-  const [self, other] = name === 'one' ? [own('one'), own('two')] : [own('two'), own('one')]
-  const circle: HandshakeCircle = {
-    gid: fill(8),
-    statics: [self.key],
-    bootId: randomBytes(16),
-    logHead: fill(9),
-    introduction: () => [],
-    owner: key => (Buffer.compare(key, other.key.publicKey) === 0 ? other.id : undefined),
-    admit: async () => {},
-    tickets: () => [],
-    redeem: async () => undefined
+  opened.send(Kind.Padding, new Uint8Array(0))
+  return opened
+}
+
+export function answerSession(link: Link): void {
+  const ours = door(gid, answering)
+  link.onData = message => {
+    const found = doorOf(message, [ours])
+    const initiation = found && consumeInitiation(message, found, [])
+    if (!initiation) throw new Error('no first message')
+    const response = createResponse(initiation, x25519(randomBytes(32)), { version: 1, ...own, result: 'ok' })
+    link.write([response.message])
+    const { bootId, logHead } = initiation.hello!
+    new Session({
+      link,
+      keys: response.keys,
+      peer: 'co1',
+      bootId,
+      logHead,
+      handshakeUSec: 0,
+      now: () => performance.now()
+    })
   }
-  const made = new Gate({
-    circles: () => [circle],
-    now: () => performance.now() * 20,
-    random: randomBytes,
-    log: (level, text, facts) => console.error(level, text, facts),
-    onSession: (_, opened) => onSession(opened)
-  })
-  const dial = (link: Link) => made.dial(link, circle, { id: other.id, staticKey: other.key.publicKey })
-  return { gate: made, dial }
 }
 
 /** TLS 1.3 with ChaCha20-Poly1305 and an Ed25519 certificate on both sides. */

@@ -2,9 +2,7 @@
 import type { Socket } from 'node:net'
 import { tcpLink } from '../../src/net/tcp.ts'
 import { Kind } from '../../src/wire/frame.ts'
-import { aeads, gate, serveTcp, serveTls, sessionOn, tlsOptions } from './ends.ts'
-
-const SMALL = 64
+import { aeads, answerSession, serveTcp, serveTls, sessionOn, tlsOptions } from './ends.ts'
 
 /** The first byte of a raw connection says what it is for: e echo, s sink that tells when `total` has come. */
 function raw(socket: Socket): void {
@@ -46,8 +44,7 @@ for (const aead of aeads()) {
     }
   })
 }
-const answering = gate('two', () => {})
-ports['gate'] = await serveTcp(socket => answering.gate.accept(tcpLink(socket, false)!))
+ports['handshake'] = await serveTcp(socket => answerSession(tcpLink(socket, false)!))
 
 process.on('message', question => {
   if (question === 'memory') {
@@ -58,4 +55,4 @@ process.on('message', question => {
   process.send?.({ cpu: user + system, rss: process.memoryUsage.rss() })
 })
 process.on('disconnect', () => process.exit())
-process.send?.({ ports, small: SMALL })
+process.send?.({ ports })

@@ -1,13 +1,13 @@
 /**
  * Sessions against raw TCP and node:tls, in two processes on 127.0.0.1: round trips, small messages one way,
- * bulk, handshakes, memory. `node test/bench/session.ts [rounds]` prints a table of ratios.
+ * bulk, handshakes, memory. `node test/bench/session.ts [rounds] [part of a title]` prints a table of ratios.
  */
 import { fork } from 'node:child_process'
 import type { Socket } from 'node:net'
-import type { Aead } from '../../src/crypto/aead.ts'
+import type { Session } from '../../src/daemon/session.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
 import { Kind } from '../../src/wire/frame.ts'
-import { aeads, dialSocket, dialTls, gate, sessionOn, tlsOptions } from './ends.ts'
+import { aeads, dialSession, dialSocket, dialTls, sessionOn, tlsOptions } from './ends.ts'
 import { type Contender, compare, type Figure, median, table } from './ratio.ts'
 
 const SMALL = 64
@@ -22,7 +22,8 @@ export interface Benchmark {
   readonly figures: readonly Figure[]
 }
 
-export async function sessionBenchmarks(rounds: number): Promise<Benchmark[]> {
+/** Those whose title contains `which`. */
+export async function sessionBenchmarks(rounds: number, which = ''): Promise<Benchmark[]> {
   const peer = fork(new URL('session-peer.ts', import.meta.url), { execArgv: ['--expose-gc'] })
   const answer = <Answer>() => new Promise<Answer>(resolve => peer.once('message', resolve as never))
   try {
@@ -33,68 +34,87 @@ export async function sessionBenchmarks(rounds: number): Promise<Benchmark[]> {
       socket.write(mode)
       return socket
     }
-    const each = async (make: (aead: Aead) => Promise<Contender>) => Promise.all(aeads().map(make))
-    const session = async (aead: Aead) => sessionOn(await dialSocket(ports[aead.name]!), true, aead)
-
-    const trips = [rawTrips('raw TCP', await raw('tcp', 'e')), rawTrips('node:tls', await raw('tls', 'e'))]
-    trips.push(...(await each(async aead => sessionTrips(`session, ${aead.name}`, await session(aead)))))
-
-    const small = [
-      rawSmall('raw TCP, coalesced', await raw('tcp', 's')),
-      rawSmall('node:tls', await raw('tls', 's'))
+    const sessions = (make: (name: string, session: Session) => Contender) =>
+      Promise.all(
+        aeads().map(async aead =>
+          make(`session, ${aead.name}`, sessionOn(await dialSocket(ports[aead.name]!), true, aead))
+        )
+      )
+    const against = async (
+      mode: string,
+      rawOne: (name: string, socket: Socket) => Contender,
+      ours: (name: string, session: Session) => Contender
+    ) => [
+      rawOne('raw TCP', await raw('tcp', mode)),
+      rawOne('node:tls', await raw('tls', mode)),
+      ...(await sessions(ours))
     ]
-    small.push(...(await each(async aead => sessionSmall(`session, ${aead.name}`, await session(aead)))))
-
-    const bulk = [rawBulk('raw TCP', await raw('tcp', 's')), rawBulk('node:tls', await raw('tls', 's'))]
-    bulk.push(...(await each(async aead => sessionBulk(`session, ${aead.name}`, await session(aead)))))
-
-    const dialling = gate('one', () => {})
-    const handshakes: Contender[] = [
-      serial('node:tls, mutual Ed25519', async () => {
-        const socket = await dialTls(ports['tls']!, tls)
-        socket.destroy()
-      }),
-      serial('session', async () => {
-        const opened = await dialling.dial(tcpLink(await dialSocket(ports['gate']!), true)!)
-        opened.destroy()
-      })
-    ]
-
-    const memory = async (name: string, open: () => Promise<{ destroy(): void }>): Promise<Contender> => {
-      const rss = async () => {
-        peer.send('memory')
-        return (await answer<{ rss: number }>()).rss
-      }
-      return {
-        name,
-        async round() {
-          const before = await rss()
-          const opened = []
-          for (let index = 0; index < 500; index++) opened.push(await open())
-          const after = await rss()
-          for (const end of opened) end.destroy()
-          return (after - before) / 500 / 1024
-        }
-      }
+    const open = async () => dialSession(tcpLink(await dialSocket(ports['handshake']!), true)!)
+    const rss = async () => {
+      peer.send('memory')
+      return (await answer<{ rss: number }>()).rss
     }
-    return [
-      { title: 'round trip of 64 bytes, p50', unit: 'µs', figures: await compare(trips, rounds) },
-      { title: 'messages of 64 bytes, one way', unit: '/s', figures: await compare(small, rounds) },
-      { title: 'bulk', unit: 'MB/s', figures: await compare(bulk, rounds) },
-      { title: 'handshakes, one after another', unit: '/s', figures: await compare(handshakes, rounds) },
-      {
-        title: 'memory of an idle end, first 500 of a process',
-        unit: 'KiB',
-        figures: await compareOnce([
-          await memory('session', async () =>
-            dialling.dial(tcpLink(await dialSocket(ports['gate']!), true)!)
-          ),
-          await memory('raw TCP', () => raw('tcp', 'e'))
-        ])
-      }
+
+    const cpu = async () => {
+      const { user, system } = process.cpuUsage()
+      peer.send('cpu')
+      return user + system + (await answer<{ cpu: number }>()).cpu
+    }
+
+    const all: [title: string, unit: string, run: () => Promise<Figure[]>][] = [
+      [
+        'round trip of 64 bytes, p50',
+        'µs',
+        async () => compare(await against('e', rawTrips, sessionTrips), rounds, cpu)
+      ],
+      [
+        'messages of 64 bytes, one way',
+        '/s',
+        async () => compare(await against('s', rawSmall, sessionSmall), rounds, cpu)
+      ],
+      ['bulk', 'MB/s', async () => compare(await against('s', rawBulk, sessionBulk), rounds, cpu)],
+      [
+        'handshakes, one after another',
+        '/s',
+        () =>
+          compare(
+            [serial('node:tls, mutual Ed25519', () => dialTls(ports['tls']!, tls)), serial('session', open)],
+            rounds,
+            cpu
+          )
+      ],
+      [
+        'memory of an idle end, the first 500 of a process',
+        'KiB',
+        () => compareOnce([growth('session', open, rss), growth('raw TCP', () => raw('tcp', 'e'), rss)])
+      ]
     ]
+    const benchmarks: Benchmark[] = []
+    for (const [title, unit, run] of all) {
+      if (title.includes(which)) benchmarks.push({ title, unit, figures: await run() })
+    }
+    return benchmarks
   } finally {
     peer.disconnect()
+  }
+}
+
+function growth(
+  name: string,
+  open: () => Promise<{ destroy(): void }>,
+  rss: () => Promise<number>
+): Contender {
+  const count = 500
+  return {
+    name,
+    async round() {
+      const before = await rss()
+      const opened = []
+      for (let index = 0; index < count; index++) opened.push(await open())
+      const after = await rss()
+      for (const end of opened) end.destroy()
+      return (after - before) / count / 1024
+    }
   }
 }
 
@@ -123,7 +143,7 @@ function rawTrips(name: string, socket: Socket): Contender {
   })
 }
 
-function sessionTrips(name: string, session: ReturnType<typeof sessionOn>): Contender {
+function sessionTrips(name: string, session: Session): Contender {
   const body = new Uint8Array(SMALL).fill(1)
   return trips(name, back => {
     session.onFrame = back
@@ -132,15 +152,17 @@ function sessionTrips(name: string, session: ReturnType<typeof sessionOn>): Cont
 }
 
 function trips(name: string, prepare: (back: () => void) => () => void): Contender {
+  const count = 3000
   return {
     name,
+    operations: count,
     round: () =>
       new Promise(resolve => {
         const times: number[] = []
         let start = 0
         const go = prepare(() => {
           times.push(performance.now() - start)
-          if (times.length === 3000) resolve(median(times) * 1000)
+          if (times.length === count) resolve(median(times) * 1000)
           else again()
         })
         const again = () => {
@@ -180,6 +202,7 @@ function rawSmall(name: string, socket: Socket): Contender {
   const body = new Uint8Array(SMALL).fill(2)
   return {
     name,
+    operations: count,
     async round() {
       let buffer = Buffer.allocUnsafeSlow(16_384)
       let at = 0
@@ -204,6 +227,7 @@ function rawBulk(name: string, socket: Socket): Contender {
   const body = Buffer.alloc(65_536, 3)
   return {
     name,
+    operations: count,
     async round() {
       const seconds = await rawPour(socket, count * body.length, count, () => socket.write(body))
       return (count * body.length) / seconds / 1e6
@@ -211,7 +235,7 @@ function rawBulk(name: string, socket: Socket): Contender {
   }
 }
 
-function sessionPour(session: ReturnType<typeof sessionOn>, kind: number, body: Uint8Array, count: number) {
+function sessionPour(session: Session, kind: number, body: Uint8Array, count: number) {
   const head = Buffer.alloc(4)
   head.writeUInt32BE(count * body.length)
   session.send(Kind.Log, head)
@@ -232,35 +256,44 @@ function sessionPour(session: ReturnType<typeof sessionOn>, kind: number, body: 
   )
 }
 
-function sessionSmall(name: string, session: ReturnType<typeof sessionOn>): Contender {
+function sessionSmall(name: string, session: Session): Contender {
   const body = new Uint8Array(SMALL).fill(2)
   const count = 300_000
-  return { name, round: async () => count / (await sessionPour(session, Kind.Message, body, count)) }
+  return {
+    name,
+    operations: count,
+    round: async () => count / (await sessionPour(session, Kind.Message, body, count))
+  }
 }
 
-function sessionBulk(name: string, session: ReturnType<typeof sessionOn>): Contender {
+function sessionBulk(name: string, session: Session): Contender {
   const body = new Uint8Array(BULK).fill(3)
   const count = 3000
   return {
     name,
+    operations: count,
     round: async () => (count * BULK) / (await sessionPour(session, Kind.Data, body, count)) / 1e6
   }
 }
 
-function serial(name: string, once: () => Promise<void>): Contender {
+function serial(name: string, open: () => Promise<{ destroy(): void }>): Contender {
   const count = 150
   return {
     name,
+    operations: count,
     async round() {
       const start = performance.now()
-      for (let index = 0; index < count; index++) await once()
+      for (let index = 0; index < count; index++) (await open()).destroy()
       return count / ((performance.now() - start) / 1000)
     }
   }
 }
 
 if (import.meta.main) {
-  for (const { title, unit, figures } of await sessionBenchmarks(Number(process.argv[2] ?? 7))) {
+  for (const { title, unit, figures } of await sessionBenchmarks(
+    Number(process.argv[2] ?? 7),
+    process.argv[3]
+  )) {
     console.log(table(title, unit, figures))
   }
   process.exit()
