@@ -293,9 +293,9 @@ class SodiumKey implements AeadKey {
     this.#sodium.crypto_aead_chacha20poly1305_ietf_encrypt(out, plaintext, ad, null, nonce, this.#key)
   }
 
-  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out?: Uint8Array): Uint8Array | undefined {
     if (sealed.length < TAG) return undefined
-    const plaintext = plain(Buffer.allocUnsafe(sealed.length - TAG))
+    const plaintext = out ?? plain(Buffer.allocUnsafe(sealed.length - TAG))
     const ad = aad.length > 0 ? aad : null
     try {
       this.#sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, ad, nonce, this.#key)

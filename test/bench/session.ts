@@ -6,13 +6,11 @@ import { fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Session } from '../../src/daemon/session.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
-import { Kind } from '../../src/wire/frame.ts'
+import { BULK, Kind } from '../../src/wire/frame.ts'
 import { aeads, dialSession, dialSocket, dialTls, sessionOn, tlsOptions } from './ends.ts'
 import { type Contender, compare, type Figure, median, table } from './ratio.ts'
 
 const SMALL = 64
-/** Fills a record together with its frame. */
-const BULK = 65_505
 
 type Ports = { readonly [name: string]: number }
 
@@ -272,7 +270,7 @@ function sessionBulk(name: string, session: Session): Contender {
   return {
     name,
     operations: count,
-    round: async () => (count * BULK) / (await sessionPour(session, Kind.Data, body, count)) / 1e6
+    round: async () => (count * BULK) / (await sessionPour(session, Kind.Stream, body, count)) / 1e6
   }
 }
 

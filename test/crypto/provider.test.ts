@@ -86,6 +86,10 @@ for (const aead of aeads) {
         const kept = key.open(nonce, aad, out.subarray(11, 11 + length + 16))
         out.fill(0)
         t.ok(kept && equal(kept, plain), 'the result is memory of its own')
+        const sealed = new Uint8Array(length + 16)
+        key.seal(nonce, aad, plain, sealed)
+        const opened = key.open(nonce, aad, sealed, sealed.subarray(0, length))
+        t.ok(opened && equal(opened, plain), 'opened in place')
       }
       for (let length = 0; length < 16; length++)
         t.equal(key.open(nonce, noAad, new Uint8Array(length)), undefined)
