@@ -17,7 +17,6 @@ export interface Paths {
   /** Directory of keys and database. */
   readonly data: string
   readonly state: string
-  readonly cache: string
   /** Directory of the socket, 0700; made by the daemon or by coterie.socket. */
   readonly runtime: string
   readonly socket: string
@@ -52,7 +51,6 @@ export function paths(env: Environment = process.env, uid: number = process.getu
     configFile: join(config, 'coterie.toml'),
     data: xdg('XDG_DATA_HOME', '.local/share'),
     state,
-    cache: xdg('XDG_CACHE_HOME', '.cache'),
     runtime,
     socket
   }

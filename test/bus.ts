@@ -1,30 +1,40 @@
 /** A dbus-daemon of a test's own, on a private socket; it can be killed and started again at the same place. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+interface Test {
+  teardown(fn: () => Promise<void>): void
+}
+
 export class TestBus {
   readonly directory = mkdtempSync(join(tmpdir(), 'coterie-bus-'))
   readonly address = `unix:path=${this.directory}/bus`
+  readonly #kind: 'session' | 'system'
   #daemon: ChildProcess | undefined
 
-  static async up(t: { teardown(fn: () => Promise<void>): void }): Promise<TestBus> {
-    const bus = new TestBus()
+  /** Not running yet; gone with the test. To a system bus every user may connect, and own what name he likes. */
+  constructor(t: Test, kind: 'session' | 'system' = 'session') {
+    this.#kind = kind
     t.teardown(async () => {
-      await bus.kill()
-      rmSync(bus.directory, { recursive: true, force: true })
+      await this.kill()
+      rmSync(this.directory, { recursive: true, force: true })
     })
+  }
+
+  static async up(t: Test, kind: 'session' | 'system' = 'session'): Promise<TestBus> {
+    const bus = new TestBus(t, kind)
     await bus.start()
     return bus
   }
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
-    const args = ['--session', '--nofork', '--nopidfile', '--print-address=1', `--address=${this.address}`]
-    const daemon = spawn('dbus-daemon', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const args = ['--nofork', '--nopidfile', '--print-address=1', `--address=${this.address}`]
+    const daemon = spawn('dbus-daemon', [this.#config(), ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
     this.#daemon = daemon
     await new Promise<void>((resolve, reject) => {
       daemon.on('error', reject)
@@ -42,5 +52,18 @@ export class TestBus {
     daemon.kill('SIGKILL')
     await gone
     rmSync(`${this.directory}/bus`, { force: true })
+  }
+
+  #config(): string {
+    if (this.#kind === 'session') return '--session'
+    const rules = '<allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>'
+    const path = `${this.directory}/system.conf`
+    const listen = `<listen>${this.address}</listen><auth>EXTERNAL</auth>`
+    writeFileSync(
+      path,
+      `<busconfig><type>system</type>${listen}<policy context="default">${rules}</policy></busconfig>`
+    )
+    chmodSync(this.directory, 0o755)
+    return `--config-file=${path}`
   }
 }

@@ -9,6 +9,12 @@ export interface Teardown {
   teardown(fn: () => unknown): void
 }
 
+interface Root {
+  plan(n: number, skip: string): void
+  setTimeout(ms: number): void
+}
+
+const TIMEOUT_MS = 120_000
 const MARK = 'COTERIE_TEST_NAMESPACE'
 
 /** Why it cannot be done here, or ''. */
@@ -19,7 +25,8 @@ export const missing: string =
  * True inside. Outside the file's own TAP comes from the inner process, and the caller has nothing to do but
  * end. Give `import.meta.url`.
  */
-export function inside(t: { plan(n: number, skip: string): void }, url: string): boolean {
+export function inside(t: Root, url: string): boolean {
+  t.setTimeout(TIMEOUT_MS)
   if (process.env[MARK]) return true
   if (missing) {
     t.plan(0, missing)
@@ -36,8 +43,22 @@ export function inside(t: { plan(n: number, skip: string): void }, url: string):
   return false
 }
 
+const text = { encoding: 'utf8', stdio: 'pipe' } as const
+const IP = missing ? '' : execFileSync('sh', ['-c', 'command -v ip'], text).trim()
+
 /** Runs `ip` and gives what it prints; throws with what it complained about. */
-export const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8', stdio: 'pipe' })
+export const ip = (...args: string[]): string => execFileSync(IP, args, text)
+
+/** While it runs, no program is found by name (but `ip` above is). */
+export async function withoutPrograms<T>(fn: () => Promise<T>): Promise<T> {
+  const path = process.env['PATH']
+  process.env['PATH'] = '/nonexistent'
+  try {
+    return await fn()
+  } finally {
+    process.env['PATH'] = path
+  }
+}
 
 /** A cable whose near end is `name`; the far end is `veth-NAME`, which the policy leaves alone. */
 export function cable(name: string, ...addresses: string[]): void {

@@ -24,8 +24,10 @@ const limit = { unit: 120_000, lab: 300_000 }
 const top = new URL('..', import.meta.url).pathname
 process.chdir(top)
 const args = process.argv.slice(2)
-const all = globSync('test/**/*.test.ts').sort()
-const isLab = (file: string) => file.startsWith('test/lab/')
+const all = globSync('test/**/*.test.ts')
+  .filter(file => !file.startsWith('test/campaign/'))
+  .sort()
+const isLab = (file: string) => /^test\/(lab|campaign)\//.test(file)
 const files =
   args.length === 0
     ? [...all.filter(f => !isLab(f)), ...all.filter(isLab)]
@@ -82,10 +84,11 @@ async function worker(): Promise<void> {
 /** The file's own process group gets SIGTERM at the limit, and SIGKILL 10 s later. */
 function runFile(file: string): Promise<Outcome> {
   const outcome: Outcome = { passed: 0, skipped: [], failures: [], story: '' }
-  const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const milliseconds = isLab(file) ? limit.lab : limit.unit
+  const env = { ...process.env, TAP_TIMEOUT: String(milliseconds / 1000) }
+  const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env })
   running.add(child)
   let late = ''
-  const milliseconds = isLab(file) ? limit.lab : limit.unit
   const kill = (signal: NodeJS.Signals) => {
     try {
       process.kill(-child.pid!, signal)
@@ -132,7 +135,7 @@ function runFile(file: string): Promise<Outcome> {
       resolve()
     })
   })
-  child.stdout.pipe(parser)
+  child.stdout.on('data', chunk => parser.write(chunk)).on('end', () => parser.end())
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', text => (stderr = (stderr + text).slice(-4000)))
   return new Promise(resolve => {
@@ -154,7 +157,9 @@ function runFile(file: string): Promise<Outcome> {
   })
 }
 
-const reason = (text: string | boolean | undefined) => (typeof text === 'string' && text ? `: ${text}` : '')
+function reason(text: string | boolean | undefined): string {
+  return typeof text === 'string' && text ? `: ${text}` : ''
+}
 
 /** What tap says about a failed point, without its stack and source. */
 function detail(point: { diag?: unknown }): string[] {

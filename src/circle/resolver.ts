@@ -13,6 +13,7 @@
  *   quota     by sequence (1 + the greatest sequence of the same author in the past): of level 10 and above
  *             the first 64 operations count, of others 1,024; a `remove` always counts. Two operations at
  *             one sequence are a fork: both count, the author is flagged.
+ *   members   at most 128: of the smallest levels, then of the lesser ids of what added them.
  *   serials   of an author's live `name`s and `rekey`s the greatest serial counts (then the lesser id).
  *
  * The past of each operation is a row of bits over those that came before it: exact even where an author
@@ -48,11 +49,14 @@ export interface Resolution {
   readonly members: ReadonlyMap<string, Standing>
   /** Devices that had a level and were removed. */
   readonly removed: ReadonlySet<string>
+  /** Those of them that only removed themselves, with the level they had. */
+  readonly left: ReadonlyMap<string, number>
 }
 
 export const FIRST_RELAXED_LEVEL = 10
 export const QUOTA_MEMBER = 64
 export const QUOTA_ADMIN = 1024
+export const MAX_MEMBERS = 128
 const LEVELS = 12
 const NONE = 255
 
@@ -71,6 +75,7 @@ interface Device {
   level: number
   added: number
   removed: boolean
+  left: boolean
 }
 
 interface Entry {
@@ -115,6 +120,17 @@ export class Resolver {
   /** Authors that made two operations at one sequence. */
   get forks(): string[] {
     return [...this.#devices.values()].filter(d => d.forked).map(d => d.id)
+  }
+  /** Whether an operation is the other one, or in its past. */
+  inPast(id: string, of: string): boolean {
+    const index = this.#index.get(id)
+    return index !== undefined && bit(this.past([of]), index)
+  }
+  /** The level a device has or, when it is removed, had; 0 for the recovery key. */
+  level(id: string): number | undefined {
+    this.resolve()
+    const level = this.#devices.get(id)?.level
+    return level === NONE ? undefined : level
   }
   /** How many operations of this author are kept. */
   authored(author: string): number {
@@ -201,10 +217,10 @@ export class Resolver {
     if (author.removed || author.level === NONE || !counts(entry)) return
     if (step.kind === 'name' || step.kind === 'rekey') {
       entry.live = true
-      if (author === this.#recovery) return
+      if (!this.#resolution.members.has(author.id)) return
       const members = new Map(this.#resolution.members)
       members.set(author.id, this.#standing(author))
-      this.#resolution = { members, removed: this.#resolution.removed }
+      this.#resolution = { ...this.#resolution, members }
     } else this.#resolution = undefined
   }
 
@@ -222,8 +238,9 @@ export class Resolver {
     for (const entry of this.#entries) entry.live = false
     const members = new Map<string, Standing>()
     const removed = new Set<string>()
+    const left = new Map<string, number>()
     const first = this.#entries[0]
-    if (first === undefined) return { members, removed }
+    if (first === undefined) return { members, removed, left }
     const recovery = this.#recovery!
     recovery.level = 0
     if (first.author !== recovery) this.#give(first.author, 1, 0)
@@ -244,11 +261,12 @@ export class Resolver {
       }
 
     for (const device of this.#devices.values()) {
-      if (device.level === NONE) continue
-      if (device.removed) removed.add(device.id)
-      else if (device !== recovery) members.set(device.id, this.#standing(device))
+      if (device.level === NONE || !device.removed) continue
+      removed.add(device.id)
+      if (device.left) left.set(device.id, device.level)
     }
-    return { members, removed }
+    for (const device of this.#standingDevices()) members.set(device.id, this.#standing(device))
+    return { members, removed, left }
   }
 
   /** Returns whether the level is new to the device. */
@@ -279,10 +297,20 @@ export class Resolver {
       trusted = this.#intersect(trusted, past)
     }
     device.removed = trusted !== undefined
+    device.left = device.removed && byOthers === undefined
     for (const i of device.authored) {
       const entry = this.#entries[i]!
       entry.live = (trusted === undefined || bit(trusted, i)) && counts(entry)
     }
+  }
+
+  #standingDevices(): Device[] {
+    const all = [...this.#devices.values()].filter(
+      d => d.level !== NONE && !d.removed && d !== this.#recovery
+    )
+    if (all.length <= MAX_MEMBERS) return all
+    const by = (d: Device) => this.#entries[d.added]!.step.id
+    return all.sort((a, b) => a.level - b.level || (by(a) < by(b) ? -1 : 1)).slice(0, MAX_MEMBERS)
   }
 
   #standing(device: Device): Standing {
@@ -345,7 +373,8 @@ export class Resolver {
         forked: false,
         level: NONE,
         added: -1,
-        removed: false
+        removed: false,
+        left: false
       }
       this.#devices.set(id, device)
     }

@@ -100,7 +100,7 @@ export class Connection {
   /** Cancels what runs and closes after its answer. */
   stop(): void {
     this.#stopping = true
-    this.#running?.abort()
+    this.#running?.abort(new ApiError('Cancelled', 'coteried is stopping'))
     this.#dropWaiting()
     if (!this.#working) this.#socket.destroySoon()
   }
@@ -262,6 +262,7 @@ class RunningCall implements StreamCall<object> {
   readonly #reply: Reply | undefined
   #controller: AbortController | undefined
   #aborted = false
+  #reason: ApiError | undefined
 
   constructor(method: MethodName, progress: Reply | undefined, reply: Reply | undefined) {
     this.#method = method
@@ -272,14 +273,16 @@ class RunningCall implements StreamCall<object> {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
-      if (this.#aborted) this.#controller.abort()
+      if (this.#aborted) this.#controller.abort(this.#reason)
     }
     return this.#controller.signal
   }
 
-  abort(): void {
+  /** Without a reason of ours the caller is gone, and nobody will read why. */
+  abort(reason?: ApiError): void {
     this.#aborted = true
-    this.#controller?.abort()
+    this.#reason = reason
+    this.#controller?.abort(reason)
   }
 
   progress(sentence: string): void {

@@ -1,19 +1,18 @@
 /**
  * One connection to a message bus: the socket, EXTERNAL authentication and framing (D-Bus specification,
- * "Authentication Protocol", "Message Format"). dbus-next marshals; its own connection is not used because
+ * "Authentication Protocol", "Message Format"). dbus-next unmarshals; its own connection is not used because
  * what it cannot decode (a file descriptor index without descriptors, which any client may send) ends the
  * process, and because it reads messages of any size into memory.
  */
 
 import { connect, type Socket } from 'node:net'
 import DBusBuffer from 'dbus-next/lib/dbus-buffer.js'
-import { marshallMessage, messageToJsFmt } from 'dbus-next/lib/marshall-compat.js'
-import { type Fields, Message } from 'dbus-next/lib/message-type.js'
+import { messageToJsFmt } from 'dbus-next/lib/marshall-compat.js'
+import { encode, type Outgoing } from './bus-encode.ts'
 
 export const TYPE = { call: 1, reply: 2, error: 3, signal: 4 } as const
 export const FLAG = { noReply: 1, noAutoStart: 2 } as const
 
-export type Outgoing = Omit<Fields, 'serial'>
 /** A message as it came; absent header fields are ''. */
 export interface Incoming {
   type: number
@@ -31,8 +30,9 @@ export interface Incoming {
   unread: string
 }
 
-/** Longer messages are skipped without being held in memory; nothing that speaks to us needs more. */
-export const LONGEST = 4 * 1024 * 1024
+/** Longer messages are skipped without being held in memory: calls to us, and all others. */
+const LONGEST_CALL = 1024 * 1024
+const LONGEST = 16 * 1024 * 1024
 /** A bus that does not read is given up when this much waits for it. */
 const MOST_WAITING = 64 * 1024 * 1024
 const LONGEST_HEADER = 256 * 1024
@@ -68,8 +68,8 @@ export class BusConnection {
   }
 
   /** Throws Error when a name, path or value cannot be said on D-Bus. */
-  send(fields: Fields): void {
-    const [bytes] = marshallMessage(new Message(fields))
+  send(message: Outgoing, serial: number): void {
+    const bytes = encode(message, serial)
     if (this.#socket.destroyed || !this.#socket.writable) return
     if (!this.#corked) {
       this.#corked = true
@@ -128,7 +128,7 @@ export class BusConnection {
     const header = 16 + ((u32(12) + 7) & ~7)
     if (u32(12) > LONGEST_HEADER) throw new Error('the bus sends no D-Bus messages')
     const length = header + u32(4)
-    const tooLong = length > LONGEST
+    const tooLong = length > (rest[1] === TYPE.call ? LONGEST_CALL : LONGEST)
     if (rest.length < (tooLong ? header : length)) return false
     this.#rest = rest.subarray(tooLong ? header : length)
     if (tooLong) this.#skip = length - header
@@ -157,7 +157,7 @@ function decode(bytes: Buffer, tooLong: boolean): Incoming {
     sender: text(7),
     signature: text(8),
     body: [],
-    unread: tooLong ? `longer than ${LONGEST} bytes` : ''
+    unread: tooLong ? 'it is too long' : ''
   }
   if (tooLong || message.signature === '') return message
   try {

@@ -5,8 +5,11 @@
 
 import { Variant } from 'dbus-next/lib/variant.js'
 import { busSockets, defaultAddress } from './bus-address.ts'
-import { BusConnection, FLAG, type Incoming, type Outgoing, TYPE } from './bus-connection.ts'
+import { BusConnection, FLAG, type Incoming, TYPE } from './bus-connection.ts'
+import type { Outgoing } from './bus-encode.ts'
+import { Matches, type MatchRule } from './bus-matches.ts'
 
+export type { MatchRule }
 export { Variant }
 
 export interface BusMessage {
@@ -44,13 +47,6 @@ export interface BusSignal {
   /** A unique name: to that client only. */
   destination?: string
 }
-export interface MatchRule {
-  sender?: string
-  interface?: string
-  path?: string
-  pathNamespace?: string
-  member?: string
-}
 export type Log = (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object) => void
 type Done = (error: BusError | undefined, body: unknown[]) => void
 
@@ -87,8 +83,7 @@ export class Bus {
   readonly #up: (() => void)[] = []
   readonly #down: (() => void)[] = []
   readonly #pending = new Map<number, { done: Done; timer: NodeJS.Timeout }>()
-  readonly #rules = new Map<string, Set<(m: Incoming) => void>>()
-  readonly #names = new Map<string, NameWatch>()
+  readonly #matches: Matches
   #handler: (m: BusMessage) => Promise<BusReply | undefined> = async () => undefined
   #connection: BusConnection | undefined
   #uniqueName = ''
@@ -96,11 +91,19 @@ export class Bus {
   #pauseMs = 0
   #retry: NodeJS.Timeout | undefined
   #started = false
+  /** The first attempt to connect has ended. */
+  #attempted = false
 
   constructor(options: { kind: 'session' | 'system'; address?: string; log: Log }) {
     this.#kind = options.kind
     this.#address = options.address ?? defaultAddress(options.kind)
     this.#log = options.log
+    this.#matches = new Matches({
+      ask: (member, argument, done) =>
+        this.#call({ ...driver, member, signature: 's', body: [argument] }, done),
+      guard: fn => this.#guard(fn),
+      failed: (text, rule) => this.#log('warn', text, { rule })
+    })
   }
 
   get connected(): boolean {
@@ -122,6 +125,7 @@ export class Bus {
   onUp(fn: () => void): void {
     this.#up.push(fn)
   }
+  /** Called when the bus is lost, and when the first attempt to connect fails. */
   onDown(fn: () => void): void {
     this.#down.push(fn)
   }
@@ -133,55 +137,27 @@ export class Bus {
     )
   }
 
-  /**
-   * Signals that fit; survives reconnects. A well-known `sender` is held against its present owner. Returns
-   * the function that ends it.
-   */
+  /** Signals that fit, across reconnects. Returns the function that ends it. */
   match(rule: MatchRule, fn: (m: BusMessage) => void): () => void {
-    const watch =
-      rule.sender && !rule.sender.startsWith(':') && rule.sender !== DBUS ? rule.sender : undefined
-    const owner = watch ? this.#watch(watch) : undefined
-    const forget = watch ? this.watchName(watch, () => {}) : () => {}
-    const listener = (m: Incoming) => {
-      if (rule.interface && m.interface !== rule.interface) return
-      if (rule.member && m.member !== rule.member) return
-      if (rule.path && m.path !== rule.path) return
-      if (rule.pathNamespace && !isBelow(m.path, rule.pathNamespace)) return
-      if (owner ? !owner.asking && m.sender !== owner.owner : rule.sender && m.sender !== rule.sender) return
-      fn(seen(m))
-    }
-    const remove = this.#listen(ruleText(rule), listener)
-    return () => {
-      remove()
-      forget()
-    }
+    return this.#matches.match(rule, m => fn(seen(m)))
   }
 
-  /** The present owner first, then each change; '' while there is none or no bus. */
+  /**
+   * The present owner first, then each change; '' while there is none or no bus. Before the first attempt to
+   * connect has ended nothing is told.
+   */
   watchName(name: string, fn: (owner: string) => void): () => void {
-    const watch = this.#watch(name)
-    const listener = (owner: string) => fn(owner)
-    watch.listeners.add(listener)
-    if (watch.known) {
-      queueMicrotask(() => {
-        if (watch.known && watch.listeners.has(listener)) this.#guard(() => listener(watch.owner))
-      })
-    } else if (!this.connected) {
-      queueMicrotask(() => {
-        if (!this.connected) this.#tell(watch, '')
-      })
-    }
-    return () => {
-      if (!watch.listeners.delete(listener) || watch.listeners.size > 0) return
-      watch.stop()
-      this.#names.delete(name)
-    }
+    return this.#matches.watchName(name, fn)
   }
 
   /** Asks once, without queueing; ask again in onUp, or when watchName says that the name is free. */
   async requestName(name: string): Promise<'owned' | 'taken'> {
     const [answer] = await this.call({ ...driver, member: 'RequestName', signature: 'su', body: [name, 4] })
     return answer === 1 || answer === 4 ? 'owned' : 'taken'
+  }
+
+  async releaseName(name: string): Promise<void> {
+    await this.call({ ...driver, member: 'ReleaseName', signature: 's', body: [name] })
   }
 
   /**
@@ -248,25 +224,27 @@ export class Bus {
     this.#uniqueName = name
     this.#pauseMs = 0
     this.#log('debug', `connected to the ${this.#kind} bus`, { name })
-    for (const rule of this.#rules.keys()) this.#rule('AddMatch', rule)
-    for (const watch of this.#names.values()) this.#askOwner(watch)
+    this.#attempted = true
+    this.#matches.up()
     for (const fn of this.#up) this.#guard(fn)
   }
 
   #lost(reason: string): void {
     const was = this.connected
+    const news = was || !this.#attempted
+    this.#attempted = true
     this.#uniqueName = ''
     for (const [serial, { done, timer }] of this.#pending) {
       this.#pending.delete(serial)
       clearTimeout(timer)
       this.#guard(() => done(new BusError(`${ERROR}.Disconnected`, `the ${this.#kind} bus is gone`), []))
     }
-    if (was) {
-      for (const watch of this.#names.values()) this.#tell(watch, '')
+    if (news) {
+      this.#matches.down()
       for (const fn of this.#down) this.#guard(fn)
     }
     if (!this.#started) return
-    this.#log(was ? 'warn' : 'debug', `no ${this.#kind} bus: ${reason}`)
+    this.#log(was ? 'warn' : news ? 'info' : 'debug', `no ${this.#kind} bus: ${reason}`)
     this.#pauseMs = Math.min(this.#pauseMs * 2 || FIRST_PAUSE_MS, LONGEST_PAUSE_MS)
     this.#retry = setTimeout(() => this.#connect(), this.#pauseMs)
   }
@@ -281,8 +259,7 @@ export class Bus {
       else if (m.unread) waiting.done(new BusError(`${ERROR}.LimitsExceeded`, `reply ${m.unread}`), [])
       else waiting.done(undefined, m.body)
     } else if (m.type === TYPE.signal) {
-      if (m.unread) return
-      for (const listeners of this.#rules.values()) for (const fn of [...listeners]) this.#guard(() => fn(m))
+      if (!m.unread) this.#matches.receive(m)
     } else if (m.type === TYPE.call) {
       void this.#answer(m)
     }
@@ -290,18 +267,20 @@ export class Bus {
 
   async #answer(m: Incoming): Promise<void> {
     const reply = { destination: m.sender, replySerial: m.serial, flags: FLAG.noReply }
-    const wanted = !(m.flags & FLAG.noReply)
+    // A reply that comes after the bus came back would reach whoever has the caller's name now.
+    const connection = this.#connection
+    const wanted = () => !(m.flags & FLAG.noReply) && connection === this.#connection
     try {
       if (m.unread) throw new BusError(`${ERROR}.InvalidArgs`, `the message cannot be read: ${m.unread}`)
       const result = await this.#handler(seen(m))
       if (!result) throw new BusError(`${ERROR}.UnknownMethod`, `no method ${m.interface}.${m.member}`)
-      if (wanted) this.#send({ type: TYPE.reply, ...reply, ...result }, true)
+      if (wanted()) this.#send({ type: TYPE.reply, ...reply, ...result }, true)
     } catch (error) {
       const known = error instanceof BusError
       if (!known) this.#log('error', 'a D-Bus call failed', { member: m.member, error })
       const errorName = known ? error.errorName : `${ERROR}.Failed`
       const text = known ? error.message.replaceAll('\0', '\ufffd') : 'internal error'
-      if (wanted) this.#send({ type: TYPE.error, ...reply, errorName, signature: 's', body: [text] })
+      if (wanted()) this.#send({ type: TYPE.error, ...reply, errorName, signature: 's', body: [text] })
     }
   }
 
@@ -328,63 +307,12 @@ export class Bus {
   #send(fields: Outgoing, strict = false): number {
     this.#serial = (this.#serial % 0xffffffff) + 1
     try {
-      this.#connection?.send({ ...fields, serial: this.#serial })
+      this.#connection?.send(fields, this.#serial)
     } catch (error) {
       if (strict) throw error
       this.#log('error', 'a D-Bus message could not be made', { error, fields })
     }
     return this.#serial
-  }
-
-  #listen(text: string, fn: (m: Incoming) => void): () => void {
-    const listeners = this.#rules.get(text) ?? new Set()
-    if (listeners.size === 0) {
-      this.#rules.set(text, listeners)
-      this.#rule('AddMatch', text)
-    }
-    listeners.add(fn)
-    return () => {
-      if (!listeners.delete(fn) || listeners.size > 0) return
-      this.#rules.delete(text)
-      this.#rule('RemoveMatch', text)
-    }
-  }
-
-  #rule(member: 'AddMatch' | 'RemoveMatch', text: string): void {
-    if (!this.connected) return
-    this.#call({ ...driver, member, signature: 's', body: [text] }, error => {
-      if (error && this.connected) this.#log('warn', `${member} failed: ${error.message}`, { rule: text })
-    })
-  }
-
-  #watch(name: string): NameWatch {
-    const known = this.#names.get(name)
-    if (known) return known
-    const text = `${ruleText({ sender: DBUS, interface: DBUS, member: 'NameOwnerChanged' })},arg0='${name}'`
-    const stop = this.#listen(text, m => {
-      const ours = m.sender === DBUS && m.member === 'NameOwnerChanged' && m.body[0] === name
-      if (ours) this.#tell(watch, String(m.body[2]))
-    })
-    const watch: NameWatch = { name, owner: '', known: false, asking: false, listeners: new Set(), stop }
-    this.#names.set(name, watch)
-    if (this.connected) this.#askOwner(watch)
-    return watch
-  }
-
-  // Not a promise: the reply must be seen before a NameOwnerChanged that came with it in one read.
-  #askOwner(watch: NameWatch): void {
-    watch.asking = true
-    this.#call({ ...driver, member: 'GetNameOwner', signature: 's', body: [watch.name] }, (error, body) => {
-      watch.asking = false
-      this.#tell(watch, error ? '' : String(body[0]))
-    })
-  }
-
-  #tell(watch: NameWatch, owner: string): void {
-    if (watch.known && watch.owner === owner) return
-    watch.known = true
-    watch.owner = owner
-    for (const fn of [...watch.listeners]) this.#guard(() => fn(owner))
   }
 
   #guard(fn: () => void): void {
@@ -396,17 +324,6 @@ export class Bus {
   }
 }
 
-interface NameWatch {
-  readonly name: string
-  owner: string
-  /** The owner has been asked for and told. */
-  known: boolean
-  /** Until the answer any sender passes. */
-  asking: boolean
-  readonly listeners: Set<(owner: string) => void>
-  readonly stop: () => void
-}
-
 const seen = (m: Incoming): BusMessage => ({
   sender: m.sender,
   path: m.path,
@@ -416,16 +333,3 @@ const seen = (m: Incoming): BusMessage => ({
   body: m.body,
   reply: !(m.flags & FLAG.noReply)
 })
-const isBelow = (path: string, above: string) =>
-  path === above || above === '/' || path.startsWith(`${above}/`)
-
-/** As AddMatch takes it (D-Bus specification, "Match Rules"). */
-function ruleText(rule: MatchRule): string {
-  const parts = ["type='signal'"]
-  if (rule.sender) parts.push(`sender='${rule.sender}'`)
-  if (rule.path) parts.push(`path='${rule.path}'`)
-  if (rule.pathNamespace) parts.push(`path_namespace='${rule.pathNamespace}'`)
-  if (rule.interface) parts.push(`interface='${rule.interface}'`)
-  if (rule.member) parts.push(`member='${rule.member}'`)
-  return parts.join(',')
-}

@@ -20,7 +20,7 @@ export async function readIp(): Promise<KernelNetwork> {
       error ? reject(error) : resolve(stdout)
     )
   })
-  return { interfaces: parseIp(text), primary: defaultInterface() }
+  return { interfaces: parseIp(text), checking: isChecking(text), primary: defaultInterface() }
 }
 
 /** The output of `ip -json address`. Entries that make no sense are left out; throws when it is no list at all. */
@@ -44,6 +44,9 @@ export function parseIp(text: string): KernelInterface[] {
     ]
   })
 }
+
+/** One whose check failed is marked so as well, and stays. */
+const isChecking = (text: string): boolean => /"tentative"/.test(text) && !/"dadfailed"/.test(text)
 
 function parseAddress(info: unknown): KernelAddress[] {
   if (!isObject(info)) return []

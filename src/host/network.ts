@@ -15,6 +15,8 @@ import { type Facts, join, type KernelNetwork, settle } from './snapshot.ts'
 const PAUSE_MS = 100
 const URGENT_LOOKS_PER_S = 8
 const POLL_MS = 5_000
+/** Without events: while an IPv6 address is being checked for duplicates. */
+const CHECK_MS = 500
 /** A manager that takes longer to answer is passed over until it does. */
 const ANSWER_MS = 1_000
 const PROBE_MS = 10_000
@@ -153,7 +155,7 @@ export class NetworkWatcher {
       authority.graceUntil = now + GRACE_MS
       this.#after(GRACE_MS, () => this.#request('now'))
     }
-    if (owner !== '' && authority.facts) this.#hold(authority, SETTLE_MS)
+    if (owner !== '') this.#hold(authority, SETTLE_MS, authority.facts ?? this.#used())
     authority.owner = owner
     authority.silent = false
     this.#begin(false)
@@ -202,6 +204,8 @@ export class NetworkWatcher {
   async #read(): Promise<Snapshot> {
     const authority = this.#authority()
     const [kernel, answered] = await Promise.all([readKernel(), authority && this.#ask(authority)])
+    // The end of the check is an event of the kernel's only.
+    if (kernel.checking && !this.#monitoring) this.#after(CHECK_MS, () => this.#request('soon'))
     const heard = authority !== undefined && answered !== false
     return join(kernel, authority?.facts, {
       source: heard ? authority.source.name : this.#monitoring ? 'ip' : 'poll',
@@ -241,7 +245,7 @@ export class NetworkWatcher {
     const letGo = [...facts.interfaces].some(
       ([name, f]) => !f.managed && isInUse(authority.facts, name) && !authority.before
     )
-    if (letGo) this.#hold(authority, LET_GO_MS)
+    if (letGo) this.#hold(authority, LET_GO_MS, authority.facts)
     const { before } = authority
     if (!before) return facts
     if (now >= authority.settleUntil) {
@@ -253,8 +257,17 @@ export class NetworkWatcher {
     return settle(authority.before, facts)
   }
 
-  #hold(authority: Authority, ms: number): void {
-    authority.before = authority.facts
+  /** What was in use while nobody had the say. */
+  #used(): Facts | undefined {
+    if (!this.#snapshot) return undefined
+    const { connectivity, primary, interfaces } = this.#snapshot
+    const used = interfaces.filter(i => i.up).map(i => [i.name, { ...i, usable: true }] as const)
+    return { connectivity, primary, interfaces: new Map(used) }
+  }
+
+  #hold(authority: Authority, ms: number, before: Facts | undefined): void {
+    if (!before) return
+    authority.before = before
     authority.settleUntil = performance.now() + ms
     this.#after(ms, () => this.#request('now'))
   }

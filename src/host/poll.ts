@@ -41,7 +41,8 @@ export function readOs(): KernelNetwork {
       i.addresses.push({ address: a.address, prefix, deprecated: (flags & DEPRECATED) !== 0 })
     }
   }
-  return { interfaces: [...found.values()], primary: defaultInterface() }
+  const checking = [...six.values()].some(a => (a.flags & (TENTATIVE | DUPLICATE)) === TENTATIVE)
+  return { interfaces: [...found.values()], checking, primary: defaultInterface() }
 }
 
 /** Of the IPv4 default route with the least metric, else of the IPv6 one; or ''. Only the main table counts. */

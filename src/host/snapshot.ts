@@ -31,6 +31,8 @@ export interface KernelInterface {
 }
 export interface KernelNetwork {
   readonly interfaces: readonly KernelInterface[]
+  /** An IPv6 address is still being checked for duplicates: it will be usable in a moment. */
+  readonly checking: boolean
   /** Interface of the default route, or ''. */
   readonly primary: string
 }

@@ -15,6 +15,9 @@ const LIMITS: Record<Source, number> = {
   inbound: 4
 }
 
+/** An address that works is kept again no more often. */
+const KEEP_INTERVAL = 3_600_000
+
 export interface Candidate {
   /** Canonical. */
   readonly text: string
@@ -26,6 +29,8 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
+  /** When it was last given out to be kept over a restart. */
+  keptAt: number
 }
 
 export class Candidates {
@@ -55,26 +60,32 @@ export class Candidates {
       sources: new Map([[source, now]]),
       workedAt: -Infinity,
       failures: 0,
-      triedAt: -Infinity
+      triedAt: -Infinity,
+      keptAt: -Infinity
     })
     this.#bound(source)
     return 'new'
   }
 
-  /** What a source says now is all that it says. True when that brought an address never heard before. */
+  /** What a source says now, in canonical texts, is all that it says. True when that brought an address never heard before. */
   replace(now: number, texts: readonly string[], source: Source): boolean {
-    for (const candidate of this.#all.values()) this.#withdraw(candidate, source)
+    const before = [...this.#all.values()].filter(candidate => candidate.sources.has(source))
     let fresh = false
     for (const text of texts) if (this.offer(now, text, source) === 'new') fresh = true
+    for (const candidate of before) if (!texts.includes(candidate.text)) this.#withdraw(candidate, source)
     return fresh
   }
 
-  worked(now: number, text: string): void {
+  /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
+  worked(now: number, text: string): boolean {
     this.offer(now, text, 'known')
     const candidate = this.#all.get(text)
-    if (candidate === undefined) return
+    if (candidate === undefined) return false
     candidate.workedAt = now
     candidate.failures = 0
+    if (now - candidate.keptAt < KEEP_INTERVAL) return false
+    candidate.keptAt = now
+    return true
   }
 
   /** The address to show for a session: one that came in is from a port nobody listens on. */
@@ -90,9 +101,10 @@ export class Candidates {
 
   /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
   ranked(own: readonly Address[]): Candidate[] {
-    const ours = new Set(own.map(formatAddress))
+    const ours = (candidate: Candidate): boolean =>
+      own.some(address => address.port === candidate.address.port && sameHost(address, candidate.address))
     const scored = [...this.#all.values()]
-      .filter(candidate => !ours.has(candidate.text))
+      .filter(candidate => !ours(candidate))
       .map(candidate => ({ candidate, score: score(candidate, own) }))
       .sort((a, b) => compare(a.score, b.score) || (a.candidate.text < b.candidate.text ? -1 : 1))
       .map(({ candidate }) => candidate)

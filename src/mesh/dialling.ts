@@ -2,13 +2,15 @@
  * Dialling: which addresses of which peer are tried, and when.
  *
  * A round tries a peer's candidates, best first, STAGGER apart and the next one at once when one fails
- * (RFC 8305, 5). The first session that is confirmed, whoever dialled it, ends the round and cancels the
- * rest. Rounds come every ROUND for a minute after the peer was lost, or after something gave new hope; then
- * the gap doubles up to MAX_GAP, with jitter so that a circle does not dial in step.
+ * (RFC 8305, 5); the first round all of them, the later ones a few in turn. The first session that is
+ * confirmed, whoever dialled it, ends the round and cancels the rest. Rounds come every ROUND for a minute
+ * after the peer was lost, or after something gave new hope; then the gap doubles up to MAX_GAP, with jitter
+ * so that a circle does not dial in step.
  */
 import type { Address } from '../wire/address.ts'
-import type { Output, Peer } from './peer.ts'
-import type { Timer, Timers } from './timers.ts'
+import type { Candidate } from './candidates.ts'
+import type { Attempt, Output, Peer, Plan } from './peer.ts'
+import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
 
 export const STAGGER = 50
@@ -22,53 +24,27 @@ export const JITTER = 0.25
 export const ATTEMPT_LIMIT = 5_000
 export const ATTEMPTS_PER_PEER = 6
 export const ATTEMPTS = 48
-/** Candidates tried in one round; those that failed come later in the next. */
-const CANDIDATES_PER_ROUND = 8
+/** Candidates tried in the first round. */
+const CANDIDATES_AT_FIRST = 8
+/** The same in later rounds: the two best, and the one that was not tried for longest. */
+const CANDIDATES_LATER = 3
 /** An address is not tried again sooner because somebody names it again. */
 const REPEAT = 1_000
 /** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
 const RESTARTS = 4
 const RESTART_GAP = 250
 
-export interface Attempt {
-  readonly number: number
-  readonly peer: Peer
-  readonly address: string
-  readonly limit: Timer
-}
-
-/** What dialling remembers of one peer. */
-export interface Plan {
-  /** Dial it: it is not reachable, or it is due for another session. */
-  wanted: boolean
-  /** Start of the eager minute. */
-  since: number
-  /** Restarts that may be at once, and since when that stands. */
-  credit: number
-  creditAt: number
-  gap: number
-  readonly round: Timer
-  /** Addresses this round has still to try. */
-  queue: string[]
-  readonly next: Timer
-  readonly attempts: Map<number, Attempt>
-}
-
-export const plan = (due: { round: (now: number) => void; next: (now: number) => void }): Plan => ({
-  wanted: false,
-  since: -Infinity,
-  credit: RESTARTS,
-  creditAt: 0,
-  gap: ROUND,
-  round: timer(due.round),
-  queue: [],
-  next: timer(due.next),
-  attempts: new Map()
-})
-
 /** The gap after a round, without jitter: `elapsed` since the eager minute began, `previous` the gap before. */
 export const gapAfter = (elapsed: number, previous: number): number =>
   elapsed < EAGER ? ROUND : Math.min(MAX_GAP, previous * 2)
+
+/** Some of the candidates, so that each gets its turn. */
+function sparing(ranked: readonly Candidate[]): readonly Candidate[] {
+  const best = ranked.slice(0, CANDIDATES_LATER - 1)
+  const rest = ranked.slice(CANDIDATES_LATER - 1)
+  if (rest.length === 0) return best
+  return [...best, rest.reduce((a, b) => (b.triedAt < a.triedAt ? b : a))]
+}
 
 interface Wiring {
   readonly timers: Timers
@@ -155,12 +131,11 @@ export class Dialling {
   round(now: number, peer: Peer): void {
     const { timers, own, random } = this.#wiring
     const plan = peer.plan
-    plan.queue = peer.candidates
-      .ranked(own())
-      .map(candidate => candidate.text)
-      .filter(address => !this.#underWay(plan, address))
-      .slice(0, CANDIDATES_PER_ROUND)
+    const first = now - plan.since < ROUND
     plan.gap = gapAfter(now - plan.since, plan.gap)
+    const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
+    const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
+    plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
     timers.set(plan.round, now + plan.gap * jitter)
     this.step(now, peer)

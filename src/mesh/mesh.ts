@@ -19,29 +19,17 @@ import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
-import { Candidates } from './candidates.ts'
-import { Dialling, plan } from './dialling.ts'
+import { Dialling, ROUND } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Reason, Session, Worked } from './peer.ts'
-import { isNews, NEWS_INTERVAL, sameView, viewOf } from './presence.ts'
-import { Timers, timer } from './timers.ts'
+import { newPeer, newSession, stranded } from './peer.ts'
+import { Presence } from './presence.ts'
+import { Renewal } from './renewal.ts'
+import { Timers } from './timers.ts'
 
 export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
-
-/** A peer that said goodbye is often only restarting. */
-const AFTER_GOODBYE = 2_000
-/** PROTOCOL 4: a fresh handshake every hour ± 10 %, asked for by the side that dialled. */
-const RENEWAL = 3_600_000
-const RENEWAL_SPREAD = 0.1
-/** After a removal all sessions are renewed within this time. */
-const RENEWAL_HASTE = 10_000
-/** How long a reachable peer is dialled for a renewal, and the pause before the next try. */
-const RENEWAL_LIMIT = 60_000
-const RENEWAL_PAUSE = 300_000
-/** An address that worked is recorded again, as still good, no more often. */
-const RECORD_INTERVAL = 3_600_000
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -55,30 +43,42 @@ export class Mesh {
   /** When `expire` is next due; Infinity when never. */
   deadline = Infinity
   readonly #self: PeerId
-  readonly #random: () => number
   readonly #timers = new Timers()
   readonly #peers = new Map<PeerId, Peer>()
-  readonly #views = new Map<PeerId, PeerView>()
   readonly #sessions = new Map<number, Session>()
-  readonly #changed = new Set<Peer>()
+  readonly #presence: Presence
   readonly #keepalive: Keepalive
   readonly #nomination: Nomination
   readonly #dialling: Dialling
+  readonly #renewal: Renewal
   readonly #gossip: Gossip
   #own: readonly Address[] = []
-  #online = true
   #stopped = false
+  readonly #due = {
+    round: (now: number, peer: Peer): void => {
+      if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
+    },
+    next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
+    latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
+    keepalive: (now: number, session: Session): void => this.#keepalive.due(now, session),
+    closing: (now: number, session: Session): void =>
+      this.#drop(now, session, CloseReason.Superseded, 'closed'),
+    renewal: (now: number, session: Session): void => this.#renewal.due(now, session)
+  }
   #outputs: Output[] = []
   #records: Worked[] = []
-  readonly #recordedAt = new Map<string, number>()
 
   constructor({ self, random, incarnation }: MeshOptions) {
     this.#self = self
-    this.#random = random
     const timers = this.#timers
     const emit = (output: Output): void => {
       this.#outputs.push(output)
     }
+    this.#presence = new Presence({
+      timers,
+      emit,
+      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text)
+    })
     this.#keepalive = new Keepalive({
       timers,
       emit,
@@ -93,6 +93,7 @@ export class Mesh {
       close: (now, session, reason) => this.#drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
+    this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
     this.#gossip = new Gossip({
       self,
       incarnation,
@@ -113,106 +114,74 @@ export class Mesh {
     }
     for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
     this.#gossip.setMembers(now, [...others])
-    if (removed) {
-      for (const session of this.#sessions.values()) {
-        if (session.outgoing) this.#timers.advance(session.renewal, now + this.#random() * RENEWAL_HASTE)
-      }
-    }
-    this.#settle()
+    if (removed) this.#renewal.hurry(now, this.#sessions.values())
+    this.#settle(now)
   }
 
   /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
   setOwnAddresses(now: number, addresses: readonly string[]): void {
     const own = addresses.map(parseAddress).filter(address => address !== undefined)
     const texts = own.map(formatAddress).sort().join()
-    const same = texts === this.#own.map(formatAddress).sort().join() && this.#online === own.length > 0
-    if (same || this.#stopped) return
-    this.#own = own
-    this.#online = own.length > 0
-    this.#gossip.setOwnAddresses(now, own)
-    const hosts = new Set(own.map(formatHost))
-    for (const peer of this.#peers.values()) {
-      this.#changed.add(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
-    }
-    this.#lookAgain(now)
-    this.#settle()
+    const same =
+      texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
+    if (!same && !this.#stopped) this.#moved(now, own)
+    this.#settle(now)
   }
 
   /** Something came up or changed: what could not be reached before may be now. */
   network(now: number): void {
     if (!this.#stopped) this.#lookAgain(now)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer === undefined || this.#stopped) return
-    let fresh = false
-    for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#changed.add(peer)
-    if (peer.plan.wanted && source !== 'inbound') {
-      if (fresh) this.#dialling.want(now, peer)
-      else if (source === 'announcement') {
-        for (const address of addresses) this.#dialling.hint(now, peer, address)
-      }
-    }
-    this.#settle()
+    if (peer !== undefined && !this.#stopped) this.#named(now, peer, addresses, source)
+    this.#settle(now)
   }
 
   /** A session was confirmed. */
-  opened(now: number, { session: number, peer: id, ...facts }: Opened): void {
-    const peer = this.#peers.get(id)
+  opened(now: number, opened: Opened): void {
+    const number = opened.session
+    const peer = this.#peers.get(opened.peer)
     if (peer === undefined || this.#stopped) {
       const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
       this.#outputs.push({ type: 'close', session: number, reason })
+      this.#settle(now)
       return
     }
-    const session: Session = {
-      ...facts,
-      number,
-      peer,
-      roundTrip: facts.roundTripUSec,
-      pinged: false,
-      heardAt: now,
-      measuredAt: now,
-      yields: false,
-      awaiting: false,
-      misses: 0,
-      pings: new Map(),
-      rivalPing: 0,
-      keepalive: timer(at => this.#keepalive.due(at, session)),
-      closing: timer(at => this.#drop(at, session, CloseReason.Superseded, 'closed')),
-      renewal: timer(at => this.#renew(at, session))
-    }
+    const session = newSession(now, peer, opened, this.#due)
     this.#sessions.set(number, session)
     peer.sessions.push(session)
     if (session.outgoing) this.#proved(now, session)
+    this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
+    this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
-    if (session.roundTrip > 0) this.#reached(now, peer)
-    this.#settle()
+    if (session.roundTrip > 0) this.#presence.reached(now, peer)
+    this.#settle(now)
   }
 
   /** A session ended; a word says why: `timeout`, or anything else. */
   closed(now: number, number: number, reason: string): void {
     const session = this.#sessions.get(number)
     if (session !== undefined) this.#ended(now, session, /time-?d?out/.test(reason) ? 'timeout' : 'closed')
-    this.#settle()
+    this.#settle(now)
   }
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
     const peer = this.#dialling.failed(now, attempt)
-    if (peer !== undefined) {
-      peer.refused = /refused/.test(reason)
-      this.#changed.add(peer)
+    const refused = /refused/.test(reason)
+    if (peer !== undefined && peer.refused !== refused) {
+      peer.refused = refused
+      this.#presence.changed(peer)
     }
-    this.#settle()
+    this.#settle(now)
   }
 
   /** A frame of a kind that is not ours came on a session: a sign of life. */
@@ -223,51 +192,27 @@ export class Mesh {
 
   receive(now: number, number: number, kind: number, body: Uint8Array): void {
     const session = this.#sessions.get(number)
-    if (session === undefined) return
-    this.#keepalive.heard(now, session)
-    switch (kind) {
-      case Kind.Ping:
-        if (body.length !== 8) this.#count('malformed')
-        else {
-          session.yields = false
-          this.#outputs.push({ type: 'send', session: number, kind: Kind.Pong, body: body.slice() })
-        }
-        break
-      case Kind.Pong:
-        this.#keepalive.pong(now, session, body)
-        break
-      case Kind.Gossip:
-        this.#gossip.receive(now, number, body)
-        break
-      case Kind.Nominate:
-        this.#nomination.heard(now, session, body)
-        break
-      case Kind.Close:
-        this.#goodbye(now, session, body)
-        break
-      default:
-        this.#count('kind')
-    }
-    this.#settle()
+    if (session !== undefined) this.#read(now, session, kind, body)
+    this.#settle(now)
   }
 
   verified(now: number, batch: number, ok: readonly boolean[]): void {
     this.#gossip.verified(now, batch, ok)
-    this.#settle()
+    this.#settle(now)
   }
 
-  /** The answer to `sign`: its body, and our signature over it. */
-  ownRecord(_now: number, body: Uint8Array, signature: Uint8Array): void {
+  /** Answers `sign`: its body, and our signature over it. */
+  ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     this.#gossip.ownRecord(body, signature)
-    this.#settle()
+    this.#settle(now)
   }
 
   /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
   ping(now: number, id: PeerId, token: number): boolean {
     const session = this.#peers.get(id)?.nominated
-    if (session === undefined) return false
-    this.#keepalive.send(now, session, token)
-    return true
+    if (session !== undefined) this.#keepalive.send(now, session, token)
+    this.#settle(now)
+    return session !== undefined
   }
 
   /** Says goodbye to all, dials nobody any more. */
@@ -275,16 +220,16 @@ export class Mesh {
     this.#stopped = true
     for (const peer of this.#peers.values()) this.#dialling.done(now, peer)
     this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
-    this.#settle()
+    this.#timers.clearAll()
+    this.#settle(now)
   }
 
   expire(now: number): void {
-    this.#timers.expire(now)
-    this.#settle()
+    this.#settle(now)
   }
 
   peers(): ReadonlyMap<PeerId, PeerView> {
-    return this.#views
+    return this.#presence.views
   }
 
   /** The session to write to, of a reachable peer. */
@@ -301,45 +246,60 @@ export class Mesh {
   }
 
   #add(now: number, id: PeerId): void {
-    const peer: Peer = {
-      id,
-      state: 'unreachable',
-      lost: '',
-      refused: false,
-      unreachableSince: 0,
-      sessions: [],
-      nominated: undefined,
-      heard: { bootId: '', counter: 0 },
-      clones: new Set(),
-      candidates: new Candidates(),
-      plan: plan({
-        round: at => this.#round(at, peer),
-        next: at => this.#dialling.step(at, peer)
-      }),
-      latencyUSec: 0,
-      latencyAt: -Infinity,
-      latencyDue: timer(at => this.#latency(at, peer)),
-      view: undefined as unknown as PeerView
-    }
-    peer.view = viewOf(peer, [], this.#online)
+    const peer = newPeer(id, this.#due)
     this.#peers.set(id, peer)
-    this.#views.set(id, peer.view)
-    this.#outputs.push({ type: 'peer', peer: peer.view })
+    this.#presence.changed(peer)
     if (!this.#stopped) this.#dialling.want(now, peer)
   }
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
-    this.#views.delete(peer.id)
-    this.#changed.delete(peer)
     this.#dialling.done(now, peer)
-    this.#timers.clear(peer.latencyDue)
+    this.#presence.removed(peer)
     peer.nominated = undefined
     for (const session of [...peer.sessions]) {
       this.#forget(session)
       this.#outputs.push({ type: 'close', session: session.number, reason: CloseReason.Removed })
     }
-    for (const key of this.#recordedAt.keys()) if (key.startsWith(peer.id)) this.#recordedAt.delete(key)
+  }
+
+  #read(now: number, session: Session, kind: number, body: Uint8Array): void {
+    this.#keepalive.heard(now, session)
+    switch (kind) {
+      case Kind.Ping:
+        if (body.length !== 8) this.#count('malformed')
+        else {
+          session.yields = false
+          this.#outputs.push({ type: 'send', session: session.number, kind: Kind.Pong, body: body.slice() })
+        }
+        break
+      case Kind.Pong:
+        this.#keepalive.pong(now, session, body)
+        break
+      case Kind.Gossip:
+        this.#gossip.receive(now, session.number, body)
+        break
+      case Kind.Nominate:
+        this.#nomination.heard(now, session, body)
+        this.#presence.changed(session.peer)
+        break
+      case Kind.Close:
+        this.#goodbye(now, session, body)
+        break
+      default:
+        this.#count('kind')
+    }
+  }
+
+  #named(now: number, peer: Peer, addresses: readonly string[], source: Source): void {
+    let fresh = false
+    for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
+    if (fresh) this.#presence.changed(peer)
+    if (!peer.plan.wanted || source === 'inbound') return
+    if (fresh) this.#dialling.want(now, peer)
+    else if (source === 'announcement') {
+      for (const address of addresses) this.#dialling.hint(now, peer, address)
+    }
   }
 
   /** Its owner signed where it may be reached. */
@@ -347,8 +307,20 @@ export class Mesh {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     const fresh = peer.candidates.replace(now, addresses, 'gossip')
-    this.#changed.add(peer)
+    this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
+  }
+
+  #moved(now: number, own: readonly Address[]): void {
+    this.#own = own
+    this.#presence.online = own.length > 0
+    this.#gossip.setOwnAddresses(now, own)
+    const hosts = new Set(own.map(formatHost))
+    for (const peer of this.#peers.values()) {
+      this.#presence.changed(peer)
+      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
+    }
+    this.#lookAgain(now)
   }
 
   /** Dials all that want it at once, and asks every session whether it is still there. */
@@ -359,63 +331,15 @@ export class Mesh {
     }
   }
 
-  #round(now: number, peer: Peer): void {
-    const session = peer.nominated
-    if (session === undefined || now - peer.plan.since < RENEWAL_LIMIT) {
-      this.#dialling.round(now, peer)
-    } else {
-      this.#dialling.done(now, peer)
-      this.#timers.set(session.renewal, now + RENEWAL_PAUSE)
-    }
-  }
-
-  #renew(now: number, session: Session): void {
-    if (session.peer.nominated === session && !session.peer.plan.wanted)
-      this.#dialling.want(now, session.peer)
-  }
-
   #proved(now: number, session: Session): void {
     const { peer, address } = session
-    const spread = 1 - RENEWAL_SPREAD + 2 * RENEWAL_SPREAD * this.#random()
-    this.#timers.set(session.renewal, now + RENEWAL * spread)
     this.#dialling.succeeded(peer, address)
-    peer.candidates.worked(now, address)
-    const key = `${peer.id} ${address}`
-    if (now - (this.#recordedAt.get(key) ?? -Infinity) < RECORD_INTERVAL) return
-    this.#recordedAt.set(key, now)
-    this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address)) this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {
     this.#nomination.answered(session, number)
-    if (session.peer.nominated !== undefined) this.#reached(now, session.peer)
-  }
-
-  #reached(now: number, peer: Peer): void {
-    if (peer.state !== 'reachable') {
-      peer.state = 'reachable'
-      peer.lost = ''
-      peer.refused = false
-      peer.unreachableSince = 0
-      peer.latencyUSec = 0
-      peer.latencyAt = -Infinity
-    }
-    this.#changed.add(peer)
-    this.#latency(now, peer)
-  }
-
-  /** Publishes the latency of the session in use when it is news, now or when it may next be told. */
-  #latency(now: number, peer: Peer): void {
-    const current = Math.round(peer.nominated?.roundTrip ?? 0)
-    if (peer.state !== 'reachable' || current === 0 || !isNews(peer.latencyUSec, current)) return
-    const at = peer.latencyAt + NEWS_INTERVAL
-    if (now < at) this.#timers.set(peer.latencyDue, at)
-    else {
-      this.#timers.clear(peer.latencyDue)
-      peer.latencyUSec = current
-      peer.latencyAt = now
-      this.#changed.add(peer)
-    }
+    if (session.peer.nominated !== undefined) this.#presence.reached(now, session.peer)
   }
 
   /** A Close frame: u16 reason. */
@@ -445,17 +369,13 @@ export class Mesh {
     this.#forget(session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
-    this.#changed.add(peer)
+    this.#presence.changed(peer)
     this.#nomination.fallback(now, peer)
     if (peer.nominated !== undefined) return
     peer.clones.clear()
-    if (peer.state === 'reachable') {
-      peer.state = 'unreachable'
-      peer.unreachableSince = now
-    }
-    peer.lost = reason
-    this.#timers.clear(peer.latencyDue)
-    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? AFTER_GOODBYE : 0)
+    this.#presence.lost(now, peer, reason)
+    // one that said goodbye is not there at once
+    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? ROUND : 0)
   }
 
   #forget(session: Session): void {
@@ -470,23 +390,10 @@ export class Mesh {
     this.#outputs.push({ type: 'count', what })
   }
 
-  /** After every input: gives out what changed, and stores the deadline. */
-  #settle(): void {
-    for (const peer of this.#changed) {
-      const ranked = peer.candidates.ranked(this.#own).map(candidate => candidate.text)
-      const view = viewOf(peer, ranked, this.#online)
-      if (sameView(view, peer.view)) continue
-      peer.view = view
-      this.#views.set(peer.id, view)
-      this.#outputs.push({ type: 'peer', peer: view })
-    }
-    this.#changed.clear()
+  /** After every input: does what is due at once, gives out what changed, stores the deadline. */
+  #settle(now: number): void {
+    this.#timers.expire(now)
+    this.#presence.settle()
     this.deadline = this.#timers.next
   }
-}
-
-/** The address it was made from is not ours any more. */
-function stranded(session: Session, hosts: ReadonlySet<string>): boolean {
-  const local = parseAddress(session.local)
-  return local !== undefined && !hosts.has(formatHost(local))
 }

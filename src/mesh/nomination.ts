@@ -8,7 +8,7 @@
  *   Nominate  8 bytes of the handshake hash | u32 counter
  *
  * The counter grows with every nomination of a boot: nominations travel on different links, and an old one
- * that arrives late must not undo a newer one (docs/decisions/0020).
+ * that arrives late must not undo a newer one (docs/decisions/0021).
  *
  * Only sessions of one boot replace each other. A session of another boot id is a restart, unless the old
  * one still answers a ping sent after the new one was confirmed: then two devices use one identity. Both are

@@ -1,9 +1,10 @@
 /** What the parts of the mesh share: the peer, its sessions, and what goes out. */
 import type { PeerId } from '../crypto/identity.ts'
+import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { CloseReason } from '../wire/frame.ts'
-import type { Candidates } from './candidates.ts'
-import type { Plan } from './dialling.ts'
+import { Candidates } from './candidates.ts'
 import type { Timer } from './timers.ts'
+import { timer } from './timers.ts'
 
 export type State = 'reachable' | 'suspect' | 'asleep' | 'unreachable'
 
@@ -32,6 +33,31 @@ export interface PeerView {
   readonly unreachableSince: number
 }
 
+/** One attempt to reach a peer at an address. */
+export interface Attempt {
+  readonly number: number
+  readonly peer: Peer
+  readonly address: string
+  readonly limit: Timer
+}
+
+/** What dialling remembers of one peer. */
+export interface Plan {
+  /** Dial it: it is not reachable, or it is due for another session. */
+  wanted: boolean
+  /** Start of the eager minute. */
+  since: number
+  /** Restarts that may be at once, and since when that stands. */
+  credit: number
+  creditAt: number
+  gap: number
+  readonly round: Timer
+  /** Addresses this round has still to try. */
+  queue: string[]
+  readonly next: Timer
+  readonly attempts: Map<number, Attempt>
+}
+
 export interface Peer {
   readonly id: PeerId
   state: State
@@ -53,8 +79,6 @@ export interface Peer {
   latencyUSec: number
   latencyAt: number
   readonly latencyDue: Timer
-  /** As last given out. */
-  view: PeerView
 }
 
 /** What the daemon tells of a session that was confirmed. */
@@ -116,4 +140,71 @@ export type Output =
 export interface Worked {
   readonly peer: PeerId
   readonly address: string
+}
+
+type Due<T> = (now: number, of: T) => void
+
+/** A member of whom nothing is known. `due` is called when its timers are. */
+export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; latency: Due<Peer> }): Peer {
+  const peer: Peer = {
+    id,
+    state: 'unreachable',
+    lost: '',
+    refused: false,
+    unreachableSince: 0,
+    sessions: [],
+    nominated: undefined,
+    heard: { bootId: '', counter: 0 },
+    clones: new Set(),
+    candidates: new Candidates(),
+    plan: {
+      wanted: false,
+      since: -Infinity,
+      credit: 0,
+      creditAt: -Infinity,
+      gap: 0,
+      round: timer(now => due.round(now, peer)),
+      queue: [],
+      next: timer(now => due.next(now, peer)),
+      attempts: new Map()
+    },
+    latencyUSec: 0,
+    latencyAt: -Infinity,
+    latencyDue: timer(now => due.latency(now, peer))
+  }
+  return peer
+}
+
+/** `due` is called when its timers are. */
+export function newSession(
+  now: number,
+  peer: Peer,
+  { session: number, peer: _id, ...facts }: Opened,
+  due: { keepalive: Due<Session>; closing: Due<Session>; renewal: Due<Session> }
+): Session {
+  const session: Session = {
+    ...facts,
+    address: canonicalAddress(facts.address) ?? facts.address,
+    number,
+    peer,
+    roundTrip: facts.roundTripUSec,
+    pinged: false,
+    heardAt: now,
+    measuredAt: now,
+    yields: false,
+    awaiting: false,
+    misses: 0,
+    pings: new Map(),
+    rivalPing: 0,
+    keepalive: timer(at => due.keepalive(at, session)),
+    closing: timer(at => due.closing(at, session)),
+    renewal: timer(at => due.renewal(at, session))
+  }
+  return session
+}
+
+/** The address it was made from is not ours any more. */
+export function stranded(session: Session, hosts: ReadonlySet<string>): boolean {
+  const local = parseAddress(session.local)
+  return local !== undefined && !hosts.has(formatHost(local))
 }

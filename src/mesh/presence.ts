@@ -1,5 +1,12 @@
-/** The rules of presence, without their timers: what to show of a peer, and when a latency is news. */
-import type { Peer, PeerView, Reason } from './peer.ts'
+/**
+ * Presence: what is shown of each peer, and when.
+ *
+ * A peer becomes reachable when a round trip was measured and ceases to be with its last session. A change of
+ * state is shown at once; a latency only when it is news.
+ */
+import type { PeerId } from '../crypto/identity.ts'
+import type { Output, Peer, PeerView, Reason } from './peer.ts'
+import type { Timers } from './timers.ts'
 
 /** A latency is published again when it moved by more than this share … */
 const NEWS_SHARE = 0.2
@@ -34,7 +41,7 @@ export function reasonOf(
 }
 
 /** `ranked`: its candidates, best first. */
-export function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerView {
+function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerView {
   const reachable = peer.state === 'reachable'
   const used =
     reachable && peer.nominated !== undefined ? peer.candidates.dialable(peer.nominated) : undefined
@@ -50,10 +57,103 @@ export function viewOf(peer: Peer, ranked: readonly string[], online: boolean): 
   }
 }
 
-export const sameView = (one: PeerView, other: PeerView): boolean =>
+const sameView = (one: PeerView, other: PeerView): boolean =>
   one.state === other.state &&
   one.reason === other.reason &&
   one.latencyUSec === other.latencyUSec &&
   one.unreachableSince === other.unreachableSince &&
   one.addresses.length === other.addresses.length &&
   one.addresses.every((address, i) => address === other.addresses[i])
+
+interface Wiring {
+  readonly timers: Timers
+  readonly emit: (output: Output) => void
+  /** Its candidates, best first. */
+  readonly ranked: (peer: Peer) => readonly string[]
+}
+
+export class Presence {
+  readonly #wiring: Wiring
+  readonly #views = new Map<PeerId, PeerView>()
+  readonly #changed = new Set<Peer>()
+  #online = true
+
+  constructor(wiring: Wiring) {
+    this.#wiring = wiring
+  }
+
+  get views(): ReadonlyMap<PeerId, PeerView> {
+    return this.#views
+  }
+
+  /** Whether we have any address ourselves. */
+  get online(): boolean {
+    return this.#online
+  }
+
+  set online(online: boolean) {
+    this.#online = online
+  }
+
+  /** Something of it that is shown may have changed. */
+  changed(peer: Peer): void {
+    this.#changed.add(peer)
+  }
+
+  removed(peer: Peer): void {
+    this.#views.delete(peer.id)
+    this.#changed.delete(peer)
+    this.#wiring.timers.clear(peer.latencyDue)
+  }
+
+  /** A round trip with it was measured. */
+  reached(now: number, peer: Peer): void {
+    if (peer.state !== 'reachable') {
+      peer.state = 'reachable'
+      peer.lost = ''
+      peer.refused = false
+      peer.unreachableSince = 0
+      peer.latencyUSec = 0
+      peer.latencyAt = -Infinity
+    }
+    this.changed(peer)
+    this.latency(now, peer)
+  }
+
+  /** Its last session is gone. */
+  lost(now: number, peer: Peer, reason: Reason): void {
+    if (peer.state === 'reachable') {
+      peer.state = 'unreachable'
+      peer.unreachableSince = now
+    }
+    peer.lost = reason
+    this.#wiring.timers.clear(peer.latencyDue)
+    this.changed(peer)
+  }
+
+  /** Publishes the latency of the session in use when it is news, now or when it may next be told. */
+  latency(now: number, peer: Peer): void {
+    const current = Math.round(peer.nominated?.roundTrip ?? 0)
+    if (peer.state !== 'reachable' || current === 0 || !isNews(peer.latencyUSec, current)) return
+    const at = peer.latencyAt + NEWS_INTERVAL
+    if (now < at) this.#wiring.timers.set(peer.latencyDue, at)
+    else {
+      this.#wiring.timers.clear(peer.latencyDue)
+      peer.latencyUSec = current
+      peer.latencyAt = now
+      this.changed(peer)
+    }
+  }
+
+  /** Gives out what changed. */
+  settle(): void {
+    for (const peer of this.#changed) {
+      const shown = this.#views.get(peer.id)
+      const view = viewOf(peer, this.#wiring.ranked(peer), this.#online)
+      if (shown !== undefined && sameView(view, shown)) continue
+      this.#views.set(peer.id, view)
+      this.#wiring.emit({ type: 'peer', peer: view })
+    }
+    this.#changed.clear()
+  }
+}

@@ -55,6 +55,13 @@ export class Timers {
     this.#sift(last)
   }
 
+  clearAll(): void {
+    for (const timer of this.#heap.splice(0)) {
+      timer.slot = -1
+      timer.at = Infinity
+    }
+  }
+
   /** Fires all that were due at `now`, each once cleared, so that it may set itself again. */
   expire(now: number): void {
     for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {

@@ -7,17 +7,17 @@ import { networkInterfaces } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
-import { Budget } from './limits.ts'
+import { Budget, Limits } from './limits.ts'
+import { MDNS_BUDGET, MDNS_SPAN } from './mdns.ts'
 import { isLinkLocal, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
 import type { Via } from './voice.ts'
 
-/** Own mDNS packets on an interface in any 15 s. */
-const MDNS_BUDGET = 8
-const MDNS_SPAN = 15_000
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
 const REMEMBERED = 256
+/** That an interface may bring in a second. */
+const PACKETS = 100
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
 
@@ -26,7 +26,7 @@ export interface DiscoveryInterface {
   readonly index: number
   readonly addresses: readonly InterfaceAddress[]
   readonly policy: 'announce' | 'listen' | 'off'
-  /** Of the session listener there. */
+  /** Of the session listener there; 0 = there is none, so nothing is announced. */
   readonly port: number
   readonly multicast: boolean
   readonly mac: string
@@ -58,12 +58,13 @@ export interface DiscoveryOptions {
 }
 
 interface Known {
+  readonly limits: Limits
   interface: DiscoveryInterface
   announced: readonly Announced[]
   readonly segments: Map<string, Segment>
 }
 
-/** 'ok', or a few words on why that protocol does not work on the interface. */
+/** 'ok', or a few words on why that protocol does not work on the interface (or `IPv4: …`, on half of it). */
 export interface DiscoveryState {
   readonly mdns: string
   readonly ssdp: string
@@ -94,8 +95,13 @@ export class Discovery {
     this.#options = options
   }
 
-  /** The interfaces as they are now; only what differs from before is opened, closed or said anew. */
-  apply(interfaces: readonly DiscoveryInterface[]): void {
+  /**
+   * The interfaces as they are now; only what differs from before is opened, closed or said anew. Settles when
+   * all that can be heard is heard; never rejects.
+   */
+  async apply(interfaces: readonly DiscoveryInterface[]): Promise<void> {
+    // What was heard before a change of the network is news after it: the daemon dials again.
+    this.#told.clear()
     const wanted = new Map(interfaces.filter(({ policy }) => policy !== 'off').map(one => [one.name, one]))
     for (const [name, known] of this.#known) {
       if (wanted.has(name)) continue
@@ -107,6 +113,7 @@ export class Discovery {
       if (known === undefined) this.#add(one)
       else this.#change(known, one)
     }
+    await Promise.all(this.#segments().map(({ opened }) => opened))
   }
 
   /**
@@ -114,19 +121,19 @@ export class Discovery {
    * new slot, when a circle is made, joined or left, and when a discovery key changes.
    */
   rotate(): void {
-    for (const known of this.#known.values()) this.#renew(known)
+    for (const known of this.#known.values()) this.#renew(known, false)
   }
 
   /** Asks who is there, on all interfaces; at most once a second. */
   query(): void {
     if (performance.now() - this.#askedAt < SPACING) return
     this.#askedAt = performance.now()
-    for (const { segments } of this.#known.values()) for (const segment of segments.values()) segment.query()
+    for (const segment of this.#segments()) segment.query()
   }
 
   /** Takes the names back and closes everything. */
   async stop(): Promise<void> {
-    const segments = [...this.#known.values()].flatMap(known => [...known.segments.values()])
+    const segments = this.#segments()
     this.#known.clear()
     for (const segment of segments) segment.goodbye()
     await setImmediate()
@@ -142,18 +149,27 @@ export class Discovery {
     return state
   }
 
+  #segments(): Segment[] {
+    return [...this.#known.values()].flatMap(({ segments }) => [...segments.values()])
+  }
+
   #add(one: DiscoveryInterface): void {
-    const known: Known = { interface: one, announced: [], segments: new Map() }
+    const known: Known = {
+      interface: one,
+      announced: [],
+      segments: new Map(),
+      limits: new Limits(PACKETS, PACKETS)
+    }
     this.#known.set(one.name, known)
     this.#place(known)
-    this.#renew(known)
+    this.#renew(known, true)
   }
 
   #change(known: Known, one: DiscoveryInterface): void {
     const same = identity(known.interface) === identity(one)
     known.interface = one
     this.#place(known)
-    if (!same) this.#renew(known)
+    if (!same) this.#renew(known, true)
   }
 
   /** Opens and closes segments as the addresses say. */
@@ -163,6 +179,7 @@ export class Discovery {
       const place = places.find(candidate => candidate.family === family)
       if (place !== undefined && samePlace(place, segment.place)) {
         segment.place.prefixes = place.prefixes
+        segment.revive()
         continue
       }
       segment.close()
@@ -170,26 +187,34 @@ export class Discovery {
     }
     for (const place of places) {
       if (known.segments.has(place.family)) continue
-      const segment = this.#open(place)
-      segment.set(known.announced.map(({ bytes }) => bytes))
+      const segment = this.#open(place, known.limits)
+      segment.set(
+        known.announced.map(({ bytes }) => bytes),
+        true
+      )
       known.segments.set(place.family, segment)
     }
   }
 
-  #renew(known: Known): void {
+  #renew(known: Known, ask: boolean): void {
     const { name, port, policy } = known.interface
-    known.announced = policy === 'announce' ? this.#options.announcements(name, port) : []
+    known.announced = policy === 'announce' && port > 0 ? this.#options.announcements(name, port) : []
     for (const { bytes } of known.announced) remember(this.#own, announcementText(bytes))
-    for (const segment of known.segments.values()) segment.set(known.announced.map(({ bytes }) => bytes))
+    for (const segment of known.segments.values())
+      segment.set(
+        known.announced.map(({ bytes }) => bytes),
+        ask
+      )
   }
 
-  #open(place: Place): Segment {
+  #open(place: Place, limits: Limits): Segment {
     const name = place.interface
     const key = `${name} ${place.family}`
     const budget = this.#budgets.get(name) ?? new Budget(MDNS_BUDGET, MDNS_SPAN)
     this.#budgets.set(name, budget)
     return new Segment({
       place,
+      limits,
       budget,
       delay: () => (this.#spokeAt.get(key) ?? -Infinity) + SPACING - performance.now(),
       onSpeaks: () => this.#spokeAt.set(key, performance.now()),
@@ -256,9 +281,12 @@ function identity(one: DiscoveryInterface): string {
 
 function stateOf(one: DiscoveryInterface, segments: ReadonlyMap<string, Segment>, via: Via): string {
   if (!speaks(one)) return 'the interface has no multicast'
-  const states = [...segments.values()].map(segment => segment.state(via))
-  if (states.length === 0) return 'the interface has no address'
-  return states.includes('') ? 'ok' : states[0]!
+  if (segments.size === 0) return 'the interface has no address'
+  const failed = [...segments.values()].filter(segment => segment.state(via) !== '')
+  if (failed.length === 0) return 'ok'
+  const why = failed[0]!.state(via)
+  if (failed.length === segments.size) return why
+  return `${failed[0]!.place.family === 'ipv4' ? 'IPv4' : 'IPv6'}: ${why}`
 }
 
 function remember(set: Set<string>, text: string): void {

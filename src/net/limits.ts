@@ -8,7 +8,7 @@ export class Limits {
   #since = -Infinity
   #sum = 0
 
-  constructor(perSource: number, total: number) {
+  constructor(perSource = 10, total = 100) {
     this.#perSource = perSource
     this.#total = total
   }

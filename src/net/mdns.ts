@@ -6,7 +6,7 @@
  */
 import { announcementName } from '../wire/announcement.ts'
 import { DnsCoder } from './dns.ts'
-import type { Budget } from './limits.ts'
+import { type Budget, Limits } from './limits.ts'
 import { MulticastSocket } from './multicast.ts'
 import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
@@ -17,6 +17,9 @@ const PORT = 5353
 const LIMIT = 1400
 /** Milliseconds between two announcements, a little less than Segment's step. */
 const SPACING = 950
+/** Own packets on an interface, in any span of so many milliseconds. */
+export const MDNS_BUDGET = 8
+export const MDNS_SPAN = 15_000
 /** Of the budget, what answers leave to announcements and queries. */
 const RESERVED = 4
 
@@ -30,7 +33,7 @@ export class Mdns implements Voice {
   readonly #socket: MulticastSocket
   readonly #coder: DnsCoder
   #announcements: readonly Uint8Array[] = []
-  #answer: NodeJS.Timeout | undefined
+  #due: NodeJS.Timeout | undefined
   #saidAt = -Infinity
 
   constructor(options: MdnsOptions) {
@@ -39,6 +42,7 @@ export class Mdns implements Voice {
     this.#socket = new MulticastSocket({
       place,
       group: { address: GROUPS[place.family], port: PORT, ttl: 255 },
+      limits: [new Limits(), options.limits],
       kind: 'group',
       limit: LIMIT,
       concerns: datagram => this.#concerns(datagram),
@@ -97,18 +101,22 @@ export class Mdns implements Voice {
   /** After 20 to 120 ms (RFC 6762 6), and no record twice in a second. */
   #answerSoon(): void {
     const wait = Math.max(20 + Math.random() * 100, this.#saidAt + SPACING - performance.now())
-    this.#answer ??= setTimeout(() => this.#say(TTL, RESERVED), wait)
+    this.#due ??= setTimeout(() => this.#say(TTL, RESERVED), wait)
   }
 
   #cancel(): void {
-    clearTimeout(this.#answer)
-    this.#answer = undefined
+    clearTimeout(this.#due)
+    this.#due = undefined
   }
 
   #say(ttl: number, keep: number): void {
     this.#cancel()
     for (let i = 0; i < this.#announcements.length; i += PER_RESPONSE) {
-      if (!this.#options.budget.take(performance.now(), keep)) return
+      if (!this.#options.budget.take(performance.now(), keep)) {
+        // New names must be said; an answer may be left out, they will ask again.
+        if (keep === 0 && ttl > 0) this.#due = setTimeout(() => this.#say(ttl, keep), MDNS_SPAN)
+        return
+      }
       const some = this.#announcements.slice(i, i + PER_RESPONSE)
       this.#coder.respond(responseOf(some, this.#options.place.address, ttl))
       this.#saidAt = performance.now()

@@ -9,6 +9,7 @@
  * IPv6 sockets are bound to the interface by their scope; IPv4 sends by IP_MULTICAST_IF.
  */
 import { createSocket, type Socket } from 'node:dgram'
+import type { Limits } from './limits.ts'
 import { onLink, type Place } from './place.ts'
 
 export interface Group {
@@ -22,6 +23,8 @@ export interface Group {
 export interface MulticastSocketOptions {
   readonly place: Place
   readonly group: Group
+  /** All must allow. */
+  readonly limits: readonly Limits[]
   readonly kind: 'group' | 'own'
   /** Longest datagram that is looked at. */
   readonly limit: number
@@ -105,12 +108,12 @@ export class MulticastSocket {
   }
 
   #receive(datagram: Buffer, source: string, port: number): void {
-    const { place, limit, concerns, onDrop, onDatagram } = this.#options
+    const { place, limits, limit, concerns, onDrop, onDatagram } = this.#options
     if (!this.#open) return
     if (!onLink(place, source)) onDrop('offLink')
     else if (datagram.length > limit) onDrop('oversized')
     else if (concerns(datagram)) {
-      if (place.limits.allow(performance.now(), source)) onDatagram(datagram, source, port)
+      if (limits.every(one => one.allow(performance.now(), source))) onDatagram(datagram, source, port)
       else onDrop('limited')
     }
   }

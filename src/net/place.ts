@@ -1,7 +1,6 @@
 /** A place: one interface and one address family, from which multicast is spoken and heard. */
 import { BlockList } from 'node:net'
 import type { InterfaceAddress } from './interfaces.ts'
-import { Limits } from './limits.ts'
 
 export type Family = 'ipv4' | 'ipv6'
 
@@ -13,8 +12,6 @@ export interface Place {
   readonly address: string
   /** All addresses of the interface in this family; replaced when they change while `address` stays. */
   prefixes: readonly InterfaceAddress[]
-  /** What may come in there: 10 packets a second from one source, 100 in all. */
-  readonly limits: Limits
 }
 
 const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4')
@@ -32,8 +29,7 @@ export function placesOf(of: {
     const first = prefixes.find(({ address }) => isLinkLocal(address)) ?? prefixes[0]
     if (first === undefined) continue
     const address = family === 'ipv4' ? prefixes[0]!.address : first.address
-    const limits = new Limits(10, 100)
-    places.push({ interface: of.name, index: of.index, family, address, prefixes, limits })
+    places.push({ interface: of.name, index: of.index, family, address, prefixes })
   }
   return places
 }

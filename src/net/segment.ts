@@ -21,18 +21,22 @@ export interface SegmentOptions extends SsdpOptions {
 }
 
 export class Segment {
+  /** Settles when it hears, or will not be able to; never rejects. */
+  readonly opened: Promise<void>
   readonly #options: SegmentOptions
   readonly #voices: Record<Via, Voice>
   #announcements: readonly Uint8Array[] = []
   #timer: NodeJS.Timeout | undefined
   #step = 0
+  #asked = false
+  #revivedAt = -Infinity
   #closed = false
   #ready = false
 
   constructor(options: SegmentOptions) {
     this.#options = options
     this.#voices = { mdns: this.#open('mdns'), ssdp: this.#open('ssdp') }
-    void Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
+    this.opened = Promise.all([this.#voices.mdns.opened, this.#voices.ssdp.opened]).then(() => {
       this.#ready = true
       this.#begin()
     })
@@ -47,11 +51,30 @@ export class Segment {
     return this.#voices[via].state
   }
 
-  /** From now on these, from the beginning; [] = hear only. */
-  set(announcements: readonly Uint8Array[]): void {
+  /** From now on these, announced from the beginning; [] = hear only. Asks too, unless it has before. */
+  set(announcements: readonly Uint8Array[], ask: boolean): void {
     this.#announcements = announcements
+    if (ask) this.#asked = false
     for (const voice of Object.values(this.#voices)) voice.set(announcements)
     this.#begin()
+  }
+
+  /** Tries again what failed: with each period, and when the network changes. At most once a second. */
+  revive(): void {
+    if (performance.now() - this.#revivedAt < STEPS[0]!) return
+    this.#revivedAt = performance.now()
+    for (const via of ['mdns', 'ssdp'] as const) {
+      if (this.#voices[via].state === '') continue
+      this.#voices[via].close()
+      const voice = this.#open(via)
+      this.#voices[via] = voice
+      voice.set(this.#announcements)
+      void voice.opened.then(() => {
+        if (this.#closed) return
+        voice.announce()
+        voice.query()
+      })
+    }
   }
 
   query(): void {
@@ -86,29 +109,17 @@ export class Segment {
     return voice
   }
 
-  /** What failed is tried again with each period. */
-  #revive(via: Via): void {
-    if (this.#voices[via].state === '') return
-    this.#voices[via].close()
-    const voice = this.#open(via)
-    this.#voices[via] = voice
-    voice.set(this.#announcements)
-    void voice.opened.then(() => {
-      voice.announce()
-      voice.query()
-    })
-  }
-
   #speak(): void {
     const step = this.#step++
-    if (step > STEPS.length) for (const via of ['mdns', 'ssdp'] as const) this.#revive(via)
+    if (step > STEPS.length) this.revive()
     const { mdns, ssdp } = this.#voices
     if (this.#announcements.length > 0) {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
       if (step < 2 || ssdp.state !== '') mdns.announce()
-      if (step === 0) mdns.query()
-      if (step === 0 || step === 2) ssdp.query()
+      if (step === 0 && !this.#asked) mdns.query()
+      if (step === 0 ? !this.#asked : step === 2) ssdp.query()
+      this.#asked = true
     }
     const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
     this.#timer = setTimeout(() => this.#speak(), wait)

@@ -6,11 +6,14 @@
  * a NOTIFY, at most one a second, for searchers whose firewall drops the answer.
  */
 import { decodeSsdp, encodeSsdp, SSDP_LIMIT, SSDP_PORT, SSDP_TARGET, type SsdpMessage } from '../wire/ssdp.ts'
+import { Limits } from './limits.ts'
 import { type Group, MulticastSocket } from './multicast.ts'
 import type { Voice, VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '239.255.255.250', ipv6: 'ff02::c' }
 const UNPRIVILEGED = 1024
+/** Announcements, and searches, of different circles in a second. */
+const PER_SECOND = 4
 /** Milliseconds between two announcements, a little less than Segment's step. */
 const SPACING = 950
 
@@ -26,6 +29,7 @@ export class Ssdp implements Voice {
   readonly #options: SsdpOptions
   readonly #group: Group
   readonly #host: string
+  readonly #limits = new Limits()
   readonly #ears: MulticastSocket
   /** Speaks from a port of its own, a new one with each new announcement. */
   #mouth: MulticastSocket | undefined
@@ -87,6 +91,7 @@ export class Ssdp implements Voice {
     return new MulticastSocket({
       place: this.#options.place,
       group: this.#group,
+      limits: [this.#limits, this.#options.limits],
       kind,
       limit: SSDP_LIMIT,
       concerns: datagram => datagram.includes(SSDP_TARGET, 0, 'latin1'),
@@ -95,11 +100,15 @@ export class Ssdp implements Voice {
     })
   }
 
+  /** With many circles a few each second, so that receivers' limits let all through. */
   #say(kind: 'notify' | 'search'): void {
     const mouth = this.#mouth
     const datagrams = this.#announcements.map(bytes => encodeSsdp(kind, bytes, this.#host))
     void mouth?.opened.then(() => {
-      for (const datagram of datagrams) mouth.send(datagram)
+      for (const [i, datagram] of datagrams.entries()) {
+        if (i < PER_SECOND) mouth.send(datagram)
+        else setTimeout(() => mouth.send(datagram), Math.floor(i / PER_SECOND) * 1000).unref()
+      }
     })
   }
 

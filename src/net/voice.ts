@@ -1,4 +1,5 @@
 /** A voice: one protocol that carries announcements at one place. mDNS and SSDP are the two. */
+import type { Limits } from './limits.ts'
 import type { Place } from './place.ts'
 
 export type Via = 'mdns' | 'ssdp'
@@ -6,6 +7,8 @@ export type Dropped = 'offLink' | 'oversized' | 'limited' | 'malformed'
 
 export interface VoiceOptions {
   readonly place: Place
+  /** What may come in on the interface, by all voices. */
+  readonly limits: Limits
   /** Well-formed announcements, own ones too, and the source as the socket gave it. */
   readonly onHeard: (announcement: Uint8Array, source: string, via: Via) => void
   readonly count: (what: Dropped | 'answered') => void

@@ -26,7 +26,7 @@ export const Kind = {
   Stream: 8,
   Data: 9,
   Relay: 10,
-  /** First 8 bytes of the handshake hash of the session to use. */
+  /** First 8 bytes of the handshake hash of the session to use, u32 counter. */
   Nominate: 11,
   /** Joining, on ticket and code sessions only. */
   Join: 12

@@ -158,3 +158,42 @@ t.test('heads, past and authors in the past', async t => {
     /before its parent/
   )
 })
+
+t.test('2,000 operations in batches take at most 50 ms, one more next to nothing', async t => {
+  const steps: Step[] = [genesis]
+  let last = 'g'
+  const push = (s: Omit<Step, 'prev' | 'id'>) => {
+    const id = `${(steps.length * 7919) % 100_003}-${steps.length}`
+    steps.push({ id, prev: [last], ...s })
+    last = id
+  }
+  // 400 devices come, rename and rekey, and half of them are removed again.
+  for (let d = 0; steps.length < 2000; d++) {
+    const level = d < 8 ? 2 + d : 10
+    push({ kind: 'add', author: FIRST, target: `d${d}`, level })
+    for (let serial = 1; serial <= 2; serial++) {
+      push({ kind: 'name', author: `d${d}`, serial })
+      push({ kind: 'rekey', author: `d${d}`, serial })
+    }
+    if (d % 2 === 1) push({ kind: 'remove', author: FIRST, target: `d${d - 1}` })
+  }
+  const taken: number[] = []
+  let one = Number.POSITIVE_INFINITY
+  for (let run = 0; run < 7; run++) {
+    const from = performance.now()
+    const resolver = new Resolver()
+    for (const [n, s] of steps.entries()) {
+      resolver.add(s)
+      if (n % 64 === 63) resolver.resolve()
+    }
+    resolver.resolve()
+    taken.push(performance.now() - from)
+    const then = performance.now()
+    resolver.add({ id: 'one more', prev: [last], kind: 'add', author: FIRST, target: 'x', level: 10 })
+    resolver.resolve()
+    one = Math.min(one, performance.now() - then)
+  }
+  const least = Math.min(...taken)
+  t.ok(least <= 50, `${least.toFixed(1)} ms`)
+  t.ok(one <= 5, `${one.toFixed(2)} ms for one more`)
+})

@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -62,6 +62,9 @@ async function serve(t: Test, facts = fakeFacts()): Promise<Served> {
     }
   }
 }
+
+const residentMiB = (pid: number | undefined) =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 /** A promise, and the function that fulfils it. */
 const event = () => Promise.withResolvers<void>()
@@ -321,9 +324,8 @@ t.test('thousands of clients', async t => {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'serve.ts'), path])
   t.teardown(() => child.kill())
   await new Promise(resolve => child.stdout.once('data', resolve))
-  const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1])
   const open = (count: number) => Promise.all(Array.from({ length: count }, () => PlainClient.open(path)))
-  const started = resident()
+  const started = residentMiB(child.pid)
 
   const descriptors = Number(/Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])
   const half: PlainClient[] = []
@@ -341,8 +343,33 @@ t.test('thousands of clients', async t => {
     `1,000 at once beside ${half.length} half-open ones`
   )
   t.same(await half[500]!.ask('sion"}\n'), IS_VERSION, 'a half-open one may still finish')
-  t.comment(`${Math.round((resident() - started) / half.length)} KiB for each client`)
+  t.comment(`${(((residentMiB(child.pid) - started) * 1024) / half.length).toFixed(1)} KiB for each client`)
   for (const { socket } of [...half, ...clients]) socket.destroy()
+})
+
+t.test('garbage connections leave no memory behind', async t => {
+  const path = join(directory(t), 'coterie', 'coterie.sock')
+  // the flag of bin/coteried
+  const child = spawn(process.execPath, ['--optimize-for-size', join(import.meta.dirname, 'serve.ts'), path])
+  t.teardown(() => child.kill())
+  await new Promise(resolve => child.stdout.once('data', resolve))
+  const garbage = ['GET / HTTP/1.1\r\n\r\n', '\x16\x03\x01', '{"a":'.repeat(50), `{"a":"${'x'.repeat(5000)}`]
+  const one = (n: number) =>
+    new Promise(resolve => {
+      const socket = connect(path)
+      socket.on('error', () => {})
+      socket.on('close', resolve)
+      socket.resume().end(garbage[n % garbage.length]!)
+    })
+  const many = async (count: number) => {
+    for (let n = 0; n < count; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => one(i)))
+  }
+  await many(2000)
+  const before = residentMiB(child.pid)
+  await many(30_000)
+  const grown = residentMiB(child.pid) - before
+  t.ok(grown <= 10, `${grown.toFixed(1)} MiB more after 30,000`)
+  t.same(await (await PlainClient.open(path)).ask(VERSION_CALL), IS_VERSION)
 })
 
 t.test('the place of the socket', async t => {
@@ -447,7 +474,7 @@ t.test('stopping answers what runs, then closes', async t => {
   busy.socket.write('{"method":"Leave"}\n')
   t.same(await idle.ask(VERSION_CALL), IS_VERSION)
   await surface.stop()
-  t.match(await busy.next(), /Cancelled/)
+  t.match(await busy.next(), /Cancelled.*coteried is stopping/)
   await Promise.all([idle.closed, busy.closed])
   t.notOk(existsSync(path))
 })

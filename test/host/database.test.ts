@@ -305,3 +305,26 @@ t.test('nothing keeps the process alive after close', async t => {
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], { timeout: 20_000 })
   t.equal(run.status, 0, String(run.stderr))
 })
+
+t.test('works from a bundle: worker.js lies beside it', async t => {
+  const { build } = await import('esbuild')
+  const outdir = t.testdir()
+  const root = new URL('../../', import.meta.url).pathname
+  await build({
+    entryPoints: { worker: `${root}src/daemon/worker.ts`, main: `${root}src/host/database.ts` },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    packages: 'external',
+    outdir,
+    logLevel: 'silent'
+  })
+  writeFileSync(join(outdir, 'package.json'), '{"type":"module"}')
+  const bundle = (await import(join(outdir, 'main.js'))) as { Database: typeof Database }
+  const path = join(outdir, 'coterie.db')
+  const database = await bundle.Database.open({ path, key, create: true, log: () => undefined })
+  await database.commit([{ put: { table: 'setting', key: 'from', value: 'bundle' } }])
+  t.match(await database.load(), [{ key: 'from', value: 'bundle' }])
+  await database.close()
+})

@@ -37,6 +37,8 @@ t.test('files are small, or say why not', async t => {
   /** Longer than 400 lines, each with its reason. */
   const long: { readonly [file: string]: string } = {
     'src/api/api.ts': 'the whole API is read in one place',
+    'src/mesh/mesh.ts':
+      'the core that joins the others: each of its verbs is short, and they share one state',
     'src/host/bus.ts': 'the library is wrapped once: connection, calls, matches and names end together'
   }
   const tooLong = sources
@@ -69,7 +71,7 @@ t.test('the documents point to what exists', async t => {
 })
 
 t.test('no paths of one machine, no registries', async t => {
-  const paths = /(?<![\w.$~}])\/(?:work|root|Users|home\/(?!USER|user\b|\$|me\b|tester))\b/
+  const paths = /(?<![\w.$~}])\/(?:work|Users|root\/|home\/(?!USER|user\b|\$|me\b|tester))\b/
   const wrong: string[] = []
   for (const file of files.filter(f => !/\.(png|svg|ico)$/.test(f) && f !== 'test/house/files.test.ts'))
     read(file)

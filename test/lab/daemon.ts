@@ -112,6 +112,10 @@ export class Daemon {
     return this.#child.exitCode
   }
 
+  /** Resolves when it has ended. */
+  over(): Promise<unknown> {
+    return within(10_000, `coteried on ${this.#name} ends`, this.#ended, () => this.story())
+  }
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal)
   }

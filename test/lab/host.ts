@@ -36,6 +36,7 @@ export class Host {
     const environment: Environment = {
       PATH: `${top}node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       LANG: 'C.UTF-8',
+      NODE_COMPILE_CACHE: `${top}node_modules/.cache/compile`,
       HOME: `${folder}/home`,
       XDG_RUNTIME_DIR: `${folder}/run`,
       DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${folder}/run/system_bus`,
@@ -54,9 +55,9 @@ export class Host {
 
   // --- cables -------------------------------------------------------------------------------------------
 
-  /** Plugs an interface into a LAN: a new one, or the same card (same MAC) elsewhere. */
-  async plug(lan: Lan, name = 'eth0'): Promise<void> {
-    await this.#switch.plug(this, name, lan)
+  /** Plugs an interface into a LAN: the same card (same MAC) elsewhere, or another one (any number from 2). */
+  async plug(lan: Lan, name = 'eth0', card = name === 'eth0' ? 0 : 1): Promise<void> {
+    await this.#switch.plug(this, name, lan, card)
   }
   async unplug(name = 'eth0'): Promise<void> {
     await this.space.run(`ip link del ${name}`)
@@ -71,17 +72,18 @@ export class Host {
   address(lan: Lan, name = 'eth0'): string {
     return `10.77.${lan === 'a' ? 1 : 2}.${(name === 'eth0' ? 10 : 20) + this.number}`
   }
-  /** Resolves when the kernel has that address, with performance.now() of it. */
+  /** Resolves when the kernel has that address (or one that begins so, with a dot), with performance.now(). */
   async addressed(address: string, milliseconds = 20_000): Promise<number> {
+    const text = ` inet ${address}${address.endsWith('.') ? '' : '/'}`
     const monitor = this.lines(['ip', '-o', 'monitor', 'address'])
     try {
       const event = (async () => {
         for await (const line of monitor.lines)
-          if (line.includes(` ${address}/`) && !line.startsWith('Deleted')) return performance.now()
+          if (line.includes(text) && !line.startsWith('Deleted')) return performance.now()
         throw new Error('ip monitor ended')
       })()
       event.catch(() => {})
-      if ((await this.space.run('ip -o -4 address')).includes(` ${address}/`)) return performance.now()
+      if ((await this.space.run('ip -o -4 address')).includes(text)) return performance.now()
       return await within(milliseconds, `${this.name} gets ${address}`, event, () => this.story())
     } finally {
       monitor.stop()
@@ -162,6 +164,24 @@ export class Host {
   async busctl(line: string): Promise<any> {
     return JSON.parse(await this.space.run(`busctl --user --timeout=5 --json=short ${line}`))
   }
+  /** Properties of all objects on D-Bus, whatever their interface. */
+  async managed(): Promise<{ readonly [name: string]: unknown }[]> {
+    const root = 'org.coterie.Coterie1 /org/coterie/Coterie1 org.freedesktop.DBus.ObjectManager'
+    const { data } = await this.busctl(`call ${root} GetManagedObjects`)
+    return Object.values(data[0] as { [path: string]: { [interface_: string]: object } }).map(interfaces =>
+      Object.fromEntries(
+        Object.values(interfaces)
+          .flatMap(properties => Object.entries(properties))
+          .map(([name, { data }]) => [name, data])
+      )
+    )
+  }
+  /** Path of the listener on that address on D-Bus. */
+  listenerPath(address: string): string {
+    for (const [path, { kind, properties }] of this.daemon.objects)
+      if (kind === 'Listener' && properties['Address'] === address) return `/org/coterie/Coterie1${path}`
+    throw new Error(`${this.name} does not listen on ${address}`)
+  }
   /** Local ends of listening TCP sockets, as `10.77.1.11:24747`. */
   async listening(): Promise<string[]> {
     const text = await this.space.run('ss --tcp --listening --numeric --no-header')
@@ -222,7 +242,7 @@ no-auto-default=*
 unmanaged-devices=interface-name:lo
 `
 /** Any cable gets an address by DHCP. */
-const lanProfile = `[connection]
+export const lanProfile = `[connection]
 id=lan
 uuid=7d5d0f4e-5a77-4f0e-9d5c-3a1de3bd7a01
 type=ethernet

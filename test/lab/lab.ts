@@ -7,9 +7,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Box } from './box.ts'
 import { Capture } from './capture.ts'
 import { Host } from './host.ts'
 import { Space } from './space.ts'
+import type { Suite } from './template.ts'
 
 export type Lan = 'a' | 'b'
 interface Test {
@@ -29,10 +31,15 @@ export class Switch {
   constructor(space: Space) {
     this.space = space
   }
-  async plug(host: { name: string; number: number; space: Space }, name: string, lan: Lan): Promise<void> {
+  async plug(
+    host: { name: string; number: number; space: Space },
+    name: string,
+    lan: Lan,
+    card = 0
+  ): Promise<void> {
     const port = `${host.name}-${name}`
-    const card = name === 'eth0' ? 0 : Number(/\d+$/.exec(name)?.[0] ?? 9)
-    const mac = `02:77:00:00:${card.toString(16).padStart(2, '0')}:${host.number.toString(16).padStart(2, '0')}`
+    const hex = (n: number) => n.toString(16).padStart(2, '0')
+    const mac = `02:77:00:00:${hex(card)}:${hex(host.number)}`
     const far = ['name', name, 'address', mac, 'netns', String(host.space.pid)]
     await this.space.ip('link', 'add', 'name', port, 'type', 'veth', 'peer', ...far)
     await this.space.run(`ip link set ${port} master lan-${lan} up`)
@@ -47,7 +54,8 @@ export class Lab {
   readonly folder: string
   readonly wires: Switch
   readonly hosts = new Map<string, Host>()
-  #router: Space | undefined
+  readonly #spaces: Space[] = []
+  readonly #boxes: Box[] = []
   #down: Promise<void> | undefined
 
   private constructor(folder: string, wires: Switch) {
@@ -88,16 +96,45 @@ export class Lab {
     return host
   }
 
+  /** Hosts by name, for taking apart. */
+  all<const Names extends readonly string[]>(...names: Names): { [I in keyof Names]: Host } {
+    return names.map(name => this.host(name)) as { [I in keyof Names]: Host }
+  }
+  /** Makes a circle of these: the first one begins, the others join by its tickets, as admins; all see each other. */
+  async circle(first: Host, ...others: Host[]): Promise<void> {
+    const hosts = [first, ...others]
+    await Promise.all(hosts.map(host => host.start()))
+    await first.coterie('init --name home')
+    for (const host of others)
+      await host.coterie('join - --yes', await first.coterie('invite --ticket --level 5'))
+    await Promise.all(
+      hosts.flatMap(one =>
+        hosts.filter(h => h !== one).map(other => one.sees(other.name, 'reachable', 30_000))
+      )
+    )
+  }
+
   /** Everything that passes a LAN, or one computer's cable (`h3`), from now on. */
   capture(where: Lan | string): Promise<Capture> {
     const port = where === 'a' || where === 'b' ? `lan-${where}` : `${where}-eth0`
     return Capture.start(this.wires.space, port, join(this.folder, `${where}-${Date.now()}.pcap`))
   }
 
+  /** A booted computer on a LAN; its number must be another than the hosts'. */
+  async box(name: string, number: number, suite: Suite, lan: Lan): Promise<Box> {
+    const space = await Space.open(name, path)
+    this.#spaces.push(space)
+    await this.wires.plug({ name, number, space }, 'eth0', lan)
+    const box = await Box.boot(name, suite, space, join(this.folder, `${name}.console`))
+    this.#boxes.push(box)
+    return box
+  }
+
   down(): Promise<void> {
     this.#down ??= (async () => {
-      const spaces = [...[...this.hosts.values()].map(h => h.space), this.#router, this.wires.space]
-      await Promise.all(spaces.map(space => space?.close()))
+      await Promise.all(this.#boxes.map(box => box.close()))
+      const spaces = [...[...this.hosts.values()].map(h => h.space), ...this.#spaces, this.wires.space]
+      await Promise.all(spaces.map(space => space.close()))
       rmSync(this.folder, { recursive: true, force: true })
       open.delete(this)
     })()
@@ -111,7 +148,7 @@ export class Lab {
 
   async #route(): Promise<void> {
     const space = await Space.open('router', path, 'echo 1 > /proc/sys/net/ipv4/ip_forward')
-    this.#router = space
+    this.#spaces.push(space)
     const config = join(this.folder, 'dnsmasq.conf')
     const lines = [
       'port=0',

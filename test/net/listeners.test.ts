@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import t from 'tap'
 import type { Link } from '../../src/net/link.ts'
@@ -94,6 +95,7 @@ if (inside(t, import.meta.url)) {
     })
     link.write([Buffer.from('still here')])
     t.equal(await got, 'still here', 'a link outlives its listener')
+    t.strictSame(ports(await subject.apply(one, two)), [PORT, PORT], 'and is not in the way of the next')
     link.destroy()
 
     const before = subject.changes
@@ -226,5 +228,23 @@ if (inside(t, import.meta.url)) {
     t.equal(await reason(dial), 'cancelled')
     const nowhere = dialTcp('tcp://198.51.100.1:1', { timeoutMs: 500, permitted: () => true })
     t.equal(await reason(nowhere), 'unreachable', 'no route')
+  })
+
+  t.test('with only: nothing leaves by another interface, not even a question for the way', async t => {
+    cable('eth1')
+    ip('-6', 'address', 'flush', 'dev', 'eth1')
+    ip('address', 'add', '198.51.100.1/24', 'dev', 'eth1')
+    ip('route', 'add', 'default', 'via', '198.51.100.254')
+    const sent = () => readFileSync('/sys/class/net/eth1/statistics/tx_packets', 'utf8')
+    const before = sent()
+    const permitted = (local: string) => local === '192.0.2.1'
+    const reason = (dial: Promise<Link>) => dial.then(String, (error: DialError) => error.reason)
+    for (const address of ['tcp://203.0.113.1:1', 'tcp://198.51.100.7:1']) {
+      t.equal(await reason(dialTcp(address, { timeoutMs: 500, permitted })), 'barred')
+    }
+    t.equal(sent(), before)
+    t.equal(await reason(dialTcp('tcp://203.0.113.1:1', { timeoutMs: 300 })), 'timeout')
+    t.not(sent(), before, 'it would be seen')
+    ip('link', 'del', 'eth1')
   })
 }

@@ -53,6 +53,8 @@ export class Device implements Station {
   #now = 0
   #session = 0
   #wake = Infinity
+  /** What happened while the process did not run. */
+  readonly #unread: ((mesh: Mesh, now: number) => void)[] = []
 
   constructor(world: World, name: string, key: Uint8Array, clock: { offset: number; rate: number }) {
     this.world = world
@@ -106,6 +108,7 @@ export class Device implements Station {
     for (const end of this.ends.values()) {
       end.open = false
       const { other } = end
+      if (!other.open) this.world.network.forget(end.link)
       this.world.clock.after(this.world.network.delay(), () => {
         if (end.link.whole) other.reset()
       })
@@ -115,6 +118,7 @@ export class Device implements Station {
 
   #exit(): void {
     this.mesh = undefined
+    this.#unread.length = 0
     this.run++
     this.ends.clear()
     this.dials.clear()
@@ -144,6 +148,8 @@ export class Device implements Station {
 
   #resume(): void {
     this.#wake = Infinity
+    if (!this.reading) return
+    for (const input of this.#unread.splice(0)) this.tell(input)
     this.#schedule()
     this.world.network.changed()
   }
@@ -160,7 +166,11 @@ export class Device implements Station {
   /** Gives the core an input, then does what it wants done. */
   tell(input: (mesh: Mesh, now: number) => void): void {
     const { mesh } = this
-    if (mesh === undefined || !this.reading) return
+    if (mesh === undefined) return
+    if (!this.reading) {
+      this.#unread.push(input)
+      return
+    }
     input(mesh, this.now)
     this.#drain(mesh)
     this.world.check(this, mesh)
@@ -283,7 +293,10 @@ export class Device implements Station {
     end.session = ++this.#session
     end.onClose = reason => {
       if (this.run !== run) return
-      if (this.ends.delete(end.session)) this.tell((mesh, now) => mesh.closed(now, end.session, reason))
+      this.tell((mesh, now) => {
+        this.ends.delete(end.session)
+        mesh.closed(now, end.session, reason)
+      })
     }
   }
 
@@ -328,10 +341,7 @@ export class Device implements Station {
       // the clock of the device may say a hair less than was waited for
       if (due - this.now < 1e-3) {
         this.#now = Math.max(this.#now, due)
-        this.tell((core, now) => {
-          core.expire(now)
-          world.expired(this, core, now)
-        })
+        this.tell((core, now) => core.expire(now))
       } else this.#schedule()
     })
   }

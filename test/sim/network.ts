@@ -154,7 +154,7 @@ export class End<S extends Station> {
 
   #arrive(item: Item): void {
     const { other, link } = this
-    if (!other.open) {
+    if (!other.open || other.run !== other.device.run) {
       // nobody is there: the kernel says so, if it can
       if (this.open && link.whole) this.reset()
       else if (!this.open) link.network.forget(link)

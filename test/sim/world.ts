@@ -8,11 +8,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { Mesh, Output } from '../../src/mesh/mesh.ts'
+import { generator } from '../random.ts'
 import { Clock } from './clock.ts'
 import { Device, keyOf } from './device.ts'
 import type { End } from './network.ts'
 import { Network } from './network.ts'
-import { seeded } from './random.ts'
 
 export interface WorldOptions {
   readonly seed: number
@@ -53,7 +53,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.options = options
-    this.random = seeded(options.seed)
+    this.random = generator(options.seed)
     this.network = new Network({
       clock: this.clock,
       random: this.random,
@@ -287,12 +287,9 @@ export class World {
         throw new Error(`${device.name} would write to a session that is closed`)
       }
     }
+    if (mesh.deadline <= device.now) throw new Error(`${device.name} has a deadline in the past`)
     const { records, outputs } = mesh.take()
     if (records.length + outputs.length > 0) throw new Error(`${device.name} has more to give`)
-  }
-
-  expired(device: Device, mesh: Mesh, now: number): void {
-    if (mesh.deadline <= now) throw new Error(`${device.name} has a deadline in the past`)
   }
 }
 

@@ -1,0 +1,75 @@
+/** Commands about the other devices as seen from here: status, peers, watch, ping. */
+import type { Command } from 'commander'
+import { json, jsonLine, lookOf, out, printable, progressLine, table } from './print.ts'
+import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
+import { peerRow, statusLines } from './status.ts'
+import { EventLines } from './watch.ts'
+import { address, latency, shortId } from './words.ts'
+
+export function addPeerCommands(program: Command): void {
+  withJson(withCircle(program.command('status')))
+    .description('this device, its circle, and who can be reached')
+    .option('--all', 'peers of all circles')
+    .action(status)
+  withJson(withCircle(program.command('peers')))
+    .description('the other devices, with all their addresses')
+    .action(peers)
+  withJson(program.command('watch'))
+    .description('changes as they happen, one a line')
+    .option('--since <cursor>', 'go on after this event of an earlier watch --json')
+    .action(watch)
+  withJson(withCircle(program.command('ping')))
+    .description('measure round trips to a peer')
+    .argument('<peer>', 'id, short id or name')
+    .option('--count <n>', 'how many (default: 1)')
+    .action(ping)
+}
+
+const status = (options: { circle?: string; all?: boolean; json?: boolean }) =>
+  withDaemon(async client => {
+    const found = await client.call('Status', { ...circleOf(options), All: options.all ?? false })
+    if (options.json) return void json(found)
+    for (const line of statusLines(found, lookOf(process.stdout), Date.now() * 1000)) out(line)
+  })
+
+const peers = (options: { circle?: string; json?: boolean }) =>
+  withDaemon(async client => {
+    const result = await client.call('Peers', circleOf(options))
+    if (options.json) return void json(result)
+    const look = lookOf(process.stdout)
+    const rows = result.Peers.map(peer => [
+      ...peerRow(peer, look, Date.now() * 1000).slice(0, 3),
+      shortId(peer.Id),
+      peer.Addresses.map(a => printable(address(a))).join(' ')
+    ])
+    for (const line of table(look, ['NAME', 'STATE', 'LATENCY', 'ID', 'ADDRESSES'], rows)) out(line)
+  })
+
+const watch = (options: { since?: string; json?: boolean }) =>
+  withDaemon(async client => {
+    const lines = new EventLines(lookOf(process.stdout))
+    if (!options.json) lines.know((await client.call('Status', { All: true })).Peers)
+    for await (const event of client.stream('Watch', { Since: options.since ?? '' })) {
+      if (options.json) jsonLine(event)
+      else for (const line of lines.of(event, new Date())) out(line)
+    }
+  })
+
+async function ping(
+  peer: string,
+  options: { count?: string; circle?: string; json?: boolean }
+): Promise<void> {
+  const count = options.count === undefined ? 1 : Number(options.count)
+  if (!Number.isInteger(count) || count < 1) {
+    throw new UsageError(`--count takes a number from 1, not ${JSON.stringify(options.count)}`)
+  }
+  await withDaemon(async client => {
+    const waiting = progressLine()
+    const measured = await client
+      .call('Ping', { ...circleOf(options), Peer: peer, Count: count }, waiting.show)
+      .finally(waiting.clear)
+    if (options.json) return void json(measured)
+    const from = `${printable(peer)} (${printable(address(measured.Address))})`
+    for (const usec of measured.LatencyUSec) out(`${from}: ${latency(usec)}`)
+  })
+}

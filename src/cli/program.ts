@@ -1,0 +1,47 @@
+/** The whole command line; `main.ts` runs it. */
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../api/api.ts'
+import { addCircleCommands } from './circle.ts'
+import { addDaemonCommands } from './daemon.ts'
+import { addPeerCommands } from './peers.ts'
+import { explain, USAGE, UsageError } from './run.ts'
+
+export function makeProgram(): Command {
+  const program = new Command('coterie')
+    .description('Connects your computers. The daemon, coteried, does the work; this tells it what.')
+    .version(VERSION, '--version', 'print the version of this command')
+    .helpCommand(true)
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'coterie: ')) })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
+    )
+  addPeerCommands(program)
+  addCircleCommands(program)
+  addDaemonCommands(program)
+  return program
+}
+
+/** Runs one command line (without the program's name); returns the exit code. */
+export async function run(words: readonly string[]): Promise<number> {
+  try {
+    if (words.some(word => word.includes('coterie1:'))) {
+      throw new UsageError(
+        'a ticket does not belong on the command line, where every program of this computer can read it; ' +
+          'put it into a file or on stdin: coterie join -'
+      )
+    }
+    const program = makeProgram()
+    if (words.length === 0) {
+      program.outputHelp({ error: true })
+      return USAGE
+    }
+    await program.parseAsync(words, { from: 'user' })
+    return Number(process.exitCode ?? 0)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+    return explain(error)
+  }
+}

@@ -1,0 +1,56 @@
+/** What every command does around its own few lines: reach the daemon, leave it, and end with the right code. */
+import type { Command } from 'commander'
+import { ApiError } from '../api/api.ts'
+import { PathError, paths } from '../paths.ts'
+import { Client, NotRunning } from './client.ts'
+import { err, printable } from './print.ts'
+
+/** Exit codes. */
+export const FAILED = 1
+export const USAGE = 2
+export const NOT_RUNNING = 3
+export const UNREACHABLE = 4
+
+/** The command was not understood, or needs a flag. Says which. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+}
+
+/** Somebody said no, or the command line itself cannot go on. */
+export class Failure extends Error {
+  override name = 'Failure'
+}
+
+/** Runs `action` with a connection to the daemon that is closed afterwards. */
+export async function withDaemon(action: (client: Client) => Promise<void>): Promise<void> {
+  const client = await Client.open(paths().socket)
+  try {
+    await action(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** Tells what went wrong on stderr; returns the exit code. */
+export function explain(error: unknown): number {
+  if (error instanceof UsageError) return tell(error.message, USAGE)
+  if (error instanceof NotRunning) return tell(error.message, NOT_RUNNING)
+  if (error instanceof ApiError)
+    return tell(error.message, error.code === 'Unreachable' ? UNREACHABLE : FAILED)
+  if (error instanceof Failure || error instanceof PathError) return tell(error.message, FAILED)
+  return tell(error instanceof Error ? error.message : String(error), FAILED)
+}
+
+function tell(sentence: string, code: number): number {
+  err(`coterie: ${sentence.split('\n').map(printable).join('\n')}`)
+  return code
+}
+
+export const withJson = (command: Command): Command =>
+  command.option('--json', 'print the records of the API')
+export const withCircle = (command: Command): Command =>
+  command.option('--circle <circle>', 'id or name of the circle (default: the first one)')
+
+/** The parameter for --circle. */
+export const circleOf = (options: { circle?: string }): { Circle?: string } =>
+  options.circle === undefined ? {} : { Circle: options.circle }

@@ -1,0 +1,93 @@
+/** Values of the API in the words people read. Pure. */
+
+const SECOND = 1_000_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** `atUSec` and `nowUSec` are microseconds since 1970; clocks may differ, so the future is "just now". */
+export function ago(atUSec: number, nowUSec: number): string {
+  const past = nowUSec - atUSec
+  if (past < 5 * SECOND) return 'just now'
+  if (past < MINUTE) return `${Math.floor(past / SECOND)} s ago`
+  if (past < HOUR) return `${Math.floor(past / MINUTE)} min ago`
+  if (past < DAY) return `${Math.floor(past / HOUR)} h ago`
+  if (past < 2 * DAY) return 'yesterday'
+  if (past < 30 * DAY) return `${Math.floor(past / DAY)} days ago`
+  return `on ${new Date(atUSec / 1000).toISOString().slice(0, 10)}`
+}
+
+/** A round trip: three digits are enough. 0 is unknown: ''. */
+export function latency(usec: number): string {
+  if (usec === 0) return ''
+  const ms = usec / 1000
+  if (ms < 9.95) return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}
+
+/** "24 hours", "90 seconds": the largest unit that divides. */
+export function span(usec: number): string {
+  const [size, name] = (
+    [
+      [DAY, 'day'],
+      [HOUR, 'hour'],
+      [MINUTE, 'minute']
+    ] as const
+  ).find(([size]) => usec % size === 0) ?? [SECOND, 'second']
+  const count = Math.round(usec / size)
+  return `${count} ${name}${count === 1 ? '' : 's'}`
+}
+
+const UNITS: { readonly [unit: string]: number } = {
+  s: SECOND,
+  m: MINUTE,
+  min: MINUTE,
+  h: HOUR,
+  d: DAY,
+  w: 7 * DAY
+}
+
+/** `90s`, `30m`, `1h30m`, `2d`, `1w` in microseconds; undefined when it is none. */
+export function parseSpan(text: string): number | undefined {
+  if (!/^(\d+(s|min|m|h|d|w))+$/.test(text)) return undefined
+  let usec = 0
+  for (const [, count, unit] of text.matchAll(/(\d+)(s|min|m|h|d|w)/g)) usec += Number(count) * UNITS[unit!]!
+  return usec > 0 && Number.isSafeInteger(usec) ? usec : undefined
+}
+
+/** The usual port goes without saying. */
+const USUAL_PORT = '24747'
+
+/** `tcp://[fe80::1%25eth0]:24747` → `fe80::1%eth0`. What is not understood is shown as it is. */
+export function address(uri: string): string {
+  const found = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/.exec(uri)
+  if (!found) return uri
+  const [, six, four, port] = found
+  const bare = (six ?? four ?? '').replace('%25', '%')
+  if (port === USUAL_PORT) return bare
+  return six ? `[${bare}]:${port}` : `${bare}:${port}`
+}
+
+const REASONS: { readonly [reason: string]: string } = {
+  'never-seen': 'not seen yet',
+  stopped: 'said goodbye',
+  closed: 'connection closed',
+  timeout: 'no answer',
+  refused: 'refused the connection',
+  'no-address': 'no address known',
+  'no-network': 'no network here'
+}
+export const reason = (word: string): string => REASONS[word] ?? word
+
+export function level(n: number): string {
+  if (n === 0) return 'recovery code'
+  if (n === 1) return 'first device'
+  if (n < 10) return `admin (level ${n})`
+  if (n === 10) return 'member'
+  return n === 11 ? 'relay' : `level ${n}`
+}
+
+/** PROTOCOL 1: the 8 characters after `co1`. */
+export const shortId = (id: string): string => (id.startsWith('co1') ? id.slice(3, 11) : id.slice(0, 8))
+
+export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`

@@ -1,0 +1,191 @@
+/**
+ * A booted computer: systemd, logind, a user manager for `tester` (who lingers), its own NetworkManager on
+ * a cable of the lab. A container of systemd-nspawn on a throw-away overlay of a template; the checkout
+ * lies read-only in /host.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync, rmdirSync } from 'node:fs'
+import { NotifySocket } from '../host/notify-socket.ts'
+import { within } from './deadline.ts'
+import type { Ended, Space } from './space.ts'
+import { type Suite, template } from './template.ts'
+
+const top = realpathSync(new URL('../..', import.meta.url).pathname)
+const hierarchies = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/cgroup']
+
+export class Box {
+  readonly name: string
+  /** The cable and the network it sits in. */
+  readonly space: Space
+  readonly #leader: number
+  readonly #nspawn: ChildProcess
+  readonly #console: string
+
+  private constructor(name: string, space: Space, leader: number, nspawn: ChildProcess, log: string) {
+    this.name = name
+    this.space = space
+    this.#leader = leader
+    this.#nspawn = nspawn
+    this.#console = log
+  }
+
+  /** Boots it and waits for the user manager. */
+  static async boot(name: string, suite: Suite, space: Space, log: string): Promise<Box> {
+    const folder = await template(suite)
+    const socket = await NotifySocket.open()
+    // Two boxes in one control group would end each other's processes.
+    const own = hierarchies.filter(h => existsSync(`${h}/cgroup.procs`)).slice(0, 2)
+    const join = own.map(h => `mkdir -p ${h}/${group(name)}; echo $$ > ${h}/${group(name)}/cgroup.procs`)
+    const modules = realpathSync(`${top}/node_modules`)
+    const args = ['--quiet', `--directory=${folder}`, `--machine=${name}`, '--boot', '--register=no']
+    args.push(
+      '--keep-unit',
+      '--volatile=overlay',
+      '--link-journal=no',
+      '--console=pipe',
+      '--notify-ready=yes'
+    )
+    args.push('--resolv-conf=off', '--timezone=off', '--capability=CAP_NET_ADMIN,CAP_NET_RAW')
+    args.push(`--network-namespace-path=/proc/${space.pid}/ns/net`, `--bind-ro=${top}:/host`)
+    if (modules !== `${top}/node_modules`) args.push(`--bind-ro=${modules}`)
+    const fd = openSync(log, 'a')
+    const nspawn = spawn(
+      'setpriv',
+      [
+        '--pdeathsig',
+        'KILL',
+        'sh',
+        '-c',
+        `${join.join('\n')}\nexec "$@"`,
+        'sh',
+        ...['systemd-nspawn', ...args]
+      ],
+      { stdio: ['ignore', fd, fd], env: { ...process.env, NOTIFY_SOCKET: socket.path } }
+    )
+    closeSync(fd)
+    const story = () => readFileSync(log, 'utf8').slice(-3000)
+    let leader = 0
+    const booted = async () => {
+      for (;;) {
+        const lines = (await socket.next()).split('\n')
+        for (const line of lines)
+          if (line.startsWith('X_NSPAWN_LEADER_PID=')) leader = Number(line.split('=')[1])
+        if (leader && lines.includes('READY=1')) return
+      }
+    }
+    const ended = once(nspawn, 'exit').then(() => {
+      throw new Error(`the box ${name} ended\n${story()}`)
+    })
+    ended.catch(() => {})
+    try {
+      await within(60_000, `the box ${name} boots`, Promise.race([booted(), ended]), story)
+    } finally {
+      socket.close()
+    }
+    const box = new Box(name, space, leader, nspawn, log)
+    await box.run('systemctl start user@1000.service')
+    return box
+  }
+
+  /** As root inside. */
+  try(command: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
+    const clean = ['env', '-i', '-C', '/root', 'HOME=/root', 'LANG=C.UTF-8', `PATH=${path}`]
+    return this.#enter([...clean, ...command], options)
+  }
+  /** As tester, with what a login would give. */
+  tryUser(command: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
+    const become = ['setpriv', '--reuid', '1000', '--regid', '1000', '--init-groups']
+    const clean = ['env', '-i', '-C', '/home/tester', 'HOME=/home/tester', 'USER=tester', 'LANG=C.UTF-8']
+    const session = [
+      'XDG_RUNTIME_DIR=/run/user/1000',
+      'DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus'
+    ]
+    return this.#enter([...become, ...clean, `PATH=${path}`, ...session, ...command], options)
+  }
+  async run(line: string | readonly string[]): Promise<string> {
+    const words = typeof line === 'string' ? line.split(' ') : line
+    return this.#must(words, await this.try(words))
+  }
+  async user(line: string | readonly string[], input?: string): Promise<string> {
+    const words = typeof line === 'string' ? line.split(' ') : line
+    return this.#must(words, await this.tryUser(words, { timeoutMs: 90_000, input: input ?? '' }))
+  }
+
+  /** A property of a unit of the user manager. */
+  show(unit: string, property: string): Promise<string> {
+    return this.user(['systemctl', '--user', 'show', '-P', property, unit])
+  }
+  /** Asks again and again: a user manager tells of changes only those who stay connected to it. */
+  async until(what: string, holds: () => Promise<boolean>, milliseconds = 30_000): Promise<void> {
+    let over = false
+    const event = (async () => {
+      while (!over && !(await holds()));
+    })()
+    try {
+      await within(milliseconds, `${this.name}: ${what}`, event)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}${await this.journal()}`)
+    } finally {
+      over = true
+    }
+  }
+  async journal(): Promise<string> {
+    const { stdout } = await this.tryUser([
+      'journalctl',
+      '--user',
+      '-n',
+      '60',
+      '--no-pager',
+      '-o',
+      'short-monotonic'
+    ])
+    return `--- journal of ${this.name}\n${stdout}`
+  }
+
+  async close(): Promise<void> {
+    if (this.#nspawn.exitCode === null && this.#nspawn.signalCode === null) {
+      const ended = once(this.#nspawn, 'exit')
+      process.kill(this.#leader, 'SIGKILL')
+      await ended
+    }
+    for (const hierarchy of hierarchies) remove(`${hierarchy}/${group(this.name)}`)
+  }
+
+  #enter(command: readonly string[], options: { input?: string; timeoutMs?: number }): Promise<Ended> {
+    const enter = ['-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '-C', '--']
+    return new Promise((resolve, reject) => {
+      const child = execFile(
+        'nsenter',
+        [...enter, ...command],
+        { timeout: options.timeoutMs ?? 30_000, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
+        (error, stdout, stderr) => {
+          if (error && typeof error.code !== 'number')
+            reject(new Error(`${this.name}: ${command.join(' ')}: ${error.message}\n${stdout}${stderr}`))
+          else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
+        }
+      )
+      child.stdin!.on('error', () => {}).end(options.input ?? '')
+    })
+  }
+
+  async #must(words: readonly string[], { code, stdout, stderr }: Ended): Promise<string> {
+    if (code === 0) return stdout.trim()
+    const text = `${this.name}: ${words.join(' ')}: exit ${code}\n${stdout}${stderr}`
+    throw new Error(`${text}\n${await this.journal()}\n${readFileSync(this.#console, 'utf8').slice(-500)}`)
+  }
+}
+
+const path = '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const group = (name: string) => `coterie-box-${process.pid}-${name}`
+
+function remove(folder: string): void {
+  if (!existsSync(folder)) return
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) remove(`${folder}/${entry.name}`)
+  try {
+    rmdirSync(folder)
+  } catch {
+    // a process in it is still ending; an empty group does no harm
+  }
+}

@@ -1,0 +1,34 @@
+/** A device is carried to the other LAN and back; a router between them carries no multicast. */
+import t from 'tap'
+import type { Host } from './host.ts'
+import { Lab } from './lab.ts'
+import { labMissing } from './missing.ts'
+
+t.test('carried to the other LAN and back', { skip: labMissing() ?? false }, async t => {
+  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'b' })
+  const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
+  await lab.circle(h1, h2)
+  const uses = (who: Host, peer: string, address: string) =>
+    who.daemon.until(
+      `knows ${peer} at ${address}`,
+      () => {
+        const { State, Addresses } = who.daemon.peer(peer) ?? {}
+        return State === 'reachable' && (Addresses as string[]).some(a => a.startsWith(`tcp://${address}:`))
+      },
+      60_000
+    )
+
+  await h2.move('b')
+  await Promise.all([uses(h1, 'h2', '10.77.2.12'), h2.sees('h1', 'reachable', 60_000)])
+  await h1.coterie('ping h2')
+
+  t.comment('a third one, who never was in LAN a, finds h2 by multicast and h1 by what h2 tells')
+  await h3.start()
+  await h3.coterie('join - --yes', await h2.coterie('invite --ticket'))
+  await Promise.all([h3.sees('h2', 'reachable'), h3.sees('h1', 'reachable', 60_000)])
+
+  await h2.move('a')
+  await Promise.all([uses(h1, 'h2', '10.77.1.12'), h2.sees('h1', 'reachable', 60_000)])
+  await Promise.all([uses(h3, 'h2', '10.77.1.12'), h2.sees('h3', 'reachable', 60_000)])
+  await h3.coterie('ping h2')
+})

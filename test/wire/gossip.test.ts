@@ -1,0 +1,147 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { formatAddress, parseAddress } from '../../src/wire/address.ts'
+import type { PeerRecord } from '../../src/wire/gossip.ts'
+import {
+  decodeGossip,
+  decodeRecord,
+  encodeDigest,
+  encodeRecords,
+  MAX_INCARNATION,
+  signable,
+  signed,
+  signedRecord,
+  unsignedRecord
+} from '../../src/wire/gossip.ts'
+
+const id = (n: number): Uint8Array => new Uint8Array(32).fill(n)
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const address = (text: string) => parseAddress(text)!
+
+function record(n: number, incarnation = 1, addresses = ['tcp://192.0.2.1:24747']): PeerRecord {
+  const unsigned = unsignedRecord(id(n), incarnation, addresses.map(address))
+  return signedRecord(unsigned, new Uint8Array(64).fill(n))!
+}
+
+const records = (body: Uint8Array): PeerRecord[] | undefined => {
+  const decoded = decodeGossip(body)
+  return decoded !== undefined && 'records' in decoded ? decoded.records : undefined
+}
+
+t.test('the bytes of a record are frozen', async t => {
+  const { bytes } = record(0xab, 258, ['tcp://192.0.2.1:24747', 'tcp://[2001:db8::1]:80'])
+  t.equal(
+    hex(bytes),
+    `01${'ab'.repeat(32)}00000000000001020002${'04c000020160ab'}${'0620010db80000000000000000000000010050'}0000${'ab'.repeat(64)}`
+  )
+  const { body, signature } = signed(decodeRecord(bytes)!)
+  t.equal(hex(body), `${hex(new TextEncoder().encode('coterie/1 peer\0'))}${hex(bytes.subarray(0, -64))}`)
+  t.equal(hex(signature), 'ab'.repeat(64))
+  t.same(signable(bytes.subarray(0, -64)), body)
+})
+
+t.test('records and digests come back', async t => {
+  const sent = [record(1), record(2, MAX_INCARNATION, []), record(3, 7, ['tcp://[2001:db8::1]:1'])]
+  const read = records(encodeRecords(sent))!
+  t.same(
+    read.map(({ id, incarnation, addresses }) => [id[0], incarnation, addresses.map(formatAddress)]),
+    [
+      [1, 1, ['tcp://192.0.2.1:24747']],
+      [2, MAX_INCARNATION, []],
+      [3, 7, ['tcp://[2001:db8::1]:1']]
+    ]
+  )
+  t.same(
+    read.map(({ bytes }) => hex(bytes)),
+    sent.map(({ bytes }) => hex(bytes))
+  )
+  const digest = [
+    { id: id(1), incarnation: 1 },
+    { id: id(2), incarnation: MAX_INCARNATION }
+  ]
+  t.same(decodeGossip(encodeDigest(digest)), { digest })
+  t.same(decodeGossip(encodeDigest([])), { digest: [] })
+})
+
+t.test('what is kept does not change with the buffer it came in', async t => {
+  const body = encodeRecords([record(1)])
+  const [read] = records(body)!
+  const before = hex(read!.bytes)
+  body.fill(0)
+  t.equal(hex(read!.bytes), before)
+})
+
+t.test('extra bytes for later are passed on', async t => {
+  const { bytes } = record(1)
+  const head = bytes.subarray(0, -66)
+  const longer = Buffer.concat([head, Buffer.from('0003aabbcc', 'hex'), bytes.subarray(-64)])
+  longer[41] = 0xff
+  t.equal(hex(decodeRecord(longer)!.bytes), hex(longer))
+  const tooLong = Buffer.concat([head, Buffer.from('0101', 'hex'), Buffer.alloc(257), bytes.subarray(-64)])
+  t.equal(decodeRecord(tooLong), undefined)
+})
+
+t.test('refused', async t => {
+  const good = record(1).bytes
+  const changed = (change: (bytes: Uint8Array) => void) => {
+    const bytes = good.slice()
+    change(bytes)
+    return bytes
+  }
+  t.ok(decodeRecord(good.slice()))
+  const wrong: Record<string, Uint8Array> = {
+    version: changed(b => (b[0] = 2)),
+    'no incarnation': changed(b => b.fill(0, 33, 41)),
+    'an incarnation of 2^48': changed(b => b.set([0, 1, 0, 0, 0, 0, 0, 0], 33)),
+    'more addresses than there are': changed(b => (b[42] = 2)),
+    'fewer addresses than there are': changed(b => (b[42] = 0)),
+    'an odd family': changed(b => (b[43] = 5)),
+    'cut short': good.slice(0, -1),
+    longer: Uint8Array.of(...good, 0),
+    empty: new Uint8Array(0)
+  }
+  for (const [what, bytes] of Object.entries(wrong)) t.equal(decodeRecord(bytes), undefined, what)
+
+  const twice = ['tcp://192.0.2.1:1', 'tcp://192.0.2.1:1'].map(address)
+  t.equal(signedRecord(unsignedRecord(id(1), 1, twice), new Uint8Array(64)), undefined, 'an address twice')
+  const many = Array.from({ length: 17 }, (_, i) => address(`tcp://192.0.2.${i + 1}:1`))
+  t.equal(signedRecord(unsignedRecord(id(1), 1, many), new Uint8Array(64)), undefined, '17 addresses')
+
+  const bodies: Record<string, Uint8Array> = {
+    empty: new Uint8Array(0),
+    'an unknown type': Uint8Array.of(3, 0, 0),
+    'no records': Uint8Array.of(2, 0),
+    'more than 32': encodeRecords(Array.from({ length: 33 }, (_, i) => record(i))),
+    'the same owner twice': encodeRecords([record(1), record(1, 2)]),
+    'bytes behind': Uint8Array.of(...encodeRecords([record(1)]), 0),
+    'a record cut short': encodeRecords([record(1)]).slice(0, -1),
+    'a digest without a count': Uint8Array.of(1, 0),
+    'a digest cut short': encodeDigest([{ id: id(1), incarnation: 1 }]).slice(0, -1),
+    'an id twice': encodeDigest([
+      { id: id(1), incarnation: 1 },
+      { id: id(1), incarnation: 2 }
+    ]),
+    'incarnation 0': encodeDigest([{ id: id(1), incarnation: 0 }])
+  }
+  for (const [what, body] of Object.entries(bodies)) t.equal(decodeGossip(body), undefined, what)
+})
+
+t.test('any bytes are refused or come back the same', async t => {
+  const bodies = [encodeRecords([record(1), record(2)]), encodeDigest([{ id: id(1), incarnation: 5 }])]
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...bodies),
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
+      fc.nat(3),
+      (body, changes, cut) => {
+        const bytes = body.slice(0, body.length - cut)
+        for (const [at, value] of changes) bytes[at % bytes.length] = value
+        const decoded = decodeGossip(bytes)
+        if (decoded === undefined) return
+        const again = 'digest' in decoded ? encodeDigest(decoded.digest) : encodeRecords(decoded.records)
+        if (hex(again) !== hex(bytes)) t.fail('other bytes')
+      }
+    ),
+    { numRuns: 2_000 }
+  )
+})
