@@ -83,7 +83,7 @@ export class Session {
   readonly #now: () => number
   readonly #schedule: (act: () => void) => void
   #onConfirmed: (() => void) | undefined
-  #state: 'open' | 'closing' | 'closed' = 'open'
+  #over = false
   /** The end of this tick is planned. */
   #planned = false
   #blocked = false
@@ -124,7 +124,7 @@ export class Session {
 
   /** Queues a frame; the body must not change before it has left. Does nothing when the session is over. */
   send(kind: number, body: Uint8Array): void {
-    if (this.#state !== 'open') return
+    if (this.#over) return
     this.#queue.push(kind, body)
     if (!this.#planned) {
       this.#planned = true
@@ -135,17 +135,19 @@ export class Session {
 
   /** Says why and ends. What the link does not take at once is lost, unless it is urgent. */
   close(reason: CloseReason): void {
-    if (this.#state !== 'open') return
+    if (this.#over) return
     this.#flush()
-    this.#queue.dropRest()
-    this.#queue.push(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
-    this.#state = 'closing'
-    this.#flush()
+    const queue = this.#queue
+    queue.dropRest()
+    queue.push(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
+    while (queue.bytes > 0) this.#writeRecord()
+    this.#release()
+    this.#link.close()
   }
 
   /** Ends at once, saying nothing. */
   destroy(): void {
-    if (this.#state === 'closed') return
+    if (this.#over) return
     this.#release()
     this.#link.destroy()
   }
@@ -156,12 +158,11 @@ export class Session {
   }
 
   #flush(): void {
-    if (this.#state === 'closed') return
+    if (this.#over) return
     const queue = this.#queue
     const link = this.#link
     while (queue.bytes > 0 && link.waiting === 0) this.#writeRecord()
     if (queue.bytes > 0) this.#blocked = true
-    else if (this.#state === 'closing' && link.waiting === 0) this.#end()
   }
 
   #writeRecord(): void {
@@ -187,6 +188,7 @@ export class Session {
   }
 
   #drained(): void {
+    if (this.#over) return
     if (this.#writing) {
       giveBuffer(this.#writing)
       this.#writing = undefined
@@ -194,13 +196,13 @@ export class Session {
     this.#flush()
     if (this.#blocked && this.#queue.bytes === 0) {
       this.#blocked = false
-      if (this.#state === 'open') this.onDrain()
+      this.onDrain()
     }
   }
 
   #receive(chunk: Buffer): void {
     let at = 0
-    while (at < chunk.length && this.#state !== 'closed') {
+    while (at < chunk.length && !this.#over) {
       if (this.#partial) at = this.#gather(chunk, at)
       else {
         const rest = chunk.length - at
@@ -275,9 +277,9 @@ export class Session {
       this.#rekeyed = true
       return true
     }
-    if (this.#state === 'open') this.onFrame(kind, this.#lent && !lends(kind) ? body.slice() : body)
+    if (!this.#over) this.onFrame(kind, this.#lent && !lends(kind) ? body.slice() : body)
     if (kind === Kind.Close) this.#closed('closed')
-    return this.#state !== 'closed'
+    return !this.#over
   }
 
   /** What came makes no sense or is not authentic: end at once, without a word to the other side. */
@@ -286,20 +288,14 @@ export class Session {
   }
 
   #closed(reason: string): void {
-    if (this.#state === 'closed') return
-    const said = this.#state === 'closing'
+    if (this.#over) return
     this.#release()
     this.#link.destroy()
-    if (!said) this.onClose(reason)
-  }
-
-  #end(): void {
-    this.#release()
-    this.#link.close()
+    this.onClose(reason)
   }
 
   #release(): void {
-    this.#state = 'closed'
+    this.#over = true
     this.#queue.clear()
     if (this.#partial) giveBuffer(this.#partial)
     // What is being written is left to the link, which may still read it.

@@ -199,6 +199,21 @@ t.test(
   }
 )
 
+t.test('a link that takes nothing any more does not keep a session from ending', async t => {
+  const { clock, links, a, b } = sessionPair({ delayMs: 1_000_000, window: 10_000 })
+  let drained = 0
+  a.session.onDrain = () => drained++
+  a.session.send(Kind.Data, new Uint8Array(60_000))
+  a.session.send(Kind.Data, new Uint8Array(60_000))
+  clock.run(1)
+  a.session.close(CloseReason.Stopping)
+  t.equal(links.dialled.state, 'closing', 'the link has all it needs to end')
+  t.equal(a.session.backlog, 0)
+  clock.run(1e9)
+  t.equal(drained, 0)
+  t.same(b.frames.at(-1)?.kind, Kind.Close)
+})
+
 t.test('a link that is lost is told once, and nothing throws afterwards', async t => {
   const { clock, links, a, b } = sessionPair()
   links.accepted.destroy()
