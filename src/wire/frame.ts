@@ -71,7 +71,7 @@ const limits: readonly (number | undefined)[] = [
   65_536, // Stream
   MIB, // Data
   65_536, // Relay
-  8, // Nominate
+  12, // Nominate
   65_536 // Join
 ]
 
