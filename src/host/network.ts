@@ -155,7 +155,7 @@ export class NetworkWatcher {
       authority.graceUntil = now + GRACE_MS
       this.#after(GRACE_MS, () => this.#request('now'))
     }
-    if (owner !== '' && authority.facts) this.#hold(authority, SETTLE_MS)
+    if (owner !== '') this.#hold(authority, SETTLE_MS, authority.facts ?? this.#used())
     authority.owner = owner
     authority.silent = false
     this.#begin(false)
@@ -245,7 +245,7 @@ export class NetworkWatcher {
     const letGo = [...facts.interfaces].some(
       ([name, f]) => !f.managed && isInUse(authority.facts, name) && !authority.before
     )
-    if (letGo) this.#hold(authority, LET_GO_MS)
+    if (letGo) this.#hold(authority, LET_GO_MS, authority.facts)
     const { before } = authority
     if (!before) return facts
     if (now >= authority.settleUntil) {
@@ -257,8 +257,17 @@ export class NetworkWatcher {
     return settle(authority.before, facts)
   }
 
-  #hold(authority: Authority, ms: number): void {
-    authority.before = authority.facts
+  /** What was in use while nobody had the say. */
+  #used(): Facts | undefined {
+    if (!this.#snapshot) return undefined
+    const { connectivity, primary, interfaces } = this.#snapshot
+    const used = interfaces.filter(i => i.up).map(i => [i.name, { ...i, usable: true }] as const)
+    return { connectivity, primary, interfaces: new Map(used) }
+  }
+
+  #hold(authority: Authority, ms: number, before: Facts | undefined): void {
+    if (!before) return
+    authority.before = before
     authority.settleUntil = performance.now() + ms
     this.#after(ms, () => this.#request('now'))
   }
