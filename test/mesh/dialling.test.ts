@@ -3,6 +3,7 @@ import { peerId } from '../../src/crypto/identity.ts'
 import { Candidates } from '../../src/mesh/candidates.ts'
 import { ATTEMPTS, ATTEMPTS_PER_PEER, gapAfter } from '../../src/mesh/dialling.ts'
 import { parseAddress } from '../../src/wire/address.ts'
+import { Kind } from '../../src/wire/frame.ts'
 import { address, Driver, ids } from './drive.ts'
 
 /** Attempts and when they began; each is refused at once unless `refuse` says no. */
@@ -170,15 +171,36 @@ t.test('attempts are limited over all; who waits comes in turn', async t => {
       'static'
     )
   }
-  t.equal(dials(driver, 1_000, false).length, ATTEMPTS)
-  driver.mesh.dialFailed(driver.now, 1, 'timeout')
-  driver.mesh.dialFailed(driver.now, 2, 'timeout')
-  const next = dials(driver, 10, false)
-  t.equal(next.length, 2)
-  t.not(next[0]!.address.split('.')[2], next[1]!.address.split('.')[2], 'different peers')
-  const all = new Set<string>()
-  for (const { address } of dials(driver, 30_000, false)) all.add(address.split('.')[2]!)
-  t.equal(all.size, crowd.length, 'nobody starves')
+  const subnets = (begun: { address: string }[]) => begun.map(({ address }) => Number(address.split('.')[2]))
+  const begun = subnets(dials(driver, 1_000, false))
+  t.equal(begun.length, ATTEMPTS)
+  t.same([...new Set(begun)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19])
+  // all of them wait; each attempt that is over makes room for one, and everybody gets one in turn
+  const next: number[] = []
+  for (let attempt = 1; attempt <= crowd.length; attempt++) {
+    driver.mesh.dialFailed(driver.now, attempt, 'timeout')
+    next.push(...subnets(driver.since('dial')))
+  }
+  t.equal(next.length, crowd.length)
+  t.equal(new Set(next).size, crowd.length)
+})
+
+t.test('a renewal is tried for a minute, then again after five; the session is used meanwhile', async t => {
+  const driver = new Driver(0, [1])
+  driver.open(1, 1)
+  driver.pong(1)
+  driver.forget()
+  const times: number[] = []
+  while (driver.now < 4_400_000) {
+    times.push(...dials(driver, 1_000).map(({ at }) => at))
+    driver.receive(1, Kind.Ping, new Uint8Array(8))
+  }
+  const minutes = [...new Set(times.map(at => Math.floor(at / 60_000)))]
+  // the random numbers are 0: 54 minutes, then at 60 and 66 …
+  t.same(minutes, [54, 60, 66, 72])
+  t.equal(times.length, 4 * 30)
+  t.equal(driver.view(1).state, 'reachable')
+  t.equal(driver.nominated(1), 1)
 })
 
 t.test('a network that changes cancels what is under way and begins again', async t => {
