@@ -169,7 +169,6 @@ export class MembershipLog {
     const exchange = this.#exchange(peer)
     exchange.begin()
     this.#send(peer, { type: 'greet', heads: this.heads.slice(0, MAX_HEADS), locator: this.#locator() })
-    this.#sendWraps(peer, exchange)
   }
   /** No session with the peer is left. */
   closed(peer: PeerId): void {
@@ -179,10 +178,15 @@ export class MembershipLog {
   synced(peer: PeerId): boolean {
     return this.#peers.get(peer)?.synced ?? false
   }
+  /** The peer is done with all that was sent to it: stored, known, or refused. */
+  settled(peer: PeerId): boolean {
+    return this.#peers.get(peer)?.settled ?? false
+  }
   /** The wraps of discovery keys to give to every peer, newest first (DiscoveryKeys.shared). */
   share(wraps: readonly Uint8Array[]): void {
     this.#wraps = wraps
-    for (const [peer, exchange] of this.#peers) if (exchange.open) this.#sendWraps(peer, exchange)
+    for (const [peer, exchange] of this.#peers)
+      if (exchange.open && exchange.following) this.#sendWraps(peer, exchange)
   }
 
   /** A Log frame. */
@@ -277,6 +281,8 @@ export class MembershipLog {
     for (const key of this.#resolver.ids()) if (!bit(known, index++)) lacking.push(this.#bytes.get(key)!)
     exchange.greeted(greet.round)
     this.#sendOperations(peer, lacking)
+    // after the operations: who made a wrap may be a member only by them
+    this.#sendWraps(peer, exchange)
   }
 
   #offer(now: number, items: readonly Identified[], ok: readonly boolean[], from: PeerId | undefined): void {

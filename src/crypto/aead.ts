@@ -10,8 +10,12 @@ export interface AeadKey {
    * of the same memory. `nonce` (12 bytes) and `aad` are only read.
    */
   seal(nonce: Uint8Array, aad: Uint8Array, text: Uint8Array, out: Uint8Array): void
-  /** The plaintext, in memory of its own that the caller may keep; undefined when it is not authentic. */
-  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
+  /**
+   * The plaintext, or undefined when it is not authentic. It is memory of its own, or `out` where that is given
+   * (16 bytes shorter than `sealed`, of which it may be the beginning) and of use to the implementation; what
+   * `out` holds after a failure is undefined.
+   */
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out?: Uint8Array): Uint8Array | undefined
 }
 
 export interface Aead {

@@ -32,10 +32,10 @@ export class CipherState {
     this.counter++
   }
 
-  /** A failure leaves the counter where it was. */
-  open(aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+  /** `out` as in AeadKey.open. A failure leaves the counter where it was. */
+  open(aad: Uint8Array, sealed: Uint8Array, out?: Uint8Array): Uint8Array | undefined {
     this.#setNonce()
-    const text = this.#key.open(this.#nonce, aad, sealed)
+    const text = this.#key.open(this.#nonce, aad, sealed, out)
     if (text !== undefined) this.counter++
     return text
   }

@@ -76,13 +76,13 @@ export class RecordCipher {
     return end
   }
 
-  /** The plaintext of a ciphertext, in memory of its own; undefined ends the session. */
-  open(ciphertext: Uint8Array): Uint8Array | undefined {
+  /** The plaintext, or undefined, which ends the session; `out` as in AeadKey.open. */
+  open(ciphertext: Uint8Array, out?: Uint8Array): Uint8Array | undefined {
     const receive = this.#receive
     receive.records++
     receive.bytes += ciphertext.length - TAG
     if (receive.records > REKEY_RECORDS || receive.bytes > REKEY_BYTES) return undefined
-    return receive.cipher.open(none, ciphertext)
+    return receive.cipher.open(none, ciphertext, out)
   }
 
   rekeySend(): void {

@@ -2,12 +2,12 @@
 import { RECORD_LIMIT } from '../crypto/record.ts'
 
 const kept = 4
-const free: Buffer[] = []
+const free: Uint8Array[] = []
 
-export function takeBuffer(): Buffer {
-  return free.pop() ?? Buffer.allocUnsafeSlow(RECORD_LIMIT)
+export function takeBuffer(): Uint8Array {
+  return free.pop() ?? new Uint8Array(RECORD_LIMIT)
 }
 
-export function giveBuffer(buffer: Buffer): void {
+export function giveBuffer(buffer: Uint8Array): void {
   if (free.length < kept) free.push(buffer)
 }

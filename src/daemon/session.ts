@@ -6,7 +6,7 @@
  * is bulky, and waits for one record of it at most.
  */
 
-import type { Aead } from '../crypto/aead.ts'
+import { type Aead, TAG } from '../crypto/aead.ts'
 import type { SessionKeys } from '../crypto/handshake.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { RECORD_HEADER, RecordCipher } from '../crypto/record.ts'
@@ -25,9 +25,17 @@ import { giveBuffer, takeBuffer } from './record-buffers.ts'
 import { SendQueue } from './send-queue.ts'
 
 /** The shortest record: padding makes no smaller one. */
-const CIPHERTEXT_LEAST = 64 + 16
-/** Frames end here, so that a Rekey frame always fits behind them. */
-const FRAMES_END = RECORD_HEADER + PLAINTEXT_LIMIT - FRAME_HEADER
+const CIPHERTEXT_LEAST = 64 + TAG
+/**
+ * Where frames end: a full record is as long as the chunks a socket reads, 64 KiB, so that most need not be
+ * gathered from two.
+ */
+const FRAMES_END = 65_536 - TAG
+
+/** Kinds whose bodies are lent to onFrame. */
+function lends(kind: number | undefined): boolean {
+  return kind === Kind.Stream || kind === Kind.Relay
+}
 
 export interface SessionOptions {
   readonly link: Link
@@ -58,7 +66,10 @@ export class Session {
   readonly bootId: string
   readonly peerLogHead: Uint8Array
   readonly handshakeUSec: number
-  /** Each whole frame but those the session is itself concerned with. The body may be kept. */
+  /**
+   * Each whole frame but those the session is itself concerned with. The body may be kept; that of a Stream or
+   * Relay frame is valid only during the call, as fresh memory for each is a fifth of what receiving bulk costs.
+   */
   onFrame: (kind: number, body: Uint8Array) => void = () => {}
   /** Once: a word from the link, or why the session ended it. Not called after close(). */
   onClose: (reason: string) => void = () => {}
@@ -72,16 +83,18 @@ export class Session {
   readonly #now: () => number
   readonly #schedule: (act: () => void) => void
   #onConfirmed: (() => void) | undefined
-  #state: 'open' | 'closing' | 'closed' = 'open'
+  #over = false
   /** The end of this tick is planned. */
   #planned = false
   #blocked = false
   /** A sealed record the link has not taken whole. */
-  #writing: Buffer | undefined
+  #writing: Uint8Array | undefined
   /** The beginning of a record whose end has not come. */
-  #partial: Buffer | undefined
+  #partial: Uint8Array | undefined
   #have = 0
   #rekeyed = false
+  /** The plaintext being read is in a buffer that will be used again. */
+  #lent = false
 
   constructor(options: SessionOptions) {
     const { link, keys } = options
@@ -111,7 +124,7 @@ export class Session {
 
   /** Queues a frame; the body must not change before it has left. Does nothing when the session is over. */
   send(kind: number, body: Uint8Array): void {
-    if (this.#state !== 'open') return
+    if (this.#over) return
     this.#queue.push(kind, body)
     if (!this.#planned) {
       this.#planned = true
@@ -122,17 +135,19 @@ export class Session {
 
   /** Says why and ends. What the link does not take at once is lost, unless it is urgent. */
   close(reason: CloseReason): void {
-    if (this.#state !== 'open') return
+    if (this.#over) return
     this.#flush()
-    this.#queue.dropRest()
-    this.#queue.push(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
-    this.#state = 'closing'
-    this.#flush()
+    const queue = this.#queue
+    queue.dropRest()
+    queue.push(Kind.Close, Uint8Array.of(reason >> 8, reason & 0xff))
+    while (queue.bytes > 0) this.#writeRecord()
+    this.#release()
+    this.#link.close()
   }
 
   /** Ends at once, saying nothing. */
   destroy(): void {
-    if (this.#state === 'closed') return
+    if (this.#over) return
     this.#release()
     this.#link.destroy()
   }
@@ -143,20 +158,19 @@ export class Session {
   }
 
   #flush(): void {
-    if (this.#state === 'closed') return
+    if (this.#over) return
     const queue = this.#queue
     const link = this.#link
     while (queue.bytes > 0 && link.waiting === 0) this.#writeRecord()
     if (queue.bytes > 0) this.#blocked = true
-    else if (this.#state === 'closing' && link.waiting === 0) this.#end()
   }
 
   #writeRecord(): void {
     const buffer = takeBuffer()
     const now = this.#now()
     const start = RECORD_HEADER + PADLEN
-    let end = this.#queue.take(buffer, start, FRAMES_END)
     const rekey = this.#cipher.due(now)
+    let end = this.#queue.take(buffer, start, rekey ? FRAMES_END - FRAME_HEADER : FRAMES_END)
     if (rekey) {
       writeFrameHeader(buffer, end, Kind.Rekey, 0, 0)
       end += FRAME_HEADER
@@ -174,6 +188,7 @@ export class Session {
   }
 
   #drained(): void {
+    if (this.#over) return
     if (this.#writing) {
       giveBuffer(this.#writing)
       this.#writing = undefined
@@ -181,13 +196,13 @@ export class Session {
     this.#flush()
     if (this.#blocked && this.#queue.bytes === 0) {
       this.#blocked = false
-      if (this.#state === 'open') this.onDrain()
+      this.onDrain()
     }
   }
 
   #receive(chunk: Buffer): void {
     let at = 0
-    while (at < chunk.length && this.#state !== 'closed') {
+    while (at < chunk.length && !this.#over) {
       if (this.#partial) at = this.#gather(chunk, at)
       else {
         const rest = chunk.length - at
@@ -200,7 +215,8 @@ export class Session {
         } else {
           const start = at + RECORD_HEADER
           at = start + length
-          this.#open(chunk.subarray(start, at))
+          const ciphertext = new Uint8Array(chunk.buffer, chunk.byteOffset + start, length)
+          this.#open(ciphertext, ciphertext.subarray(0, length - TAG))
         }
       }
     }
@@ -222,7 +238,8 @@ export class Session {
       this.#have += taken
       if (taken === wanted && have >= RECORD_HEADER) {
         this.#partial = undefined
-        this.#open(partial.subarray(RECORD_HEADER, RECORD_HEADER + length))
+        const end = RECORD_HEADER + length
+        this.#open(partial.subarray(RECORD_HEADER, end), partial.subarray(RECORD_HEADER, end - TAG), partial)
         giveBuffer(partial)
         break
       }
@@ -230,8 +247,9 @@ export class Session {
     return at
   }
 
-  #open(ciphertext: Uint8Array): void {
-    const plaintext = this.#cipher.open(ciphertext)
+  /** `lender` is the buffer that `out` is lent from, which is used again afterwards. */
+  #open(ciphertext: Uint8Array, out: Uint8Array, lender?: Uint8Array): void {
+    let plaintext = this.#cipher.open(ciphertext, out)
     if (plaintext === undefined) {
       this.#fail()
       return
@@ -242,6 +260,11 @@ export class Session {
       confirmed()
     }
     this.#rekeyed = false
+    this.#lent = plaintext.buffer === lender?.buffer
+    if (this.#lent && !lends(plaintext[PADLEN])) {
+      plaintext = plaintext.slice()
+      this.#lent = false
+    }
     const whole = this.#reader.read(plaintext, this.#each)
     if (this.#rekeyed) this.#cipher.rekeyReceive()
     if (!whole) this.#fail()
@@ -254,9 +277,9 @@ export class Session {
       this.#rekeyed = true
       return true
     }
-    if (this.#state === 'open') this.onFrame(kind, body)
+    if (!this.#over) this.onFrame(kind, this.#lent && !lends(kind) ? body.slice() : body)
     if (kind === Kind.Close) this.#closed('closed')
-    return this.#state !== 'closed'
+    return !this.#over
   }
 
   /** What came makes no sense or is not authentic: end at once, without a word to the other side. */
@@ -265,20 +288,14 @@ export class Session {
   }
 
   #closed(reason: string): void {
-    if (this.#state === 'closed') return
-    const said = this.#state === 'closing'
+    if (this.#over) return
     this.#release()
     this.#link.destroy()
-    if (!said) this.onClose(reason)
-  }
-
-  #end(): void {
-    this.#release()
-    this.#link.close()
+    this.onClose(reason)
   }
 
   #release(): void {
-    this.#state = 'closed'
+    this.#over = true
     this.#queue.clear()
     if (this.#partial) giveBuffer(this.#partial)
     // What is being written is left to the link, which may still read it.

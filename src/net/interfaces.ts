@@ -5,15 +5,17 @@
 import { addressOf } from '../wire/address.ts'
 
 export type NetworkSource = 'NetworkManager' | 'networkd' | 'ip' | 'poll'
-export type InterfaceKind =
-  | 'ethernet'
-  | 'wifi'
-  | 'wwan'
-  | 'vpn'
-  | 'bridge'
-  | 'container'
-  | 'loopback'
-  | 'other'
+export const interfaceKinds = [
+  'ethernet',
+  'wifi',
+  'wwan',
+  'vpn',
+  'bridge',
+  'container',
+  'loopback',
+  'other'
+] as const
+export type InterfaceKind = (typeof interfaceKinds)[number]
 
 export interface InterfaceAddress {
   /** Bare IP address in canonical text; no scope suffix. */

@@ -11,7 +11,7 @@ export interface Link {
   readonly outgoing: boolean
   /** Bytes accepted by write and not yet taken by the kernel. */
   readonly waiting: number
-  /** Called with each chunk; the chunk is valid only during the call. Set before the next tick after creation. */
+  /** Called with each chunk, which is the receiver's to keep and overwrite. Set before the next tick after creation. */
   onData: (chunk: Buffer) => void
   /** Called once, with a word for the log: closed, reset, timeout, an errno in lower case. */
   onClose: (reason: string) => void

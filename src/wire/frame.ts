@@ -54,6 +54,8 @@ export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason]
 export const PLAINTEXT_LIMIT = 65_519
 export const FRAME_HEADER = 6
 export const PADLEN = 2
+/** A body of this length fills a record: the piece to cut bulk into. */
+export const BULK = 65_510
 /** Flag: more fragments of this body follow. */
 export const MORE = 1
 

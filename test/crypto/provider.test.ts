@@ -10,6 +10,7 @@ import {
   hkdf,
   hmac,
   nodeAead,
+  nodeExchangeKey,
   randomBytes,
   sodiumAead,
   verify,
@@ -85,6 +86,10 @@ for (const aead of aeads) {
         const kept = key.open(nonce, aad, out.subarray(11, 11 + length + 16))
         out.fill(0)
         t.ok(kept && equal(kept, plain), 'the result is memory of its own')
+        const sealed = new Uint8Array(length + 16)
+        key.seal(nonce, aad, plain, sealed)
+        const opened = key.open(nonce, aad, sealed, sealed.subarray(0, length))
+        t.ok(opened && equal(opened, plain), 'opened in place')
       }
       for (let length = 0; length < 16; length++)
         t.equal(key.open(nonce, noAad, new Uint8Array(length)), undefined)
@@ -97,15 +102,25 @@ t.test('Wycheproof X25519: right results, and zero results throw', async t => {
     | Wycheproof<object, { public: string; private: string; shared: string; flags: string[] }>
     | undefined
   if (!file) return t.comment(missing)
-  let zeros = 0
-  for (const test of file.testGroups.flatMap(group => group.tests)) {
-    const key = x25519(hex(test.private))
-    if (/^0+$/.test(test.shared)) {
-      zeros++
-      t.throws(() => key.dh(hex(test.public)), `tcId ${test.tcId}`)
-    } else if (hexOf(key.dh(hex(test.public))) !== test.shared) t.fail(`tcId ${test.tcId}`)
+  for (const make of [x25519, nodeExchangeKey]) {
+    let zeros = 0
+    for (const test of file.testGroups.flatMap(group => group.tests)) {
+      const key = make(hex(test.private))
+      if (/^0+$/.test(test.shared)) {
+        zeros++
+        t.throws(() => key.dh(hex(test.public)), `tcId ${test.tcId}`)
+      } else if (hexOf(key.dh(hex(test.public))) !== test.shared) t.fail(`tcId ${test.tcId}`)
+    }
+    t.ok(zeros >= 31, `${zeros} zero results`)
   }
-  t.ok(zeros >= 31, `${zeros} zero results`)
+  for (let index = 0; index < 50; index++) {
+    const secret = randomBytes(32)
+    t.same(x25519(secret).publicKey, nodeExchangeKey(secret).publicKey)
+  }
+  for (const make of [x25519, nodeExchangeKey]) {
+    t.throws(() => make(new Uint8Array(31)))
+    t.throws(() => make(randomBytes(32)).dh(new Uint8Array(33)))
+  }
 })
 
 t.test('Wycheproof Ed25519, one by one and as a batch', async t => {

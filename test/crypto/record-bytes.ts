@@ -10,13 +10,15 @@ const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 export const keys = { send: fill(0x51), receive: fill(0x52) }
 export const crossed = { send: keys.receive, receive: keys.send }
 
+const buffer = new Uint8Array(RECORD_LIMIT)
+
 export function record(cipher: RecordCipher, frames: readonly (readonly [number, Uint8Array])[]): Uint8Array {
   const queue = new SendQueue()
   for (const [kind, body] of frames) queue.push(kind, body)
-  const buffer = new Uint8Array(RECORD_LIMIT)
   const end = queue.take(buffer, RECORD_HEADER + 2, RECORD_LIMIT - 16)
   const length = paddedLength(end - RECORD_HEADER)
   const padding = length - (end - RECORD_HEADER)
+  buffer.fill(0, end, end + padding)
   buffer[2] = padding >> 8
   buffer[3] = padding
   return buffer.slice(0, cipher.seal(0, buffer, length))

@@ -84,9 +84,7 @@ export class SimLink implements Link {
     for (let at = 0; at < bytes.length && this.state === 'open'; ) {
       const rest = bytes.length - at
       const length = Math.max(1, Math.min(rest, this.#options.chunk?.(rest) ?? rest))
-      const chunk = Buffer.from(bytes.subarray(at, at + length))
-      this.onData(chunk)
-      chunk.fill(0xdd)
+      this.onData(Buffer.from(bytes.subarray(at, at + length)))
       at += length
     }
   }

@@ -1,0 +1,96 @@
+/** Tickets this device has issued: open, used, expired. Kept for a while after, so as to say why not. */
+import { ApiError } from '../api/api.ts'
+import { ticketPsk } from '../crypto/handshake.ts'
+import { equal, hash } from '../crypto/provider.ts'
+import { encodeTicket, type Ticket } from '../crypto/ticket.ts'
+import type { Row, Write } from '../host/database.ts'
+import { parseAddress } from '../wire/address.ts'
+import { toBase32 } from '../wire/base32.ts'
+
+type Stored = Row & { table: 'ticket' }
+
+/** Each open one costs a stranger’s first message one more try to open it. */
+const OPEN_AT_MOST = 16
+/** How long a used or expired ticket is still told apart from no ticket at all. */
+const REMEMBERED_MS = 7 * 86_400_000
+
+interface Surroundings {
+  wall(): number
+  random(length: number): Uint8Array
+  commit(writes: readonly Write[]): Promise<void>
+}
+
+export class Invitations {
+  readonly #around: Surroundings
+  readonly #tickets = new Map<string, Stored>()
+
+  constructor(stored: readonly Stored[], around: Surroundings) {
+    this.#around = around
+    for (const ticket of stored) this.#tickets.set(ticket.id, ticket)
+  }
+
+  /** On disk before it is told. Rejects ApiError. */
+  async issue(
+    ticket: Omit<Ticket, 'secret' | 'addresses'> & { readonly addresses: readonly string[] }
+  ): Promise<{ ticket: string; expiresMs: number }> {
+    const forgotten = this.#forget()
+    if (this.#open().length >= OPEN_AT_MOST)
+      throw new ApiError(
+        'NotAllowed',
+        `there are ${OPEN_AT_MOST} unused tickets already; wait until some are used or expired`
+      )
+    const secret = this.#around.random(16)
+    const row: Stored = {
+      table: 'ticket',
+      gid: ticket.gid,
+      id: toBase32(hash(secret).subarray(0, 10)),
+      psk: ticketPsk(secret),
+      level: ticket.level,
+      expiresMs: ticket.expiresMs,
+      usedBy: new Uint8Array(0)
+    }
+    await this.#around.commit([...forgotten, { put: row }])
+    this.#tickets.set(row.id, row)
+    const addresses = ticket.addresses.map(parseAddress).filter(address => address !== undefined)
+    return { ticket: encodeTicket({ ...ticket, secret, addresses }), expiresMs: ticket.expiresMs }
+  }
+
+  /** All that a first message may have been made with, the unused first. */
+  secrets(): readonly { id: string; psk: Uint8Array }[] {
+    return [...this.#tickets.values()]
+      .sort((a, b) => a.usedBy.length - b.usedBy.length)
+      .slice(0, 2 * OPEN_AT_MOST)
+  }
+
+  /** What the ticket is worth to the device with this key. */
+  judge(id: string, key: Uint8Array): 'ok' | 'again' | 'used' | 'expired' | undefined {
+    const ticket = this.#tickets.get(id)
+    if (ticket === undefined) return undefined
+    if (ticket.usedBy.length > 0) return equal(ticket.usedBy, key) ? 'again' : 'used'
+    return ticket.expiresMs < this.#around.wall() ? 'expired' : 'ok'
+  }
+
+  level(id: string): number {
+    return this.#tickets.get(id)!.level
+  }
+
+  /** The row that says who used it; call `taken` when it is on disk. */
+  use(id: string, key: Uint8Array): { write: Write; taken(): void } {
+    const row: Stored = { ...this.#tickets.get(id)!, usedBy: key }
+    return { write: { put: row }, taken: () => this.#tickets.set(id, row) }
+  }
+
+  #open(): Stored[] {
+    return [...this.#tickets.values()].filter(
+      ({ usedBy, expiresMs }) => usedBy.length === 0 && expiresMs >= this.#around.wall()
+    )
+  }
+
+  #forget(): Write[] {
+    const old = [...this.#tickets.values()].filter(
+      ({ expiresMs }) => expiresMs + REMEMBERED_MS < this.#around.wall()
+    )
+    for (const { id } of old) this.#tickets.delete(id)
+    return old.map(({ gid, id }) => ({ remove: 'ticket', gid, id }))
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Entry of coteried: arguments, configuration, lock; then the daemon runs until a signal ends it.
+ * Exit codes: 0 ended as asked, 1 could not start, 2 usage, 78 (EX_CONFIG) configuration or keys unusable,
+ * so that systemd does not try for ever.
+ */
+import { enableCompileCache } from 'node:module'
+import { hostname } from 'node:os'
+import { parseArgs } from 'node:util'
+import { VERSION } from '../api/api.ts'
+import { DatabaseError } from '../host/database-error.ts'
+import { FileError } from '../host/files.ts'
+import { LockError } from '../host/lock.ts'
+import { PathError, type Paths, paths } from '../paths.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { Daemon } from './daemon.ts'
+import { openLog } from './log.ts'
+import { SocketPlaceError } from './place.ts'
+import { VaultError } from './vault.ts'
+
+const usage = `Usage: coteried [--only INTERFACE,…] [--check-config [FILE]] [--version] [--help]
+
+  --only INTERFACE,…       use these network interfaces and nothing else (lo for a trial on one computer)
+  --check-config [FILE]    check the configuration file and exit
+  --version                print the version and exit
+`
+
+const EX_USAGE = 2
+const EX_CONFIG = 78
+
+/** Errors whose message is for the user. */
+const sentences: readonly [new (...args: never[]) => Error, number][] = [
+  [ConfigError, EX_CONFIG],
+  [VaultError, EX_CONFIG],
+  [FileError, EX_CONFIG],
+  [DatabaseError, EX_CONFIG],
+  [LockError, 1],
+  [SocketPlaceError, 1]
+]
+
+function fail(code: number, sentence: string): never {
+  process.stderr.write(`coteried: ${sentence}\n`)
+  process.exit(code)
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        'check-config': { type: 'boolean' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' }
+      }
+    })
+  } catch (error) {
+    return fail(EX_USAGE, `${(error as Error).message}\n\n${usage}`)
+  }
+}
+
+function findPaths(): Paths {
+  try {
+    return paths()
+  } catch (error) {
+    if (error instanceof PathError) return fail(EX_CONFIG, error.message)
+    throw error
+  }
+}
+
+function config(path: string) {
+  try {
+    return readConfig(path, hostname())
+  } catch (error) {
+    if (error instanceof ConfigError) return fail(EX_CONFIG, error.message)
+    throw error
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  if (values.help) return void process.stdout.write(usage)
+  if (values.version) return void process.stdout.write(`coteried ${VERSION}\n`)
+  const places = findPaths()
+  if (values['check-config']) {
+    const path = positionals[0] ?? places.configFile
+    config(path)
+    return void process.stdout.write(`${path}: no errors\n`)
+  }
+  if (positionals.length > 0) fail(EX_USAGE, `unexpected argument ${positionals[0]}\n\n${usage}`)
+
+  enableCompileCache()
+  const { log, setLevel } = openLog(config(places.configFile).log.level)
+  process.on('uncaughtException', error => {
+    log('error', 'internal error', { stack: error.stack })
+    process.exit(1)
+  })
+  const daemon = new Daemon({
+    paths: places,
+    readConfig: () => {
+      const fresh = readConfig(places.configFile, hostname())
+      setLevel(fresh.log.level)
+      return values.only === undefined
+        ? fresh
+        : { ...fresh, network: { ...fresh.network, only: values.only.flatMap(s => s.split(',')) } }
+    },
+    log
+  })
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    log('info', 'stopping', { signal })
+    daemon.stop().then(
+      () => process.exit(0),
+      error => {
+        log('error', 'internal error', { stack: error.stack })
+        process.exit(1)
+      }
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('SIGHUP', () => daemon.reload().catch(error => log('error', error.message)))
+  try {
+    await daemon.start()
+  } catch (error) {
+    const code = sentences.find(([kind]) => error instanceof kind)?.[1]
+    if (code === undefined) throw error
+    fail(code, (error as Error).message)
+  }
+}
+
+await main()

@@ -1,0 +1,109 @@
+/** The methods of the API, over the daemon. Each is short: what it takes to answer is elsewhere. */
+
+import type { Implementation, Properties } from '../api/api.ts'
+import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
+import { empty } from '../api/types.ts'
+import type { Circle } from './circle.ts'
+import type { Daemon } from './daemon.ts'
+import { watch } from './watch.ts'
+
+const DAY = 86_400_000_000
+const MEMBER = 10
+const PINGS_AT_MOST = 1000
+
+export function methods(daemon: Daemon): Implementation {
+  const { publisher } = daemon
+  const shown = (name: string): Circle | undefined =>
+    name === '' && daemon.circles.length === 0 ? undefined : daemon.circle(name)
+  const peersOf = (circle: Circle | undefined): Properties<'Peer'>[] =>
+    circle === undefined
+      ? []
+      : publisher
+          .list('Peer')
+          .map(o => o.properties)
+          .filter(p => p.Circle === circle.id)
+
+  return {
+    Status: async ({ Circle, All }) => {
+      const circle = shown(Circle)
+      const self = publisher.get('')?.properties as Properties<'Daemon'>
+      const record = circle?.record ?? (empty(CircleRecord) as Properties<'Circle'>)
+      return {
+        Device: { Id: circle?.self ?? '', Name: circle?.device ?? self.Name, State: self.State },
+        Circle: record,
+        Circles: daemon.circles.map(c => c.record),
+        NetworkSource: self.NetworkSource,
+        DBus: self.DBus,
+        Listeners: publisher.list('Listener').map(o => o.properties),
+        Notes: self.Notes,
+        Peers: All ? publisher.list('Peer').map(o => o.properties) : peersOf(circle),
+        Version: VERSION
+      }
+    },
+
+    Peers: async ({ Circle }) => ({ Peers: peersOf(daemon.circle(Circle)) }),
+
+    Devices: async ({ Circle }) => ({ Devices: daemon.circle(Circle).devices() }),
+
+    Init: async ({ Name, Device }) => {
+      const { circle, recoveryCode } = await daemon.init(Name || 'home', Device || daemon.config.device.name)
+      return {
+        Circle: circle.id,
+        Name: circle.name,
+        Id: circle.self,
+        Device: circle.device,
+        RecoveryCode: recoveryCode
+      }
+    },
+
+    Invite: async ({ Circle, Level, ExpiresInUSec }) => {
+      const circle = daemon.circle(Circle)
+      const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
+      return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
+    },
+
+    Join: async ({ Ticket, Device, TimeoutUSec }, call) => {
+      const circle = await daemon.join(Ticket, Device || daemon.config.device.name, {
+        timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
+        call
+      })
+      return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
+    },
+
+    Remove: async ({ Circle, Device }) => {
+      const circle = daemon.circle(Circle)
+      const member = circle.member(Device)
+      if (member === circle.self)
+        throw new ApiError('InvalidValue', 'this is the device you are on; use `coterie leave` to leave')
+      await circle.remove(member)
+      return { Id: member }
+    },
+
+    Leave: async ({ Circle }, call) => ({ Told: await daemon.leave(daemon.circle(Circle), call) }),
+
+    Ping: async ({ Circle, Peer, Count }, call) => {
+      if (Count > PINGS_AT_MOST)
+        throw new ApiError('InvalidValue', `Ping.Count: at most ${PINGS_AT_MOST} at a time`)
+      const circle = daemon.circle(Circle)
+      const peer = circle.member(Peer)
+      if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
+      const latencies: number[] = []
+      for (let i = 0; i < (Count || 1); i++) {
+        latencies.push(await circle.ping(peer, call.signal))
+        call.progress(`${i + 1} of ${Count || 1}: ${(latencies.at(-1)! / 1000).toFixed(2)} ms`)
+      }
+      return { Id: peer, Address: circle.addressInUse(peer), LatencyUSec: latencies }
+    },
+
+    Watch: ({ Since }, call) => watch(publisher, Since, call),
+
+    Config: async () => ({ Path: daemon.paths.configFile, Values: { ...daemon.config } }),
+
+    Reload: async () => {
+      await daemon.reload()
+      return {}
+    },
+
+    Version: async () => ({ Version: VERSION })
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What this device keeps: the master key (a 0600 file) and the database encrypted under a key derived from
+ * it. Both are made together with the first circle; one without the other is a fault that is never papered
+ * over by making a new one.
+ */
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { bytesOf, hkdf, randomBytes } from '../crypto/provider.ts'
+import { Database, type Row, type Write } from '../host/database.ts'
+import { createKey, privateDirectory, readKey } from '../host/files.ts'
+import type { Log } from './log.ts'
+
+const KEY_LENGTH = 32
+
+/** Key or database cannot be used. The message says what to do. */
+export class VaultError extends Error {
+  override name = 'VaultError'
+}
+
+export class Vault {
+  readonly #keyPath: string
+  readonly #databasePath: string
+  readonly #log: Log
+  #database: Database | undefined
+
+  constructor(options: { keyPath: string; databasePath: string; log: Log }) {
+    this.#keyPath = options.keyPath
+    this.#databasePath = options.databasePath
+    this.#log = options.log
+  }
+
+  /**
+   * All rows, or undefined when this device has never been in a circle. Rejects with VaultError, FileError or
+   * DatabaseError.
+   */
+  async open(): Promise<Row[] | undefined> {
+    const key = existsSync(this.#keyPath)
+    const database = existsSync(this.#databasePath)
+    if (!key && !database) return undefined
+    if (!key)
+      throw new VaultError(
+        `the key file ${this.#keyPath} is missing, so ${this.#databasePath} cannot be read: put back a copy ` +
+          'of the key file, or move the database away to begin anew with this device'
+      )
+    if (!database)
+      throw new VaultError(
+        `the database ${this.#databasePath} is missing although its key ${this.#keyPath} is there: put back a ` +
+          'copy of the database, or move the key file away to begin anew with this device'
+      )
+    await this.#start(await readKey(this.#keyPath), false)
+    return this.#database!.load()
+  }
+
+  /** Makes key and database if there are none yet. */
+  async create(): Promise<void> {
+    if (this.#database !== undefined) return
+    if (!existsSync(this.#keyPath)) await createKey(this.#keyPath, randomBytes(KEY_LENGTH))
+    await privateDirectory(dirname(this.#databasePath))
+    await this.#start(await readKey(this.#keyPath), true)
+  }
+
+  /** One transaction, on disk when it resolves. */
+  async commit(writes: readonly Write[]): Promise<void> {
+    if (this.#database === undefined) throw new Error('no database yet')
+    return this.#database.commit(writes)
+  }
+
+  /** The database answers; for the watchdog. */
+  async responds(): Promise<boolean> {
+    await this.#database?.commit([])
+    return true
+  }
+
+  async close(): Promise<void> {
+    await this.#database?.close()
+    this.#database = undefined
+  }
+
+  async #start(master: Uint8Array, create: boolean): Promise<void> {
+    const key = hkdf(master, new Uint8Array(0), bytesOf('coterie/1 database'), KEY_LENGTH)
+    this.#database = await Database.open({ path: this.#databasePath, key, create, log: this.#log })
+  }
+}

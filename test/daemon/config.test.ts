@@ -1,0 +1,87 @@
+import t from 'tap'
+import { ConfigError, nearest, parseConfig } from '../../src/daemon/config.ts'
+
+const parse = (toml: string) => parseConfig(toml, 'laptop.example.org')
+
+t.test('an empty file is the default configuration', async t => {
+  t.same(parse(''), {
+    device: { name: 'laptop' },
+    network: { only: [], port: 24747, rules: [] },
+    peers: [],
+    dbus: { control: true },
+    log: { level: 'info' }
+  })
+})
+
+t.test('every key', async t => {
+  const c = parse(`
+    [device]
+    name = "desk"
+    [network]
+    only = ["eth0", "lo"]
+    port = 0
+    [[network.rule]]
+    name = "wlan*"
+    policy = "listen"
+    [[network.rule]]
+    zone = "public"
+    policy = "off"
+    [[peer]]
+    id = "nas"
+    address = "tcp://192.0.2.7:24747"
+    [[peer]]
+    id = "co1abc"
+    address = ["tcp://[2001:db8::1]:24747", "tcp://[fe80::1%25eth0]:1"]
+    [dbus]
+    control = false
+    [log]
+    level = "debug"
+  `)
+  t.same(c, {
+    device: { name: 'desk' },
+    network: {
+      only: ['eth0', 'lo'],
+      port: 0,
+      rules: [
+        { match: 'name', value: 'wlan*', policy: 'listen' },
+        { match: 'zone', value: 'public', policy: 'off' }
+      ]
+    },
+    peers: [
+      { id: 'nas', addresses: ['tcp://192.0.2.7:24747'] },
+      { id: 'co1abc', addresses: ['tcp://[2001:db8::1]:24747', 'tcp://[fe80::1%25eth0]:1'] }
+    ],
+    dbus: { control: false },
+    log: { level: 'debug' }
+  })
+})
+
+t.test('what is wrong is told with its place and what to write instead', async t => {
+  const cases: [string, RegExp][] = [
+    ['[netwrk]\nport = 1', /^unknown key netwrk; did you mean network\?$/],
+    ['[network]\nprot = 1', /^unknown key network\.prot; did you mean port\?$/],
+    ['[network]\nport = "x"', /^network\.port must be a port, 0 to 65535$/],
+    ['[network]\nport = 65536', /^network\.port must be a port/],
+    ['[network]\nonly = "eth0"', /^network\.only must be a list$/],
+    ['[network]\nonly = [1]', /^network\.only\[0\] must be a text$/],
+    ['[[network.rule]]\npolicy = "off"', /^network\.rule\[0\] must be exactly one of name, type/],
+    ['[[network.rule]]\nname = "x"\nzone = "y"\npolicy = "off"', /^network\.rule\[0\] must be exactly one/],
+    [
+      '[[network.rule]]\nname = "x"\npolicy = "maybe"',
+      /^network\.rule\[0\]\.policy must be one of "announce"/
+    ],
+    ['[[peer]]\nid = "x"', /^peer\[0\] must be an id/],
+    ['[[peer]]\nid = "x"\naddress = "192.0.2.1"', /^peer\[0\]\.address must be an address like/],
+    ['[dbus]\ncontrol = 1', /^dbus\.control must be true or false$/],
+    ['device = 3', /^device must be a table$/],
+    [`[device]\nname = "${'x'.repeat(65)}"`, /^device\.name must be a name of at most 64 bytes/],
+    ['[network\nport = 1', /^line \d+, column \d+: /],
+    ['["__proto__"]', /^(unknown key __proto__|line 1)/]
+  ]
+  for (const [toml, message] of cases) t.throws(() => parse(toml), { name: 'ConfigError', message }, toml)
+  t.throws(() => parse('[a'), ConfigError)
+})
+
+t.test('nearest', async t => {
+  t.equal(nearest('contrl', ['level', 'control', 'only']), 'control')
+})
