@@ -75,12 +75,10 @@ export class Circle implements HandshakeCircle {
   get self(): PeerId {
     return this.#membership.self
   }
-
   /** The name of this device in the circle. */
   get device(): string {
     return this.#membership.own?.name ?? ''
   }
-
   get record(): Properties<'Circle'> {
     return this.#roster.circle
   }
@@ -98,9 +96,8 @@ export class Circle implements HandshakeCircle {
 
   /** One line for `systemctl status`. */
   get summary(): string {
-    const peers = [...this.#mesh.peers().values()]
-    const reachable = peers.filter(({ state }) => state === 'reachable').length
-    return `${this.name}: ${reachable} of ${peers.length} peers reachable`
+    const states = [...this.#mesh.peers().values()].map(({ state }) => state)
+    return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
   }
 
   devices(): Value<typeof Member>[] {
@@ -136,8 +133,7 @@ export class Circle implements HandshakeCircle {
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
   }
-
-  /** Signs that this device leaves. Resolves how many peers have it on disk. */
+  /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
     await this.#membership.leave()
     call.progress('telling the others')
