@@ -103,7 +103,6 @@ export class Circle implements HandshakeCircle {
   devices(): Value<typeof Member>[] {
     return this.#roster.devices()
   }
-
   /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
     return this.#roster.find(text)
