@@ -28,6 +28,7 @@ export class Circle implements HandshakeCircle {
   readonly gid: Uint8Array
   readonly name: string
   readonly bootId: Uint8Array
+  readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
   readonly #announcer: Announcer
@@ -38,6 +39,7 @@ export class Circle implements HandshakeCircle {
   readonly #dials = new Map<number, AbortController>()
   #ownAddresses: readonly string[] = []
   #carrying = false
+  #leaving = false
 
   constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
     const { row, addresses } = stored
@@ -45,6 +47,7 @@ export class Circle implements HandshakeCircle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.#deviceName = row.device
     this.bootId = around.bootId
     const outlet = {
       send: (peer: PeerId, body: Uint8Array) => this.#sessions.sendLog(peer, body),
@@ -75,9 +78,9 @@ export class Circle implements HandshakeCircle {
   get self(): PeerId {
     return this.#membership.self
   }
-  /** The name of this device in the circle. */
+  /** Of this device in the circle. */
   get device(): string {
-    return this.#membership.own?.name ?? ''
+    return this.#membership.own?.name ?? this.#deviceName
   }
   get record(): Properties<'Circle'> {
     return this.#roster.circle
@@ -134,9 +137,9 @@ export class Circle implements HandshakeCircle {
   }
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
-    await this.#membership.leave()
+    this.#leaving = true
     call.progress('telling the others')
-    return (await this.#membership.told(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -148,7 +151,6 @@ export class Circle implements HandshakeCircle {
   }
 
   // --- handshakes (HandshakeCircle)
-
   get statics(): readonly ExchangeKey[] {
     return this.#membership.statics
   }
@@ -226,7 +228,10 @@ export class Circle implements HandshakeCircle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
-      } else this.#mesh.receive(now(), number, kind, body)
+      } else {
+        if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
+        this.#mesh.receive(now(), number, kind, body)
+      }
       this.#carry()
     }
     session.onClose = reason => {
@@ -384,8 +389,9 @@ export class Circle implements HandshakeCircle {
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
     note(this.id, own === undefined ? removed : '')
-    // a device that is no member has no peers
-    this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
+    // a device that is no member has no peers; one that leaves still has to tell them
+    if (own !== undefined || !this.#leaving)
+      this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     announce()
