@@ -164,7 +164,7 @@ function underneath({ Circle, Listeners, NetworkSource, DBus, Version }: Status,
   if (rows.length === 0 && Circle.Id) rows.push([look.dim('Listening'), look.yellow('nowhere')])
   const facts = [
     ...(ports.size === 1 ? [`port ${[...ports][0]}`] : []),
-    `network by ${NetworkSource || 'nothing'}`,
+    ...(NetworkSource ? [`network by ${NetworkSource}`] : []),
     { owned: 'on the session bus', taken: 'name on the session bus taken', absent: 'no session bus' }[DBus] ??
       DBus,
     `version ${Version}`

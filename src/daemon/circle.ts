@@ -2,6 +2,7 @@
  * Runs one circle: joins its membership, its mesh and its sessions, carries frames in and outputs out, and
  * publishes what is seen. Decides nothing that a core can decide.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
@@ -23,6 +24,8 @@ import type { Surroundings } from './surroundings.ts'
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
+/** How long an invitation waits for the first listener. */
+const ADDRESS_MS = 2_000
 export class Circle implements HandshakeCircle {
   readonly id: CircleId
   readonly gid: Uint8Array
@@ -38,6 +41,7 @@ export class Circle implements HandshakeCircle {
   readonly #pings = new Pings()
   readonly #dials = new Map<number, AbortController>()
   #ownAddresses: readonly string[] = []
+  readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
   #leaving = false
 
@@ -128,7 +132,15 @@ export class Circle implements HandshakeCircle {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
-  invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  /** Rejects ApiError. */
+  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+    // just after the start, or after init, the sockets are still being bound
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length === 0)
+      throw new ApiError(
+        'Unreachable',
+        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
+      )
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
   }
 
@@ -178,6 +190,7 @@ export class Circle implements HandshakeCircle {
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
     this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#mesh.setOwnAddresses(this.#around.now(), this.#ownAddresses)
     this.#carry()
   }
