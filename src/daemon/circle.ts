@@ -2,6 +2,7 @@
  * Runs one circle: joins its membership, its mesh and its sessions, carries frames in and outputs out, and
  * publishes what is seen. Decides nothing that a core can decide.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
@@ -23,11 +24,14 @@ import type { Surroundings } from './surroundings.ts'
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
+/** How long an invitation waits for the first listener. */
+const ADDRESS_MS = 2_000
 export class Circle implements HandshakeCircle {
   readonly id: CircleId
   readonly gid: Uint8Array
   readonly name: string
   readonly bootId: Uint8Array
+  readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
   readonly #announcer: Announcer
@@ -37,7 +41,9 @@ export class Circle implements HandshakeCircle {
   readonly #pings = new Pings()
   readonly #dials = new Map<number, AbortController>()
   #ownAddresses: readonly string[] = []
+  readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
+  #leaving = false
 
   constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
     const { row, addresses } = stored
@@ -45,6 +51,7 @@ export class Circle implements HandshakeCircle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.#deviceName = row.device
     this.bootId = around.bootId
     const outlet = {
       send: (peer: PeerId, body: Uint8Array) => this.#sessions.sendLog(peer, body),
@@ -75,9 +82,9 @@ export class Circle implements HandshakeCircle {
   get self(): PeerId {
     return this.#membership.self
   }
-  /** The name of this device in the circle. */
+  /** Of this device in the circle. */
   get device(): string {
-    return this.#membership.own?.name ?? ''
+    return this.#membership.own?.name ?? this.#deviceName
   }
   get record(): Properties<'Circle'> {
     return this.#roster.circle
@@ -103,7 +110,6 @@ export class Circle implements HandshakeCircle {
   devices(): Value<typeof Member>[] {
     return this.#roster.devices()
   }
-
   /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
     return this.#roster.find(text)
@@ -126,7 +132,15 @@ export class Circle implements HandshakeCircle {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
-  invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  /** Rejects ApiError. */
+  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+    // just after the start, or after init, the sockets are still being bound
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length === 0)
+      throw new ApiError(
+        'Unreachable',
+        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
+      )
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
   }
 
@@ -135,9 +149,9 @@ export class Circle implements HandshakeCircle {
   }
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
-    await this.#membership.leave()
+    this.#leaving = true
     call.progress('telling the others')
-    return (await this.#membership.told(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -149,7 +163,6 @@ export class Circle implements HandshakeCircle {
   }
 
   // --- handshakes (HandshakeCircle)
-
   get statics(): readonly ExchangeKey[] {
     return this.#membership.statics
   }
@@ -177,6 +190,7 @@ export class Circle implements HandshakeCircle {
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
     this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#mesh.setOwnAddresses(this.#around.now(), this.#ownAddresses)
     this.#carry()
   }
@@ -227,7 +241,10 @@ export class Circle implements HandshakeCircle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
-      } else this.#mesh.receive(now(), number, kind, body)
+      } else {
+        if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
+        this.#mesh.receive(now(), number, kind, body)
+      }
       this.#carry()
     }
     session.onClose = reason => {
@@ -385,8 +402,9 @@ export class Circle implements HandshakeCircle {
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
     note(this.id, own === undefined ? removed : '')
-    // a device that is no member has no peers
-    this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
+    // a device that is no member has no peers; one that leaves still has to tell them
+    if (own !== undefined || !this.#leaving)
+      this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     announce()
