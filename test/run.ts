@@ -137,7 +137,7 @@ function runFile(file: string): Promise<Outcome> {
   })
   child.stdout.on('data', chunk => parser.write(chunk)).on('end', () => parser.end())
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', text => (stderr = (stderr + text).slice(-4000)))
+  child.stderr.setEncoding('utf8').on('data', text => (stderr = (stderr + text).slice(-12_000)))
   return new Promise(resolve => {
     child.on('error', error => {
       outcome.failures.push(`${file}: ${error.message}`)

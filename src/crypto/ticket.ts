@@ -8,7 +8,7 @@
  *
  * Big-endian; at most 8 addresses. White space and upper case in the text do not matter (QR codes, mails).
  */
-import { type Address, readAddress, writeAddress } from '../wire/address.ts'
+import { type Address, portable, readAddress, writeAddress } from '../wire/address.ts'
 import { fromBase32, toBase32 } from '../wire/base32.ts'
 import { Reader, Writer } from '../wire/bytes.ts'
 import { bytesOf, equal, hash, hkdf } from './provider.ts'
@@ -44,9 +44,9 @@ export class TicketError extends Error {
   }
 }
 
-/** Addresses beyond the eighth are left out. */
+/** Link-local addresses, which mean nothing to another device, are left out, and those beyond the eighth. */
 export function encodeTicket(ticket: Ticket): string {
-  const addresses = ticket.addresses.slice(0, MAX_TICKET_ADDRESSES)
+  const addresses = ticket.addresses.filter(portable).slice(0, MAX_TICKET_ADDRESSES)
   const writer = new Writer()
     .uint8(VERSION)
     .bytes(ticket.gid, 32)

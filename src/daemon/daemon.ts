@@ -22,18 +22,20 @@ import { dialTcp } from '../net/tcp.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
 import { CloseReason } from '../wire/frame.ts'
-import { Circle, type Cores, type Surroundings } from './circle.ts'
+import { Circle } from './circle.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
 import { found } from './founding.ts'
 import { Gate } from './gate.ts'
 import { joinByTicket } from './joining.ts'
 import type { Log } from './log.ts'
+import type { Cores } from './membership.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
 import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
 import { storedCircles } from './stored.ts'
+import type { Surroundings } from './surroundings.ts'
 import { Timer } from './timer.ts'
 import { Vault } from './vault.ts'
 
@@ -129,7 +131,10 @@ export class Daemon {
       log,
       onHeard: heard => this.#heard(heard),
       announcements: (_interface, port) =>
-        this.#circles.map(circle => ({ circle: circle.id, bytes: circle.announcement(port) })),
+        this.#circles.flatMap(circle => {
+          const bytes = circle.announcement(port)
+          return bytes === undefined ? [] : [{ circle: circle.id, bytes }]
+        }),
       circleOf: announcement => this.#circles.find(circle => circle.recognises(announcement))?.id
     })
     this.#timer = new Timer(
@@ -278,6 +283,8 @@ export class Daemon {
     const circle = this.#adopt(joined.writes, joined.cores)
     circle.opened(joined.session)
     for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
+    const ended = joined.ended()
+    if (ended !== undefined) joined.session.onClose(ended)
     return circle
   }
 

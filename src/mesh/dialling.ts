@@ -122,7 +122,9 @@ export class Dialling {
     this.#forget(attempt)
     const candidate = attempt.peer.candidates.get(attempt.address)
     if (candidate !== undefined) candidate.failures++
-    if (attempt.peer.plan.queue.length > 0) this.step(now, attempt.peer)
+    // those that wait already come first
+    if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
+    else this.step(now, attempt.peer)
     this.#serve(now)
     return attempt.peer
   }

@@ -2,7 +2,7 @@
  * Gossip: what devices tell each other about where every member may be reached. Big-endian.
  *
  *   body     u8 1 | digest    or    u8 2 | records
- *   digest   u16 n | n × (id 32 | u64 incarnation)         what the sender has; n ≤ 8,192
+ *   digest   u16 n | n × (id 32 | u64 incarnation)         what the sender has; n ≤ 1,600
  *   records  u8 n | n × (u16 length | record)              what the receiver lacks; 1 ≤ n ≤ 32
  *
  *   record   u8 1 | id 32 | u64 incarnation | u8 flags | u8 n | n × address | u16 length | extra | signature 64
@@ -18,7 +18,7 @@ import type { Address } from './address.ts'
 import { addressLength, formatAddress, readAddress, writeAddress } from './address.ts'
 
 export const MAX_RECORD_ADDRESSES = 16
-export const MAX_DIGEST = 8_192
+export const MAX_DIGEST = 1_600
 export const MAX_RECORDS = 32
 export const MAX_INCARNATION = 2 ** 48 - 1
 const MAX_EXTRA = 256

@@ -1,8 +1,6 @@
 /** The service as a user runs it from a checkout, under systemd 252 and 257, on a LAN with both. */
-import t from 'tap'
 import type { Box } from '../lab/box.ts'
-import { Lab } from '../lab/lab.ts'
-import { labMissing } from '../lab/missing.ts'
+import { scenario } from '../lab/scenario.ts'
 
 const peerPing =
   'busctl --user --timeout=10 call org.coterie.Coterie1 /org/coterie/Coterie1 org.freedesktop.DBus.Peer Ping'
@@ -16,8 +14,7 @@ const systemctl = (box: Box, line: string) => box.user(`systemctl --user ${line}
 const pid = async (box: Box) => Number(await box.show('coterie', 'MainPID'))
 const running = async (box: Box) => (await box.show('coterie', 'SubState')) === 'running'
 
-t.test('the service in boxes', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, {})
+scenario('the service in boxes', {}, async (t, lab) => {
   const old = await lab.box('b252', 8, 'bookworm', 'a')
   const recent = await lab.box('b257', 9, 'trixie', 'a')
 

@@ -36,6 +36,8 @@ t.test('reads back what was written; white space and case do not matter; frozen'
   t.equal(hex(ticketPsk(ticket.secret)), '2386e7db4f8af1f66765d92c475b331211e3694b27e71d6b0edafda21e78cc8f')
   const many = { ...ticket, addresses: Array.from({ length: 20 }, () => ticket.addresses[0]!) }
   t.equal(decodeTicket(encodeTicket(many)).addresses.length, 8)
+  const scoped = parseAddress('tcp://[fe80::1%25eth0]:24747')!
+  t.same(decodeTicket(encodeTicket({ ...ticket, addresses: [scoped, ...ticket.addresses] })), ticket)
 })
 
 t.test('says what is wrong', async t => {

@@ -1,10 +1,7 @@
 /** A device joins while another is away; that one learns of it when it is back. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('h3 joins by h2 while h1 is away', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'a', h4: 'a' })
+scenario('h3 joins by h2 while h1 is away', { h1: 'a', h2: 'a', h3: 'a', h4: 'a' }, async (t, lab) => {
   const [h1, h2, h3, h4] = lab.all('h1', 'h2', 'h3', 'h4')
   await lab.circle(h1, h2)
   await h1.coterie('invite --ticket') // an open ticket is no obstacle to a stop

@@ -1,10 +1,7 @@
 /** An interface is taken down with nmcli, and up again. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('nmcli con down, nmcli con up', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a' })
+scenario('nmcli con down, nmcli con up', { h1: 'a', h2: 'a' }, async (t, lab) => {
   const [h1, h2] = lab.all('h1', 'h2')
   await lab.circle(h1, h2)
   await h1.listens('10.77.1.11')

@@ -1,10 +1,7 @@
 /** The ways to go: stop, kill, leave, be removed. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('stop, kill -9, leave, remove', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'a' })
+scenario('stop, kill -9, leave, remove', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab) => {
   const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
   await lab.circle(h1, h2, h3)
 

@@ -31,6 +31,7 @@ export class Host {
   static async open(name: string, number: number, folder: string, wires: Switch): Promise<Host> {
     for (const part of ['home', 'run', 'etc/system-connections', 'state'])
       mkdirSync(`${folder}/${part}`, { recursive: true, mode: 0o700 })
+    writeFileSync(`${folder}/state/hostname`, `${name}\n`) // NetworkManager would set the machine's
     writeFileSync(`${folder}/etc/NetworkManager.conf`, networkManagerConfig)
     writeFileSync(`${folder}/etc/system-connections/lan.nmconnection`, lanProfile, { mode: 0o600 })
     const environment: Environment = {
@@ -47,6 +48,7 @@ export class Host {
       environment,
       `mkdir -p /run/NetworkManager /run/dbus /run/avahi-daemon
        mount --bind ${folder}/etc /etc/NetworkManager
+       [ ! -e /etc/hostname ] || mount --bind ${folder}/state/hostname /etc/hostname
        mount -t tmpfs tmpfs /var/lib/NetworkManager
        [ ! -d /etc/avahi/services ] || mount -t tmpfs tmpfs /etc/avahi/services`
     )
@@ -132,7 +134,12 @@ export class Host {
     return child
   }
 
-  /** The daemon: the running one, or it is started. */
+  /** From now on programs here start without these variables. */
+  without(...names: string[]): void {
+    for (const name of names) delete this.space.environment[name]
+  }
+
+  /** Starts the daemon. */
   async start(...args: string[]): Promise<Daemon> {
     this.#daemon = await Daemon.start(this.space, `${this.folder}/state/coteried.log`, args)
     return this.#daemon
@@ -222,6 +229,10 @@ export class Host {
     return this.daemon.until(`${yes ? 'listens' : 'listens no more'} on ${address}`, holds, milliseconds)
   }
 
+  /** The end of the daemon's log. */
+  tail(): string {
+    return this.#daemon?.tail() ?? ''
+  }
   story = (): string => {
     const logs = [...this.#programs.keys()].map(name => {
       const text = readFileSync(`${this.folder}/state/${name.replaceAll(' ', '-')}.log`, 'utf8')
@@ -237,6 +248,7 @@ auth-polkit=false
 dns=none
 rc-manager=unmanaged
 dhcp=internal
+hostname-mode=none
 no-auto-default=*
 [keyfile]
 unmanaged-devices=interface-name:lo

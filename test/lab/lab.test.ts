@@ -1,14 +1,11 @@
 /** The lab itself, with plain programs: if this fails, no other scenario means anything. */
 import { existsSync } from 'node:fs'
-import t from 'tap'
 import { within } from './deadline.ts'
 import type { Host } from './host.ts'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('two LANs, a router, real NetworkManagers', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'b' })
-  const [h1, h2, h3] = ['h1', 'h2', 'h3'].map(name => lab.host(name)) as [Host, Host, Host]
+scenario('two LANs, a router, real NetworkManagers', { h1: 'a', h2: 'a', h3: 'b' }, async (t, lab) => {
+  const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
 
   t.match(await h1.nmcli('-t -f DEVICE,STATE,CONNECTION dev'), /^eth0:connected:lan$/m)
   t.comment('a datagram passes a cable, and a capture there sees it; another passes the router')
@@ -52,8 +49,7 @@ t.test('two LANs, a router, real NetworkManagers', { skip: labMissing() ?? false
   t.notMatch(other.stdout, /10\.77/)
 })
 
-t.test('nothing is left of a lab', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a' })
+scenario('nothing is left of a lab', { h1: 'a' }, async (t, lab) => {
   const { pid } = lab.host('h1').space
   await lab.down()
   t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })

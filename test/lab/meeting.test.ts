@@ -1,10 +1,7 @@
 /** Three computers come to know each other, and tell it on every surface. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('three devices come to know each other', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'a' })
+scenario('three devices come to know each other', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab) => {
   const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
   await Promise.all([h1, h2, h3].map(h => h.start()))
 

@@ -1,11 +1,8 @@
 /** A device is carried to the other LAN and back; a router between them carries no multicast. */
-import t from 'tap'
 import type { Host } from './host.ts'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('carried to the other LAN and back', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'b' })
+scenario('carried to the other LAN and back', { h1: 'a', h2: 'a', h3: 'b' }, async (t, lab) => {
   const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
   await lab.circle(h1, h2)
   const uses = (who: Host, peer: string, address: string) =>

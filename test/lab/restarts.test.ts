@@ -1,10 +1,7 @@
 /** What the daemon stands on goes away and comes back: NetworkManager, the session bus, the system bus. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('NetworkManager and the buses restart', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a' })
+scenario('NetworkManager and the buses restart', { h1: 'a', h2: 'a' }, async (t, lab) => {
   const [h1, h2] = lab.all('h1', 'h2')
   await lab.circle(h1, h2)
   const source = (name: string) =>

@@ -1,10 +1,7 @@
 /** A network card is put in and pulled out again while the daemon runs. */
-import t from 'tap'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('a second card comes and goes', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'b' })
+scenario('a second card comes and goes', { h1: 'a', h2: 'b' }, async (t, lab) => {
   const [h1, h2] = lab.all('h1', 'h2')
   await lab.circle(h1, h2)
   const before = h2.daemon.events.length

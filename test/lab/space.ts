@@ -13,20 +13,21 @@ export interface Ended {
   readonly stdout: string
   readonly stderr: string
 }
-export type Environment = { readonly [name: string]: string }
+export type Environment = { [name: string]: string }
 
 export class Space {
   readonly name: string
   /** Process id, seen from outside, of the process everything hangs on. */
   readonly pid: number
   readonly #anchor: ChildProcess
-  readonly #environment: Environment
+  /** What programs inside start with. */
+  readonly environment: Environment
 
   private constructor(name: string, anchor: ChildProcess, pid: number, environment: Environment) {
     this.name = name
     this.#anchor = anchor
     this.pid = pid
-    this.#environment = environment
+    this.environment = environment
   }
 
   /** `prepare` is shell run inside as root before anything else, with /run empty and /sys read-only. */
@@ -58,7 +59,7 @@ export class Space {
     const { env, ...rest } = options
     return spawn('nsenter', [...this.#enter(), ...command], {
       ...rest,
-      env: { ...this.#environment, ...env }
+      env: { ...this.environment, ...env }
     })
   }
 
@@ -69,7 +70,7 @@ export class Space {
         'nsenter',
         [...this.#enter(), ...command],
         {
-          env: this.#environment,
+          env: this.environment,
           timeout: options.timeoutMs ?? 30_000,
           killSignal: 'SIGKILL',
           maxBuffer: 64 << 20
@@ -95,7 +96,7 @@ export class Space {
   /** Runs `ip` with this network, where process ids are those outside: to name another space. */
   async ip(...args: string[]): Promise<void> {
     const command = ['--target', String(this.pid), '--net', '--', 'ip', ...args]
-    await promisify(execFile)('nsenter', command, { env: this.#environment })
+    await promisify(execFile)('nsenter', command, { env: this.environment })
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,8 @@
 /** Somebody else's daemon on the same LAN learns nothing, and gets no byte back. */
-import t from 'tap'
 import { peerKey } from '../../src/crypto/identity.ts'
-import { Lab } from './lab.ts'
-import { labMissing } from './missing.ts'
+import { scenario } from './scenario.ts'
 
-t.test('a stranger on the LAN', { skip: labMissing() ?? false }, async t => {
-  const lab = await Lab.up(t, { h1: 'a', h2: 'a', h3: 'a' })
+scenario('a stranger on the LAN', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab) => {
   const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
   const all = await lab.capture('a')
   const cable = await lab.capture('h3')

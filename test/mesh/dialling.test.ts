@@ -3,6 +3,7 @@ import { peerId } from '../../src/crypto/identity.ts'
 import { Candidates } from '../../src/mesh/candidates.ts'
 import { ATTEMPTS, ATTEMPTS_PER_PEER, gapAfter } from '../../src/mesh/dialling.ts'
 import { parseAddress } from '../../src/wire/address.ts'
+import { Kind } from '../../src/wire/frame.ts'
 import { address, Driver, ids } from './drive.ts'
 
 /** Attempts and when they began; each is refused at once unless `refuse` says no. */
@@ -170,15 +171,51 @@ t.test('attempts are limited over all; who waits comes in turn', async t => {
       'static'
     )
   }
-  t.equal(dials(driver, 1_000, false).length, ATTEMPTS)
-  driver.mesh.dialFailed(driver.now, 1, 'timeout')
-  driver.mesh.dialFailed(driver.now, 2, 'timeout')
-  const next = dials(driver, 10, false)
-  t.equal(next.length, 2)
-  t.not(next[0]!.address.split('.')[2], next[1]!.address.split('.')[2], 'different peers')
-  const all = new Set<string>()
-  for (const { address } of dials(driver, 30_000, false)) all.add(address.split('.')[2]!)
-  t.equal(all.size, crowd.length, 'nobody starves')
+  const begun: { attempt: number; peer: string }[] = []
+  while (driver.now < 1_000) {
+    driver.pass(10)
+    begun.push(...driver.since('dial'))
+  }
+  t.equal(begun.length, ATTEMPTS)
+  t.equal(new Set(begun.map(({ peer }) => peer)).size, crowd.length, 'everybody has one at least')
+
+  const first = begun.filter(({ peer }) => peer === crowd[0])
+  t.ok(first.length >= 2)
+  for (const { attempt } of first) driver.mesh.dialFailed(driver.now, attempt, 'timeout')
+  const next = driver.since('dial').map(({ peer }) => peer)
+  t.equal(next.length, first.length)
+  t.equal(new Set(next).size, next.length, 'what it leaves goes to those who wait, one each')
+
+  const lucky = begun.filter(({ peer }) => peer === crowd[5])
+  driver.mesh.opened(driver.now, {
+    session: 1,
+    peer: crowd[5]!,
+    address: 'tcp://198.51.5.1:1',
+    local: '',
+    outgoing: true,
+    bootId: 'boot',
+    hash8: new Uint8Array(8),
+    roundTripUSec: 1
+  })
+  t.equal(driver.since('dial').length, lucky.length, 'and so does what one that is reached leaves')
+})
+
+t.test('a renewal is tried for a minute, then again after five; the session is used meanwhile', async t => {
+  const driver = new Driver(0, [1])
+  driver.open(1, 1)
+  driver.pong(1)
+  driver.forget()
+  const times: number[] = []
+  while (driver.now < 4_400_000) {
+    times.push(...dials(driver, 1_000).map(({ at }) => at))
+    driver.receive(1, Kind.Ping, new Uint8Array(8))
+  }
+  const minutes = [...new Set(times.map(at => Math.floor(at / 60_000)))]
+  // the random numbers are 0: 54 minutes, then at 60 and 66 …
+  t.same(minutes, [54, 60, 66, 72])
+  t.equal(times.length, 4 * 30)
+  t.equal(driver.view(1).state, 'reachable')
+  t.equal(driver.nominated(1), 1)
 })
 
 t.test('a network that changes cancels what is under way and begins again', async t => {

@@ -85,6 +85,8 @@ t.test('a liar cannot speak for others', async t => {
   t.same(verify(driver, false), ['3'])
   t.same(driver.view(3).addresses, [address(33)])
   t.same(gossip(driver), [])
+  driver.receive(2, Kind.Gossip, records(record(3, MAX_INCARNATION, address(66))))
+  t.same(verify(driver, false), ['3'], 'it is not remembered either')
   driver.receive(1, Kind.Gossip, records(record(3, 6, address(34))))
   t.same(verify(driver), ['3'], 'the lie does not stand in the way of the owner')
   t.same(driver.view(3).addresses, [address(34)])
@@ -97,7 +99,7 @@ t.test('a liar cannot speak for others', async t => {
   driver.receive(2, Kind.Gossip, Uint8Array.of(9, 9))
   t.same(
     driver.since('count').map(({ what }) => what),
-    ['signature', 'record-of-stranger', 'malformed']
+    ['signature', 'signature', 'record-of-stranger', 'malformed']
   )
 })
 

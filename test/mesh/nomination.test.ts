@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CloseReason, Kind } from '../../src/wire/frame.ts'
+import { bodyLimit, CloseReason, Kind } from '../../src/wire/frame.ts'
 import { Driver, hash8, nominate } from './drive.ts'
 
 const nominations = (driver: Driver): { session: number; body: Uint8Array }[] =>
@@ -20,6 +20,7 @@ t.test('the lesser id nominates the newest, on it; the other is closed 2 s later
     { session: 1, body: nominate(hash8(1), 1) },
     { session: 2, body: nominate(hash8(2), 2) }
   ])
+  t.equal(bodyLimit(Kind.Nominate), nominate(hash8(1), 1).length)
   t.equal(driver.nominated(1), 2)
   driver.pong(1, 2)
   t.same(closes(driver, 5_000), [`2000 close 1 ${CloseReason.Superseded}`])

@@ -122,6 +122,25 @@ t.test('keepalive: a slow link gets more time', async t => {
   t.equal(closed?.at, 2_000 + 15_500 + 3 * 8_000)
 })
 
+t.test('after a network event every session is asked at once', async t => {
+  const driver = new Driver(0, [1, 2])
+  driver.open(1, 1)
+  driver.open(2, 2)
+  driver.pong(1, 2)
+  driver.pass(5_000)
+  driver.forget()
+  driver.mesh.network(driver.now)
+  driver.mesh.network(driver.now)
+  t.same(
+    driver.sent(Kind.Ping).map(({ session }) => session),
+    [1, 2]
+  )
+  driver.receive(2, Kind.Ping, new Uint8Array(8))
+  driver.pass(3_000)
+  t.equal(driver.view(1).reason, 'timeout')
+  t.equal(driver.view(2).state, 'reachable')
+})
+
 t.test('keepalive: an expiry that comes an hour late accuses nobody', async t => {
   const driver = new Driver(0, [1])
   driver.open(1, 1)

@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { formatAddress, parseAddress } from '../../src/wire/address.ts'
+import { bodyLimit, Kind } from '../../src/wire/frame.ts'
 import type { PeerRecord } from '../../src/wire/gossip.ts'
 import {
   decodeGossip,
   decodeRecord,
   encodeDigest,
   encodeRecords,
+  MAX_DIGEST,
   MAX_INCARNATION,
+  MAX_RECORDS,
   signable,
   signed,
   signedRecord,
@@ -144,4 +147,22 @@ t.test('any bytes are refused or come back the same', async t => {
     ),
     { numRuns: 2_000 }
   )
+})
+
+t.test('the longest bodies fit in a frame', async t => {
+  const limit = bodyLimit(Kind.Gossip)!
+  const digest = Array.from({ length: MAX_DIGEST }, (_, i) => ({
+    id: new Uint8Array(32).fill(i & 255).fill(i >> 8, 16),
+    incarnation: 1
+  }))
+  t.ok(encodeDigest(digest).length <= limit)
+  t.ok(decodeGossip(encodeDigest(digest)))
+  t.equal(
+    decodeGossip(encodeDigest([...digest, { id: new Uint8Array(32).fill(99, 7), incarnation: 1 }])),
+    undefined
+  )
+  const sixteen = Array.from({ length: 16 }, (_, i) => `tcp://[2001:db8::${i + 1}]:1`)
+  const all = Array.from({ length: MAX_RECORDS }, (_, i) => record(i, 1, sixteen))
+  t.ok(encodeRecords(all).length + MAX_RECORDS * 256 <= limit)
+  t.equal(records(encodeRecords(all))?.length, MAX_RECORDS)
 })
