@@ -2,7 +2,8 @@
  * The daemon, its database thread and the command line as one file each, in dist/ or the directory given:
  * what packages carry. Native addons stay outside; Node finds them in the node_modules beside or above.
  */
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -11,9 +12,11 @@ const top = fileURLToPath(new URL('..', import.meta.url))
 /** Loaded by require() where they are installed. */
 const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-notify']
 
-/** CommonJS packages inside ask for Node's own modules by require(). */
-const BANNER = `import { createRequire as makeRequire } from 'node:module'
-const require = makeRequire(import.meta.url)`
+/**
+ * CommonJS: as ES modules the files would start later, because an import of one of Node's own modules touches
+ * everything in it, and so loads much that nobody uses.
+ */
+const BANNER = "const bundleUrl = require('node:url').pathToFileURL(__filename).href;"
 
 /** Resolves when the files are there. */
 export async function bundle(directory: string): Promise<void> {
@@ -28,15 +31,17 @@ export async function bundle(directory: string): Promise<void> {
     outdir: directory,
     bundle: true,
     platform: 'node',
-    format: 'esm',
+    format: 'cjs',
     target: 'node24',
     minify: true,
     keepNames: true,
     legalComments: 'none',
     external: NATIVE,
+    define: { 'import.meta.url': 'bundleUrl', 'import.meta.main': 'false' },
     banner: { js: BANNER },
     logLevel: 'warning'
   })
+  writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n')
 }
 
-if (import.meta.main) await bundle(process.argv[2] ?? `${top}dist`)
+if (import.meta.main) await bundle(process.argv[2] ?? join(top, 'dist'))

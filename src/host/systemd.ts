@@ -49,9 +49,9 @@ export class Supervisor {
   #status = ''
   #timer: NodeJS.Timeout | undefined
 
-  constructor(environment: Environment = process.env, send: SendState | undefined = addonSend()) {
+  constructor(environment: Environment = process.env, send?: SendState) {
     this.#environment = environment
-    this.#send = environment['NOTIFY_SOCKET'] ? (send ?? programSend()) : async () => {}
+    this.#send = environment['NOTIFY_SOCKET'] ? (send ?? addonSend() ?? programSend()) : async () => {}
   }
 
   /** systemd waits for our word. */
