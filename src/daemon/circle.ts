@@ -2,19 +2,20 @@
  * Runs one circle: joins its membership, its mesh and its sessions, carries frames in and outputs out, and
  * publishes what is seen. Decides nothing that a core can decide.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
-import type { MemberState } from '../circle/log.ts'
-import { idPrefix, makeAnnouncement, type Recognised, recognise, slotAt } from '../crypto/announcement.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
 import { type ExchangeKey, verifyBatch } from '../crypto/provider.ts'
-import { Mesh, type Output, type PeerView } from '../mesh/mesh.ts'
+import { Mesh, type Output } from '../mesh/mesh.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
+import { Announcer } from './announcer.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { type Cores, Membership } from './membership.ts'
 import { Pings } from './pings.ts'
+import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { StoredCircle } from './stored.ts'
@@ -23,31 +24,26 @@ import type { Surroundings } from './surroundings.ts'
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
-/** PROTOCOL 2, 5: how often a peer is dialled for an announcement that may be an old one. */
-const OLD_KEY_PAUSE_MS = 600_000
-const UNSYNCHRONISED_PAUSE_MS = 3_600_000
-/** A clock before this was never set. */
-const CLOCK_SET_MS = Date.UTC(2026, 0)
-
+/** How long an invitation waits for the first listener. */
+const ADDRESS_MS = 2_000
 export class Circle implements HandshakeCircle {
   readonly id: CircleId
   readonly gid: Uint8Array
   readonly name: string
   readonly bootId: Uint8Array
+  readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
+  readonly #announcer: Announcer
   readonly #mesh: Mesh
+  readonly #roster: Roster
   readonly #sessions = new Sessions()
   readonly #pings = new Pings()
   readonly #dials = new Map<number, AbortController>()
-  readonly #lastSeenUSec = new Map<PeerId, number>()
-  /** Members by what an announcement shows of them. */
-  #prefixes = new Map<string, PeerId>()
-  /** When an announcement that may be old was last dialled for, monotonic ms. */
-  readonly #doubtful = new Map<PeerId, number>()
   #ownAddresses: readonly string[] = []
+  readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
-  #record: Properties<'Circle'>
+  #leaving = false
 
   constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
     const { row, addresses } = stored
@@ -55,8 +51,8 @@ export class Circle implements HandshakeCircle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.#deviceName = row.device
     this.bootId = around.bootId
-    this.#record = { Id: this.id, Name: this.name, Level: 0, Members: 0 }
     const outlet = {
       send: (peer: PeerId, body: Uint8Array) => this.#sessions.sendLog(peer, body),
       changed: () => this.#membersChanged(),
@@ -66,9 +62,16 @@ export class Circle implements HandshakeCircle {
       online: (peer: PeerId) => this.#sessions.has(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
+    this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({ self: this.self, random: Math.random, incarnation: Math.floor(around.wall()) })
-    for (const { peer, lastMs } of addresses)
-      this.#lastSeenUSec.set(peer, Math.max(this.#lastSeenUSec.get(peer) ?? 0, lastMs * 1000))
+    this.#roster = new Roster({
+      circle: this.id,
+      name: this.name,
+      self: this.self,
+      publisher: around.publisher,
+      wall: around.wall,
+      lastSeen: addresses.map(({ peer, lastMs }) => [peer, lastMs])
+    })
     this.#membersChanged()
     for (const { peer, address } of addresses) this.#mesh.offer(around.now(), peer, [address], 'known')
     this.#carry()
@@ -79,14 +82,12 @@ export class Circle implements HandshakeCircle {
   get self(): PeerId {
     return this.#membership.self
   }
-
-  /** The name of this device in the circle. */
+  /** Of this device in the circle. */
   get device(): string {
-    return this.#membership.own?.name ?? ''
+    return this.#membership.own?.name ?? this.#deviceName
   }
-
   get record(): Properties<'Circle'> {
-    return this.#record
+    return this.#roster.circle
   }
 
   get deadline(): number {
@@ -102,35 +103,16 @@ export class Circle implements HandshakeCircle {
 
   /** One line for `systemctl status`. */
   get summary(): string {
-    const peers = [...this.#mesh.peers().values()]
-    const reachable = peers.filter(({ state }) => state === 'reachable').length
-    return `${this.name}: ${reachable} of ${peers.length} peers reachable`
+    const states = [...this.#mesh.peers().values()].map(({ state }) => state)
+    return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
   }
 
   devices(): Value<typeof Member>[] {
-    return [...this.#membership.members.values()]
-      .sort((a, b) => a.level - b.level || (a.name < b.name ? -1 : 1))
-      .map(({ id, name, level, addedBy }) => ({
-        Id: id,
-        Name: name,
-        Level: level,
-        AddedBy: addedBy,
-        Self: id === this.self
-      }))
+    return this.#roster.devices()
   }
-
-  /** A member by id, short id or unique name. Throws ApiError. */
+  /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
-    const members = [...this.#membership.members.values()]
-    const byId = members.find(({ id }) => id === text || shortId(id) === text)
-    if (byId !== undefined) return byId.id
-    const named = members.filter(({ name }) => name === text)
-    if (named.length === 1) return named[0]!.id
-    const quoted = JSON.stringify(text)
-    if (named.length === 0)
-      throw new ApiError('NoSuchPeer', `no member is called ${quoted}; \`coterie devices\` lists them`)
-    const ids = named.map(({ id }) => shortId(id)).join(', ')
-    throw new ApiError('AmbiguousPeer', `${named.length} members are called ${quoted}; use an id: ${ids}`)
+    return this.#roster.find(text)
   }
 
   addressInUse(peer: PeerId): string {
@@ -150,19 +132,26 @@ export class Circle implements HandshakeCircle {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
-  invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  /** Rejects ApiError. */
+  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+    // just after the start, or after init, the sockets are still being bound
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length === 0)
+      throw new ApiError(
+        'Unreachable',
+        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
+      )
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
   }
 
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
   }
-
-  /** Signs that this device leaves. Resolves how many peers have it on disk. */
+  /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
-    await this.#membership.leave()
+    this.#leaving = true
     call.progress('telling the others')
-    return (await this.#membership.told(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -174,7 +163,6 @@ export class Circle implements HandshakeCircle {
   }
 
   // --- handshakes (HandshakeCircle)
-
   get statics(): readonly ExchangeKey[] {
     return this.#membership.statics
   }
@@ -202,6 +190,7 @@ export class Circle implements HandshakeCircle {
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
     this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#mesh.setOwnAddresses(this.#around.now(), this.#ownAddresses)
     this.#carry()
   }
@@ -222,41 +211,22 @@ export class Circle implements HandshakeCircle {
     this.#carry()
   }
 
-  /** 48 bytes for the slot that it is now; none without a key to announce under. */
+  /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
   announcement(port: number): Uint8Array | undefined {
-    const { random, wall } = this.#around
-    const [key] = this.#membership.discoveryKeys
-    if (key === undefined || this.#membership.own === undefined) return undefined
-    return makeAnnouncement({ key, id: peerKey(this.self)!, port, slot: slotOf(wall()), salt: random(8) })
+    return this.#announcer.make(port)
   }
 
   /** Made by somebody who has one of our discovery keys. */
   recognises(announcement: Uint8Array): boolean {
-    return this.#recognise(announcement) !== undefined
+    return this.#announcer.recognises(announcement)
   }
 
   /** An announcement came from this IP address. */
   heard(announcement: Uint8Array, source: string): void {
-    const recognised = this.#recognise(announcement)
-    const peer = recognised && this.#prefixes.get(recognised.prefix)
-    if (recognised === undefined || peer === undefined || peer === this.self) return
-    const now = this.#around.now()
-    if (!this.#timely(peer, recognised, now)) return
-    this.#mesh.offer(now, peer, uri(source, recognised.port), 'announcement')
+    const heard = this.#announcer.read(announcement)
+    if (heard === undefined) return
+    this.#mesh.offer(this.#around.now(), heard.peer, uri(source, heard.port), 'announcement')
     this.#carry()
-  }
-
-  #recognise(announcement: Uint8Array): Recognised | undefined {
-    return recognise(announcement, this.#membership.discoveryKeys, slotOf(this.#around.wall()))
-  }
-
-  /** Under the current key and slot always; else it may be of any age, and is followed seldom. */
-  #timely(peer: PeerId, { key, synchronised }: Recognised, now: number): boolean {
-    if (key === 0 && synchronised) return true
-    const pause = synchronised ? OLD_KEY_PAUSE_MS : UNSYNCHRONISED_PAUSE_MS
-    if (now - (this.#doubtful.get(peer) ?? Number.NEGATIVE_INFINITY) < pause) return false
-    this.#doubtful.set(peer, now)
-    return true
   }
 
   // --- sessions
@@ -271,7 +241,10 @@ export class Circle implements HandshakeCircle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
-      } else this.#mesh.receive(now(), number, kind, body)
+      } else {
+        if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
+        this.#mesh.receive(now(), number, kind, body)
+      }
       this.#carry()
     }
     session.onClose = reason => {
@@ -370,7 +343,7 @@ export class Circle implements HandshakeCircle {
         this.#close(output.session, output.reason)
         break
       case 'peer':
-        this.#publishPeer(output.peer)
+        if (this.#roster.publishPeer(output.peer)) this.#around.changed()
         break
       case 'pong':
         this.#pings.answered(output.token, output.roundTripUSec)
@@ -417,68 +390,27 @@ export class Circle implements HandshakeCircle {
 
   // --- what is shown
 
-  get #path(): string {
-    return `/circle/${this.id}`
-  }
-
   /** Takes the circle off D-Bus and out of the events. */
   unpublish(): void {
-    const { publisher, note } = this.#around
-    for (const { path } of publisher.list()) {
-      if (path === this.#path || path.startsWith(`${this.#path}/`)) publisher.remove(path)
-    }
-    note(this.id, '')
+    this.#roster.unpublish()
+    this.#around.note(this.id, '')
   }
 
   #membersChanged(): void {
-    const { announce, changed, note, now, publisher } = this.#around
+    const { announce, changed, note, now } = this.#around
     const { members, own } = this.#membership
-    this.#prefixes = new Map([...members.keys()].map(id => [idPrefix(peerKey(id)!), id]))
-    this.#record = { Id: this.id, Name: this.name, Level: own?.level ?? 0, Members: members.size }
-    note(
-      this.id,
-      own === undefined
-        ? `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-        : ''
-    )
-    publisher.set('Circle', this.#path, this.#record)
-    // a device that is no member has no peers
-    this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
-    for (const { path, properties } of publisher.list('Peer')) {
-      if (properties.Circle === this.id && !this.#mesh.peers().has(properties.Id)) publisher.remove(path)
-    }
-    for (const view of this.#mesh.peers().values()) this.#publishPeer(view)
+    this.#announcer.membersChanged()
+    const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
+    note(this.id, own === undefined ? removed : '')
+    // a device that is no member has no peers; one that leaves still has to tell them
+    if (own !== undefined || !this.#leaving)
+      this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
+    this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     announce()
     changed()
   }
-
-  #publishPeer(view: PeerView): void {
-    const member: MemberState | undefined = this.#membership.members.get(view.id)
-    if (member === undefined) return
-    const { changed, publisher, wall } = this.#around
-    const path = `${this.#path}/peer/${view.id}`
-    const before = publisher.get(path)?.properties as Properties<'Peer'> | undefined
-    const reachable = view.state === 'reachable'
-    if (before?.Reachable && !reachable) this.#lastSeenUSec.set(view.id, Math.floor(wall() * 1000))
-    publisher.set('Peer', path, {
-      Id: view.id,
-      Name: member.name,
-      Circle: this.id,
-      State: view.state,
-      Reason: view.reason,
-      Reachable: reachable,
-      Addresses: [...view.addresses],
-      LatencyUSec: view.latencyUSec,
-      Path: view.path,
-      LastSeenUSec: reachable ? 0 : (this.#lastSeenUSec.get(view.id) ?? 0),
-      AsleepSinceUSec: 0
-    })
-    if (before?.Reachable !== reachable) changed()
-  }
 }
-
-const slotOf = (wallMs: number): number => slotAt(wallMs < CLOCK_SET_MS ? undefined : wallMs / 1000)
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
 function uri(bare: string, port: number): string[] {
