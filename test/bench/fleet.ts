@@ -38,7 +38,7 @@ export async function idleFleet(form: Form, seconds: number): Promise<{ all: Idl
     for (let number = 0; number < DAEMONS; number++) {
       const buses = number === 0 ? { session: session.address, system: system.address } : {}
       daemons.push(await RunningDaemon.start(form, place(join(folder, `${number}`), buses)))
-      await join_(daemons)
+      await joinCircle(daemons)
     }
     await Promise.all(daemons.map(everybodyReachable))
     await delay(SETTLE_MS)
@@ -53,10 +53,6 @@ export async function idleFleet(form: Form, seconds: number): Promise<{ all: Idl
         wakeUps: (wakeUps - before[n]!.wakeUps) / seconds
       }
     })
-    if (process.env['HOLD']) {
-      console.log(daemons.map(d => d.pid).join(' '))
-      await delay(Number(process.env['HOLD']) * 1000)
-    }
     const middle = (of: keyof Idle) => median(idle.map(one => one[of]))
     return {
       all: { rss: middle('rss'), anon: middle('anon'), cpu: middle('cpu'), wakeUps: middle('wakeUps') },
@@ -69,7 +65,7 @@ export async function idleFleet(form: Form, seconds: number): Promise<{ all: Idl
 }
 
 /** The last of them makes a circle, or joins that of the first. */
-async function join_(daemons: readonly RunningDaemon[]): Promise<void> {
+async function joinCircle(daemons: readonly RunningDaemon[]): Promise<void> {
   const [first, last] = [await daemons[0]!.client(), await daemons.at(-1)!.client()]
   const Device = `d${daemons.length}`
   if (daemons.length === 1) await first.call('Init', { Device })

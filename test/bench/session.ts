@@ -65,7 +65,7 @@ export async function sessionBenchmarks(
 
     const all: [title: string, unit: string, run: () => Promise<Figure[]>][] = [
       [
-        'memory of an idle end, of the first 500',
+        'memory of an idle end, of the first 1,000',
         'KiB',
         () => compareOnce([growth('raw TCP', () => raw('tcp', 'e'), rss), growth('session', open, rss)])
       ],
@@ -117,7 +117,7 @@ function growth(
   open: () => Promise<{ destroy(): void }>,
   rss: () => Promise<number>
 ): Contender {
-  const count = 500
+  const count = 1000
   return {
     name,
     async round() {
