@@ -18,24 +18,29 @@ export interface Calls {
   readonly clients: { readonly clients: number; readonly answered: number; readonly errors: number }
 }
 
-/** `echo` sends back what it gets; `daemon` is a daemon's socket. */
-export async function calls(echo: string, daemon: string, rounds: number): Promise<Calls> {
-  const small = call('Version')
-  const lines: [string, string, Buffer, number][] = []
-  for (const method of ['Version', 'Status']) {
-    const question = call(method)
-    lines.push([`${method}`, daemon, question, await lengthOf(daemon, question)])
+/** `echo` sends back what it gets; `daemon` is a daemon's socket; `cpu` the time of all taking part, µs. */
+export async function calls(
+  echo: string,
+  daemon: string,
+  rounds: number,
+  cpu: () => Promise<number>
+): Promise<Calls> {
+  const contenders = async (depth: number) => {
+    const all: Contender[] = []
+    for (const method of ['Version', 'Status']) {
+      const question = call(method)
+      const length = await lengthOf(daemon, question)
+      const same = Buffer.from(`${'x'.repeat(length - 1)}\0`)
+      all.push(await trips(`raw echo of ${length} bytes (as ${method})`, echo, same, depth))
+      all.push(await trips(method, daemon, question, depth))
+    }
+    return all
   }
-  const echoes = lines.map(([name, , , length]): (typeof lines)[0] => [
-    `raw echo of ${length} bytes (as ${name})`,
-    echo,
-    Buffer.alloc(length - 1, 'x').toString() ? Buffer.from(`${'x'.repeat(length - 1)}\0`) : small,
-    length
-  ])
-  const all = [echoes[0]!, lines[0]!, echoes[1]!, lines[1]!]
-  const one = await compare(await Promise.all(all.map(line => trips(...line, 1))), rounds)
-  const many = await compare(await Promise.all(all.map(line => trips(...line, DEPTH))), rounds)
-  return { one, many, clients: await crowd(daemon, small) }
+  return {
+    one: await compare(await contenders(1), rounds, cpu),
+    many: await compare(await contenders(DEPTH), rounds, cpu),
+    clients: await crowd(daemon, call('Version'))
+  }
 }
 
 const open = (path: string) =>
@@ -59,16 +64,11 @@ async function lengthOf(path: string, question: Buffer): Promise<number> {
 }
 
 /** With depth 1 the median time, else calls a second. */
-async function trips(
-  name: string,
-  path: string,
-  question: Buffer,
-  _length: number,
-  depth: number
-): Promise<Contender> {
+async function trips(name: string, path: string, question: Buffer, depth: number): Promise<Contender> {
   const socket = await open(path)
   return {
     name,
+    operations: CALLS,
     round: () =>
       new Promise(resolve => {
         const times: number[] = []

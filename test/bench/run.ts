@@ -16,7 +16,7 @@ import { changes } from './changes.ts'
 import { install } from './competitors.ts'
 import { idleFleet } from './fleet.ts'
 import { inviteGuests, nobody } from './guests.ts'
-import { bundled, checkout, place as placeOf, RunningDaemon } from './program.ts'
+import { bundled, checkout, place as placeOf, RunningDaemon, usage } from './program.ts'
 import { table } from './ratio.ts'
 import { sessionBenchmarks } from './session.ts'
 import { start } from './start.ts'
@@ -59,7 +59,8 @@ async function measure(rounds: number): Promise<void> {
     say('a change on the socket, p50', 'µs', results.changes.socket)
 
     const daemon = await RunningDaemon.start(forms[1]!, placeOf(join(folder, 'calls')))
-    results.calls = await calls(path, daemon.place.socket, rounds)
+    const cpu = async () => (usage(echo.pid!).cpu + usage(daemon.pid).cpu + usage(process.pid).cpu) * 1000
+    results.calls = await calls(path, daemon.place.socket, rounds, cpu)
     await daemon.stop()
     say('a call, p50', 'µs', results.calls.one)
     say('calls, 32 on their way', '/s', results.calls.many)

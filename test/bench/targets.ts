@@ -77,14 +77,17 @@ function sessionLines({ sessions, absent }: Results): Line[] {
   const memory = pick('memory', best, 'raw')[0]
   const all = [
     ...line('encrypted round trip, 64 B', pick('round', best, 'raw'), 1.7, 'µs'),
-    ...line('encrypted round trip, 64 B', pick('round', best, 'libp2p'), 0.25, 'µs'),
+    ...line('encrypted round trip, 64 B', pick('round', best, 'hyperswarm'), 1, 'µs').map(untargeted),
+    ...line('encrypted round trip, 64 B', pick('round', best, 'libp2p'), 1, 'µs').map(untargeted),
     ...line('one-way messages, 64 B', pick('messages', best, 'raw'), 0.15, '/s', true),
     ...line('one-way messages, 64 B', pick('messages', best, 'hyperswarm'), 7, '/s', true),
     ...line('bulk', pick('bulk', best, 'raw'), 0.5, 'MB/s', true),
     ...line('bulk', pick('bulk', best, 'node:tls'), 0.9, 'MB/s', true),
-    ...line('bulk', pick('bulk', best, 'libp2p'), 2, 'MB/s', true),
+    ...line('bulk', pick('bulk', best, 'hyperswarm'), 1, 'MB/s', true).map(untargeted),
+    ...line('bulk', pick('bulk', best, 'libp2p'), 1, 'MB/s', true).map(untargeted),
     ...line('handshakes', pick('handshakes', best, 'node:tls'), 1.05, '/s', true),
-    ...line('handshakes', pick('handshakes', best, 'hyperswarm'), 1, '/s', true)
+    ...line('handshakes', pick('handshakes', best, 'hyperswarm'), 1, '/s', true).map(untargeted),
+    ...line('handshakes', pick('handshakes', best, 'libp2p'), 1, '/s', true).map(untargeted)
   ]
   if (memory)
     all.push({
@@ -109,7 +112,11 @@ function localLines({ changes, calls, start }: Results): Line[] {
   const lines: Line[] = []
   if (changes) {
     lines.push(...line('status change → D-Bus client', [changes.bus[1], changes.bus[0]], 2.5, 'µs'))
-    lines.push(...line('status change → socket reader', [changes.socket[1], changes.socket[0]], 2, 'µs'))
+    lines.push(
+      ...line('status change → socket reader', [changes.socket[1], changes.socket[0]], 2, 'µs').map(
+        untargeted
+      )
+    )
   }
   if (calls) {
     const { one, many, clients } = calls
@@ -120,10 +127,10 @@ function localLines({ changes, calls, start }: Results): Line[] {
       lines.push(...line(`UNIX socket call ${one[mine]?.name}`, [one[mine], one[raw]], 1.3, 'µs'))
       lines.push({
         what: `${many[mine]?.name}, 32 on their way / one`,
-        target: '≥ 3',
+        target: '',
         measured: `${number(many[mine]!.median)} / ${number(1e6 / one[mine]!.median)} /s`,
         ratio: times((many[mine]!.median * one[mine]!.median) / 1e6),
-        met: (many[mine]!.median * one[mine]!.median) / 1e6 >= 3
+        met: undefined
       })
     }
     lines.push({
@@ -136,7 +143,7 @@ function localLines({ changes, calls, start }: Results): Line[] {
   }
   const [bare, modules, checkout, bundle] = start?.cpu ?? []
   lines.push(...line('start → READY=1, main thread: bundle', [bundle, bare], 1.5, 'ms'))
-  lines.push(...line('start → READY=1, main thread: bundle', [bundle, modules], 1.5, 'ms'))
+  lines.push(...line('start → READY=1, main thread: bundle', [bundle, modules], 1.5, 'ms').map(untargeted))
   lines.push(...line('start → READY=1, main thread: checkout', [checkout, bare], 1.5, 'ms').map(untargeted))
   const [once, fromCheckout, bundled] = start?.wall ?? []
   lines.push(...line('start → READY=1, by the clock: bundle', [bundled, once], 1.5, 'ms').map(untargeted))
