@@ -136,7 +136,7 @@ async function compareOnce(contenders: readonly Contender[]): Promise<Figure[]> 
   const figures: Figure[] = []
   for (const { name, round } of contenders) {
     const value = await round()
-    figures.push({ name, median: value, ratio: value / (figures[0]?.median ?? value) })
+    figures.push({ name, median: value, ratio: value / (figures[0]?.median ?? value), values: [value] })
   }
   return figures
 }

@@ -2,7 +2,7 @@
 import type { Calls } from './calls.ts'
 import type { Changes } from './changes.ts'
 import type { Idle } from './fleet.ts'
-import type { Figure } from './ratio.ts'
+import { type Figure, ratio as paired } from './ratio.ts'
 import type { Benchmark } from './session.ts'
 import type { Start } from './start.ts'
 
@@ -51,7 +51,7 @@ function line(
   least = false
 ): Line[] {
   if (mine === undefined || other === undefined) return []
-  const ratio = mine.median / other.median
+  const ratio = paired(mine.values, other.values)
   const cpu =
     mine.cpuUSec !== undefined && other.cpuUSec !== undefined
       ? `; CPU ${number(mine.cpuUSec)} / ${number(other.cpuUSec)} µs`
