@@ -1,5 +1,6 @@
 /** The bundle, laid out as packages do it: daemon, database thread and command line. */
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { bundled, place, RunningDaemon } from '../bench/program.ts'
@@ -8,7 +9,8 @@ import { inside } from '../namespace.ts'
 
 if (inside(t, import.meta.url)) {
   t.test('keeps a circle across a restart, and its own command line can ask it', async t => {
-    const folder = t.testdir()
+    // sockets need short paths
+    const folder = mkdtempSync(join(tmpdir(), 'coterie-'))
     const form = await bundled(join(folder, 'installed'))
     const where = place(join(folder, 'd'))
     t.teardown(() => rmSync(folder, { recursive: true, force: true }))
