@@ -124,10 +124,10 @@ export class MembershipLog {
   }
 
   /** Up to 4 operations of this device that lets in one who was away: its adding and its last rekeyings. */
-  introduction(self: PeerId, peer: PeerId): Uint8Array[] {
+  introduction(self: PeerId): Uint8Array[] {
     const key = peerKey(self)
     const standing = key && this.#resolver.resolve().members.get(hex(key))
-    if (standing === undefined || this.#peers.get(peer)?.synced) return []
+    if (standing === undefined) return []
     const keys = [...standing.rekeys]
     for (let by = standing.added; keys.length < INTRODUCTION; ) {
       const added = identify(this.#gid, this.#bytes.get(by)!)!
@@ -164,13 +164,16 @@ export class MembershipLog {
     return ticket
   }
 
-  /** A session with the peer opened, or took over: exchange until the logs agree. */
+  /**
+   * A session opened: exchange until the logs agree. `peer` here and below is a name for the session: each has
+   * an exchange of its own, for its frames come in order, and those of two sessions do not.
+   */
   greet(_now: number, peer: PeerId): void {
     const exchange = this.#exchange(peer)
     exchange.begin()
     this.#send(peer, { type: 'greet', heads: this.heads.slice(0, MAX_HEADS), locator: this.#locator() })
   }
-  /** No session with the peer is left. */
+  /** The session is over. */
   closed(peer: PeerId): void {
     this.#peers.delete(peer)
   }

@@ -67,12 +67,11 @@ export class Circle implements HandshakeCircle {
     this.#deviceName = row.device
     this.bootId = around.bootId
     const outlet = {
-      send: (peer: PeerId, body: Uint8Array) => this.#sessions.sendLog(peer, body),
+      send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
-      synced: (peer: PeerId) => this.#sessions.release(peer),
-      expel: (peer: PeerId, cause: 'misbehaves' | 'stranger') =>
-        this.#closeAll(peer, cause === 'stranger' ? CloseReason.Removed : CloseReason.Protocol),
-      online: (peer: PeerId) => this.#sessions.has(peer)
+      synced: (session: number) => this.#synced(session),
+      expel: (session: number) => this.#expel(session),
+      sessions: (peer: PeerId) => this.#sessions.of(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
     this.#announcer = new Announcer(this.#membership, around)
@@ -256,19 +255,19 @@ export class Circle implements HandshakeCircle {
     session.onFrame = (kind, body) => {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
-        this.#membership.receive(peer, body)
+        this.#membership.receive(number, body)
       } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
     session.onClose = reason => {
       log('debug', 'session ended', { number, peer: shortId(peer), reason })
-      this.#forget(number, peer)
+      this.#forget(number)
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
     if (!this.#membership.members.has(peer))
       this.#introduced.set(number, { session, until: now() + INTRODUCED_MS, early: [] })
-    this.#membership.greet(peer)
+    this.#membership.greet(number)
     if (!this.#introduced.has(number)) this.#enter(number, session)
     this.#carry()
   }
@@ -305,24 +304,34 @@ export class Circle implements HandshakeCircle {
     }
   }
 
-  /** Log frames under way on a session that is over are made up for on another one, if there is. */
-  #forget(number: number, peer: PeerId): void {
-    if (this.#sessions.get(number) === undefined) return
+  /** The logs of both ends agree, so it is known who the other one is; other frames may flow. */
+  #synced(number: number): void {
+    const session = this.#sessions.get(number)
+    if (session === undefined) return
+    if (!this.#membership.members.has(session.peer)) {
+      this.#close(number, CloseReason.Removed)
+      return
+    }
+    this.#membership.acquainted(session.peer)
+    this.#sessions.release(number)
+  }
+
+  #forget(number: number): void {
+    if (!this.#sessions.delete(number)) return
     this.#introduced.delete(number)
-    if (this.#sessions.delete(number)) this.#membership.greet(peer)
-    else this.#membership.closed(peer)
+    this.#membership.closed(number)
   }
 
   #close(number: number, reason: CloseReason): void {
-    const peer = this.#sessions.close(number, reason)
-    if (peer !== undefined) this.#forget(number, peer)
+    this.#sessions.get(number)?.close(reason)
+    this.#forget(number)
   }
 
-  #closeAll(peer: PeerId, reason: CloseReason): void {
-    for (const number of this.#sessions.of(peer)) {
-      this.#close(number, reason)
-      this.#mesh.closed(this.#around.now(), number, 'closed')
-    }
+  #expel(number: number): void {
+    const peer = this.#sessions.get(number)?.peer
+    this.#around.log('warn', 'a peer sends operations of no use; its session is closed', { peer })
+    this.#close(number, CloseReason.Protocol)
+    this.#mesh.closed(this.#around.now(), number, 'closed')
     this.#carry()
   }
 
@@ -415,8 +424,8 @@ export class Circle implements HandshakeCircle {
   #send(number: number, kind: number, body: Uint8Array): void {
     const session = this.#sessions.get(number)
     if (session === undefined) return
-    if (kind !== Kind.Gossip || this.#membership.synced(session.peer)) session.send(kind, body)
-    else this.#sessions.hold(session.peer, { number, kind, body })
+    if (kind !== Kind.Gossip || this.#membership.synced(number)) session.send(kind, body)
+    else this.#sessions.hold(number, { kind, body })
   }
 
   /** A hint for the next start; nobody waits for it. */

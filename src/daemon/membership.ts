@@ -28,15 +28,16 @@ export interface Cores {
 }
 
 export interface Outlet {
-  /** A Log frame for this peer. */
-  send(peer: PeerId, body: Uint8Array): void
+  /** A Log frame for this session. */
+  send(session: number, body: Uint8Array): void
   /** Members, their names or their keys changed. */
   changed(): void
   /** The logs of both ends agree: other frames may flow. */
-  synced(peer: PeerId): void
+  synced(session: number): void
   /** It sends what is of no use, or is no member after all. */
-  expel(peer: PeerId, cause: 'misbehaves' | 'stranger'): void
-  online(peer: PeerId): boolean
+  expel(session: number): void
+  /** The sessions of a peer. */
+  sessions(peer: PeerId): readonly number[]
 }
 
 export class Membership {
@@ -50,7 +51,9 @@ export class Membership {
   readonly #keys: DiscoveryKeys
   readonly #invitations: Invitations
   readonly #journal: Journal
-  readonly #agreed = new Set<PeerId>()
+  readonly #agreed = new Set<number>()
+  /** Members that have seen our whole log since the start. */
+  readonly #acquainted = new Set<PeerId>()
   readonly #admissions = new Map<number, () => void>()
   /** Own operations are made one after another: each has the one before in its past. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -110,11 +113,11 @@ export class Membership {
     return this.#log.owner(staticKey)
   }
   introduction(peer: PeerId): readonly Uint8Array[] {
-    return this.#log.introduction(this.self, peer)
+    return this.#acquainted.has(peer) ? [] : this.#log.introduction(this.self)
   }
   /** Both logs agree, and what made them so is on disk. */
-  synced(peer: PeerId): boolean {
-    return this.#agreed.has(peer) && this.#log.synced(peer)
+  synced(session: number): boolean {
+    return this.#agreed.has(session)
   }
 
   get deadline(): number {
@@ -130,22 +133,26 @@ export class Membership {
 
   // --- what peers say
 
-  greet(peer: PeerId): void {
-    this.#agreed.delete(peer)
-    this.#log.greet(this.#around.now(), peer)
+  /** Each session exchanges logs by itself: frames of one come in order, those of two do not. */
+  greet(session: number): void {
+    this.#log.greet(this.#around.now(), String(session))
     this.#carry()
   }
 
-  receive(peer: PeerId, body: Uint8Array): void {
-    this.#log.receive(this.#around.now(), peer, body)
+  receive(session: number, body: Uint8Array): void {
+    this.#log.receive(this.#around.now(), String(session), body)
     this.#carry()
   }
 
-  /** No session with the peer is left. */
-  closed(peer: PeerId): void {
-    this.#agreed.delete(peer)
-    this.#log.closed(peer)
+  closed(session: number): void {
+    this.#agreed.delete(session)
+    this.#log.closed(String(session))
     this.#carry()
+  }
+
+  /** This member has our whole log: it needs no introduction any more. */
+  acquainted(peer: PeerId): void {
+    this.#acquainted.add(peer)
   }
 
   /** Checks and stores what a stranger presents. */
@@ -255,8 +262,8 @@ export class Membership {
             })
           )
           const watch = () => {
-            for (const peer of peers) if (this.#log.settled(peer)) told.add(peer)
-            if (peers.every(peer => told.has(peer) || !this.#outlet.online(peer))) resolve()
+            for (const peer of peers) if (this.#settled(peer)) told.add(peer)
+            if (peers.every(peer => told.has(peer) || !this.#online(peer))) resolve()
           }
           this.#append(made, [], () => {
             this.#awaited = watch
@@ -280,6 +287,15 @@ export class Membership {
   }
 
   // --- inside
+
+  #online(peer: PeerId): boolean {
+    return this.#outlet.sessions(peer).length > 0
+  }
+
+  /** It has stored all it was sent. */
+  #settled(peer: PeerId): boolean {
+    return this.#outlet.sessions(peer).some(session => this.#log.settled(String(session)))
+  }
 
   #ownLevel(): number {
     if (this.own === undefined)
@@ -360,7 +376,7 @@ export class Membership {
         })
         break
       case 'send':
-        this.#outlet.send(output.peer, output.body)
+        this.#outlet.send(Number(output.peer), output.body)
         break
       case 'changed':
         this.#keys.setMembers(output.members)
@@ -369,9 +385,8 @@ export class Membership {
         break
       case 'synced':
         this.#tendSoon()
-        this.#agreed.add(output.peer)
-        if (this.members.has(output.peer)) this.#outlet.synced(output.peer)
-        else this.#outlet.expel(output.peer, 'stranger')
+        this.#agreed.add(Number(output.peer))
+        this.#outlet.synced(Number(output.peer))
         break
       case 'wrap': {
         const kept = this.#keys.receive(output.wrap)
@@ -383,14 +398,13 @@ export class Membership {
         this.#admissions.delete(output.ticket)
         break
       case 'misbehaves':
-        log('warn', 'a peer sends operations of no use; its sessions are closed', { peer: output.peer })
-        this.#outlet.expel(output.peer, 'misbehaves')
+        this.#outlet.expel(Number(output.peer))
         break
       case 'note':
         log('warn', output.text, { peer: output.peer })
         break
       case 'count':
-        log('debug', 'dropped', { what: output.what, peer: output.peer })
+        log('debug', 'dropped', { what: output.what, session: output.peer })
     }
   }
 
@@ -408,7 +422,7 @@ export class Membership {
     this.#tendAt = Number.POSITIVE_INFINITY
     const own = this.own
     if (own === undefined) return
-    const online = [...this.members.values()].filter(({ id }) => id === this.self || this.#outlet.online(id))
+    const online = [...this.members.values()].filter(({ id }) => id === this.self || this.#online(id))
     try {
       await this.#inTurn(async () => {
         for (const [leaver, level] of this.#log.left) {
