@@ -175,8 +175,6 @@ export class Daemon {
     this.#buses.session.start()
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
-    this.#buses.system.start()
-    this.#attachment.start()
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
@@ -184,6 +182,9 @@ export class Daemon {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
+    // What comes of the network comes by itself; nobody has to wait for it.
+    this.#buses.system.start()
+    this.#attachment.start()
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
