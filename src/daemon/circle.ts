@@ -166,7 +166,12 @@ export class Circle implements HandshakeCircle {
   async leave(call: Call): Promise<number> {
     this.#leaving = true
     call.progress('telling the others')
-    return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    try {
+      return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    } catch (error) {
+      this.#leaving = false
+      throw error
+    }
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -347,7 +352,8 @@ export class Circle implements HandshakeCircle {
       abort.signal.addEventListener('abort', cancel)
       const session = await gate.dial(link, this, { id: peer, staticKey })
       abort.signal.removeEventListener('abort', cancel)
-      this.opened(session)
+      if (abort.signal.aborted) session.destroy()
+      else this.opened(session)
     } catch (error) {
       if (abort.signal.aborted) return
       const reason = (error as { reason?: string }).reason ?? (error as Error).message
@@ -449,7 +455,7 @@ export class Circle implements HandshakeCircle {
     const { members, own } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    note(this.id, own === undefined ? removed : '')
+    note(this.id, own === undefined && !this.#leaving ? removed : '')
     // a device that is no member has no peers; one that leaves still has to tell them
     if (own !== undefined || !this.#leaving)
       this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])

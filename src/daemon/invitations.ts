@@ -55,11 +55,12 @@ export class Invitations {
     return { ticket: encodeTicket({ ...ticket, secret, addresses }), expiresMs: ticket.expiresMs }
   }
 
-  /** All that a first message may have been made with, the unused first. */
+  /** All that a first message may have been made with: the open ones, then the latest of the others. */
   secrets(): readonly { id: string; psk: Uint8Array }[] {
-    return [...this.#tickets.values()]
-      .sort((a, b) => a.usedBy.length - b.usedBy.length)
-      .slice(0, 2 * OPEN_AT_MOST)
+    const open = this.#open()
+    const others = [...this.#tickets.values()].filter(ticket => !open.includes(ticket))
+    others.sort((a, b) => b.expiresMs - a.expiresMs)
+    return [...open, ...others].slice(0, 2 * OPEN_AT_MOST)
   }
 
   /** What the ticket is worth to the device with this key. */
