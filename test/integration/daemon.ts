@@ -55,10 +55,7 @@ export class Computer {
     return join(this.environment['XDG_RUNTIME_DIR'] || join(this.state, 'run'), 'coterie')
   }
   get socket(): string {
-    return join(
-      this.environment['XDG_RUNTIME_DIR'] ? this.runtime : join(this.state, 'run'),
-      'coterie.sock'
-    )
+    return join(this.environment['XDG_RUNTIME_DIR'] ? this.runtime : join(this.state, 'run'), 'coterie.sock')
   }
   get state(): string {
     return join(this.directory, '.local/state/coterie')
@@ -92,7 +89,12 @@ export class Computer {
       throw new Error(`coteried of ${this.name} ended with ${how}\n${this.log.slice(from).join('\n')}`)
     })
     early.catch(() => {})
-    await within(20_000, `${this.name} is ready`, Promise.race([this.logs(/ ready/, from), early]), this.story)
+    await within(
+      20_000,
+      `${this.name} is ready`,
+      Promise.race([this.logs(/ ready/, from), early]),
+      this.story
+    )
     return this
   }
 
@@ -223,9 +225,7 @@ export class Computer {
         this.log.push(line)
         for (const wake of this.#wake.splice(0)) wake()
       })
-    this.#ended = new Promise(resolve =>
-      child.once('close', (code, signal) => resolve(signal ?? code ?? -1))
-    )
+    this.#ended = new Promise(resolve => child.once('close', (code, signal) => resolve(signal ?? code ?? -1)))
     return this.#ended
   }
 
