@@ -5,39 +5,33 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Properties, VERSION } from '../api/api.ts'
-import { SLOT_LENGTH } from '../crypto/announcement.ts'
 import { randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import type { Write } from '../host/database.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
-import { NetworkWatcher } from '../host/network.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
-import { Discovery, type Heard } from '../net/discovery.ts'
-import type { Snapshot } from '../net/interfaces.ts'
-import type { Link } from '../net/link.ts'
-import { type BoundListener, Listeners } from '../net/listeners.ts'
-import { type Planned, plan } from '../net/policy.ts'
-import { dialTcp } from '../net/tcp.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
 import { CloseReason } from '../wire/frame.ts'
-import { Circle, type Cores, type Surroundings } from './circle.ts'
+import { Attachment } from './attachment.ts'
+import { Circle } from './circle.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
 import { found } from './founding.ts'
 import { Gate } from './gate.ts'
 import { joinByTicket } from './joining.ts'
 import type { Log } from './log.ts'
+import type { Cores } from './membership.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
 import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
 import { storedCircles } from './stored.ts'
+import type { Surroundings } from './surroundings.ts'
 import { Timer } from './timer.ts'
 import { Vault } from './vault.ts'
 
-const DIAL_TIMEOUT_MS = 5_000
 /** How long START waits for the session bus to say whether the name is ours. */
 const BUS_NAME_MS = 2_000
 /** What a clean stop may take: goodbyes on the wire, the last commits on disk. */
@@ -56,15 +50,10 @@ export class Daemon {
   readonly #buses: { readonly session: Bus; readonly system: Bus }
   readonly #socket: SocketSurface
   readonly #dbus: DBusSurface
-  readonly #network: NetworkWatcher
-  #listeners: Listeners
-  readonly #discovery: Discovery
+  readonly #attachment: Attachment
   readonly #gate: Gate
   readonly #timer: Timer
-  #rotation: NodeJS.Timeout | undefined
   #lock: InstanceLock | undefined
-  #snapshot: Snapshot | undefined
-  #planned: readonly Planned[] = []
   readonly #trouble = new Map<string, string>()
   /** The session bus has said whether the name is ours, or is not there. */
   readonly #named = Promise.withResolvers<void>()
@@ -115,22 +104,30 @@ export class Daemon {
       log,
       onSession: (circle, session) => (circle as Circle).opened(session)
     })
-    this.#network = new NetworkWatcher({
-      bus: this.#buses.system,
+    this.#attachment = new Attachment({
+      systemBus: this.#buses.system,
+      publisher: this.publisher,
       log,
-      onSnapshot: snapshot => {
-        this.#snapshot = snapshot
-        this.#follow()
-      },
-      onSource: source => this.#show({ NetworkSource: source })
-    })
-    this.#listeners = this.#makeListeners()
-    this.#discovery = new Discovery({
-      log,
-      onHeard: heard => this.#heard(heard),
+      config: () => this.config.network,
+      wanted: () => this.#circles.length > 0,
       announcements: (_interface, port) =>
-        this.#circles.map(circle => ({ circle: circle.id, bytes: circle.announcement(port) })),
-      circleOf: announcement => this.#circles.find(circle => circle.recognises(announcement))?.id
+        this.#circles.flatMap(circle => {
+          const bytes = circle.announcement(port)
+          return bytes === undefined ? [] : [{ circle: circle.id, bytes }]
+        }),
+      circleOf: announcement => this.#circles.find(circle => circle.recognises(announcement))?.id,
+      onLink: link => this.#gate.accept(link),
+      onHeard: ({ announcement, source }) => {
+        for (const circle of this.#circles) circle.heard(announcement, source)
+      },
+      onListening: bound => {
+        for (const circle of this.#circles) circle.listening(bound)
+      },
+      onGained: () => {
+        for (const circle of this.#circles) circle.networkChanged()
+      },
+      onSource: source => this.#show({ NetworkSource: source }),
+      onChange: () => this.#show({})
     })
     this.#timer = new Timer(
       now,
@@ -147,10 +144,10 @@ export class Daemon {
       publisher: this.publisher,
       gate: this.#gate,
       bootId,
-      connect: (address, signal) => this.#connect(address, signal),
+      connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
       arm: () => this.#timer.arm(),
-      announce: () => this.#discovery.rotate(),
+      announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
         this.config.peers.filter(peer => peer.id === id || peer.id === name).flatMap(peer => peer.addresses),
       note: (circle, sentence) => {
@@ -179,11 +176,11 @@ export class Daemon {
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#buses.system.start()
-    this.#network.start()
-    this.#rotateLater()
+    this.#attachment.start()
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
-    this.#log('info', this.#circles.length === 0 ? 'ready; this device is in no circle yet' : 'ready', {
+    const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
+    this.#log('info', this.#circles.length === 0 ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
@@ -194,13 +191,7 @@ export class Daemon {
     const limit = setTimeout(() => process.exit(1), STOP_MS)
     this.#supervisor.unwatch()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
-    clearTimeout(this.#rotation)
-    this.#network.stop()
-    await Promise.all([
-      this.#discovery.stop(),
-      this.#listeners.stop(),
-      ...this.#circles.map(circle => circle.stop())
-    ])
+    await Promise.all([this.#attachment.stop(), ...this.#circles.map(circle => circle.stop())])
     this.#gate.stop()
     this.#timer.stop()
     await this.#dbus.stop()
@@ -215,14 +206,9 @@ export class Daemon {
   async reload(): Promise<void> {
     await this.#supervisor.notify({ reloading: true })
     try {
-      const old = this.config
       this.config = this.#readConfig()
-      if (old.network.port !== this.config.network.port) {
-        await this.#listeners.stop()
-        this.#listeners = this.#makeListeners()
-      }
       for (const circle of this.#circles) circle.offerStatic()
-      this.#follow()
+      await this.#attachment.follow()
       this.#show({})
       this.#log('info', 'configuration read again', { path: this.paths.configFile })
     } finally {
@@ -278,6 +264,8 @@ export class Daemon {
     const circle = this.#adopt(joined.writes, joined.cores)
     circle.opened(joined.session)
     for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
+    const ended = joined.ended()
+    if (ended !== undefined) joined.session.onClose(ended)
     return circle
   }
 
@@ -293,8 +281,8 @@ export class Daemon {
       return told
     } finally {
       this.#show({ State: this.#circles.length === 0 ? 'new' : 'ready' })
-      this.#follow()
-      this.#discovery.rotate()
+      await this.#attachment.follow()
+      this.#attachment.rotate()
     }
   }
 
@@ -313,89 +301,10 @@ export class Daemon {
     const circle = new Circle(storedCircles(rows)[0]!, this.#around, cores)
     this.#circles = [...this.#circles, circle]
     this.#show({})
-    this.#follow()
-    circle.listening(this.#listeners.bound)
-    this.#discovery.rotate()
+    circle.listening(this.#attachment.bound)
+    void this.#attachment.follow()
+    this.#attachment.rotate()
     return circle
-  }
-
-  // --- network
-
-  #makeListeners(): Listeners {
-    return new Listeners({
-      port: this.config.network.port,
-      onLink: link => this.#gate.accept(link),
-      // probes come by UDP later; until then whatever arrives is dropped
-      onDatagram: () => {},
-      onChange: bound => this.#listening(bound),
-      log: this.#log
-    })
-  }
-
-  /** The network, the configuration or the circles changed: bind, unbind, announce accordingly. */
-  #follow(): void {
-    if (this.#snapshot === undefined) return
-    this.#planned = plan(this.#snapshot, this.config.network)
-    this.#listeners.apply(this.#circles.length === 0 ? [] : this.#planned)
-    this.#announceOn(this.#listeners.bound)
-    for (const circle of this.#circles) circle.networkChanged()
-    this.#show({})
-  }
-
-  #listening(bound: readonly BoundListener[]): void {
-    const wanted = new Map(
-      bound.map(listener => [
-        listenerPath(listener),
-        {
-          Interface: listener.interface,
-          Address: listener.address,
-          Port: listener.port,
-          Policy: listener.policy
-        }
-      ])
-    )
-    for (const { path } of this.publisher.list('Listener')) if (!wanted.has(path)) this.publisher.remove(path)
-    for (const [path, properties] of wanted) this.publisher.set('Listener', path, properties)
-    for (const circle of this.#circles) circle.listening(bound)
-    this.#announceOn(bound)
-    this.#show({})
-  }
-
-  #announceOn(bound: readonly BoundListener[]): void {
-    this.#discovery.apply(
-      (this.#snapshot?.interfaces ?? []).flatMap(i => {
-        const listener = bound.find(b => b.interface === i.name)
-        return listener === undefined ? [] : [{ ...i, policy: listener.policy, port: listener.port }]
-      })
-    )
-  }
-
-  #heard({ source, announcement }: Heard): void {
-    for (const circle of this.#circles) circle.heard(announcement, source)
-  }
-
-  #connect(address: string, signal: AbortSignal): Promise<Link> {
-    const { only } = this.config.network
-    return dialTcp(address, {
-      timeoutMs: DIAL_TIMEOUT_MS,
-      signal,
-      ...(only.length > 0 && {
-        permitted: (local: string) => this.#planned.some(planned => planned.address === local)
-      })
-    })
-  }
-
-  /** New names and announcements at the beginning of each slot of the wall clock. */
-  #rotateLater(): void {
-    const slotMs = SLOT_LENGTH * 1000
-    this.#rotation = setTimeout(
-      () => {
-        this.#discovery.rotate()
-        this.#rotateLater()
-      },
-      slotMs - (Date.now() % slotMs)
-    )
-    this.#rotation.unref()
   }
 
   // --- what is shown
@@ -413,11 +322,8 @@ export class Daemon {
     }
     const Notes = notesOn({
       dbus: this.#shown.DBus,
-      snapshot: this.#snapshot,
-      planned: this.#planned,
+      ...this.#attachment.conditions,
       only: this.config.network.only,
-      listeners: this.#listeners?.notes ?? [],
-      discovery: this.#discovery?.state ?? {},
       runtimeDirectory: !this.paths.socket.startsWith(this.paths.state),
       socket: this.paths.socket,
       trouble: [...this.#trouble.values()]
@@ -433,7 +339,3 @@ export class Daemon {
     return this.#circles.map(circle => circle.summary).join('; ')
   }
 }
-
-/** D-Bus paths know letters, digits and _ only. */
-const listenerPath = ({ interface: name, address, port }: BoundListener): string =>
-  `/listener/${`${name}_${address}_${port}`.replaceAll(/[^A-Za-z0-9]/g, '_')}`

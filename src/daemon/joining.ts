@@ -15,10 +15,11 @@ import type { Link } from '../net/link.ts'
 import { formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { decodeOperation } from '../wire/operation.ts'
-import type { Cores, Surroundings } from './circle.ts'
 import { checkName } from './founding.ts'
 import type { JoinKeys } from './gate.ts'
+import type { Cores } from './membership.ts'
 import type { Session } from './session.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** Between two rounds over all addresses. */
 const PAUSE_MS = 1_000
@@ -31,6 +32,8 @@ export interface Joined {
   readonly session: Session
   /** What came while the rows were being stored. */
   readonly early: readonly { kind: number; body: Uint8Array }[]
+  /** Why the session ended meanwhile, if it did. */
+  readonly ended: () => string | undefined
 }
 
 interface Joining {
@@ -185,6 +188,7 @@ function receive(
   const rows: Row[] = []
   const early: { kind: number; body: Uint8Array }[] = []
   let done = false
+  let ended: string | undefined
 
   return new Promise((resolve, reject) => {
     const end = (act: () => void) => {
@@ -230,7 +234,8 @@ function receive(
             writes: [...circleRows(), ...rows].map(put => ({ put })),
             cores: { log, keys },
             session,
-            early
+            early,
+            ended: () => ended
           })
         )
     }
@@ -256,8 +261,11 @@ function receive(
         pump()
       }
     }
-    session.onClose = reason =>
+    session.onClose = reason => {
+      ended = reason
+      if (done) return
       end(() => reject(new ApiError('Unreachable', `the inviting device went away (${reason}); try again`)))
+    }
     log.greet(around.now(), session.peer)
     pump()
   })

@@ -1,16 +1,9 @@
 /** What is missing or limited on this computer, as sentences that say what would mend it. Pure. */
-import type { DiscoveryState } from '../net/discovery.ts'
-import type { Snapshot } from '../net/interfaces.ts'
-import type { Planned } from '../net/policy.ts'
+import type { Conditions } from './attachment.ts'
 
-export interface Condition {
+export interface Condition extends Conditions {
   readonly dbus: string
-  readonly snapshot: Snapshot | undefined
-  readonly planned: readonly Planned[]
   readonly only: readonly string[]
-  /** From the listeners: addresses that could not be bound. */
-  readonly listeners: readonly string[]
-  readonly discovery: { readonly [interfaceName: string]: DiscoveryState }
   readonly runtimeDirectory: boolean
   readonly socket: string
   /** Of circles: changes that could not be stored yet. */

@@ -85,10 +85,23 @@ export class Host {
         throw new Error('ip monitor ended')
       })()
       event.catch(() => {})
+      await within(5_000, 'ip monitor listens', this.#subscribed(monitor.child))
       if ((await this.space.run('ip -o -4 address')).includes(text)) return performance.now()
       return await within(milliseconds, `${this.name} gets ${address}`, event, () => this.story())
     } finally {
       monitor.stop()
+    }
+  }
+
+  /** The kernel tells that program of changes: from here on none is missed. */
+  async #subscribed(child: ChildProcess): Promise<void> {
+    for (; ; await new Promise(setImmediate)) {
+      const pid = inner(child)
+      if (!pid || !readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('ip')) continue
+      const own = /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+      const sockets = readFileSync(`/proc/${pid}/net/netlink`, 'utf8').split('\n')
+      const groups = sockets.map(s => s.trim().split(/\s+/)).filter(f => f[1] === '0' && f[2] === own)
+      if (groups.some(f => Number.parseInt(f[3]!, 16) !== 0)) return
     }
   }
 
@@ -106,7 +119,7 @@ export class Host {
     await within(5_000, `${this.name}: ${kind} bus`, once(child.stdio[3]!, 'data'), () => this.story())
   }
   async networkManager(): Promise<void> {
-    this.program('NetworkManager', ['NetworkManager', '--no-daemon'])
+    this.program('NetworkManager', ['NetworkManager', '--debug'])
     await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.NetworkManager')
   }
   async avahi(): Promise<void> {
@@ -202,11 +215,16 @@ export class Host {
     await within(5_000, `${this.name} binds ${protocol} ${port}`, event)
   }
   /** A program read line by line. */
-  lines(command: readonly string[]): { lines: AsyncIterableIterator<string>; stop(): void } {
+  lines(command: readonly string[]): {
+    lines: AsyncIterableIterator<string>
+    child: ChildProcess
+    stop(): void
+  } {
     const child = this.space.spawn(command, { stdio: ['ignore', 'pipe', 'ignore'] })
     return {
       // made now, so that no line is lost before somebody reads
       lines: createInterface(child.stdout!)[Symbol.asyncIterator](),
+      child,
       stop: () => {
         const pid = inner(child)
         if (pid) spawn('kill', ['-9', String(pid)])

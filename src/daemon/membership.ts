@@ -1,0 +1,419 @@
+/**
+ * Who belongs to a circle: runs the membership log and the discovery keys, signs and stores this device's own
+ * operations, honours tickets. What peers must be told goes out by the outlet.
+ */
+import { ApiError } from '../api/api.ts'
+import { add, cutOf, type Made, type Place, remove, shouldFinishLeaving } from '../circle/author.ts'
+import { DiscoveryKeys } from '../circle/discovery-keys.ts'
+import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.ts'
+import { type PeerId, peerId, peerKey } from '../crypto/identity.ts'
+import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
+import type { Write } from '../host/database.ts'
+import type { JoinAnswer, JoinRequest } from './handshake-circle.ts'
+import { Invitations } from './invitations.ts'
+import { Journal } from './journal.ts'
+import type { StoredCircle } from './stored.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** Levels (DESIGN 4): the greatest is that of a relay. */
+const LEVELS = 11
+/** How long the others get to finish what they began, before the lowest device does. */
+const TEND_MS = 2_000
+const TEND_AGAIN_MS = 30_000
+
+/** The two cores. */
+export interface Cores {
+  readonly log: MembershipLog
+  readonly keys: DiscoveryKeys
+}
+
+export interface Outlet {
+  /** A Log frame for this peer. */
+  send(peer: PeerId, body: Uint8Array): void
+  /** Members, their names or their keys changed. */
+  changed(): void
+  /** The logs of both ends agree: other frames may flow. */
+  synced(peer: PeerId): void
+  /** It sends what is of no use, or is no member after all. */
+  expel(peer: PeerId, cause: 'misbehaves' | 'stranger'): void
+  online(peer: PeerId): boolean
+}
+
+export class Membership {
+  readonly self: PeerId
+  readonly statics: readonly ExchangeKey[]
+  readonly signingKey: SigningKey
+  readonly #gid: Uint8Array
+  readonly #around: Surroundings
+  readonly #outlet: Outlet
+  readonly #log: MembershipLog
+  readonly #keys: DiscoveryKeys
+  readonly #invitations: Invitations
+  readonly #journal: Journal
+  readonly #admissions = new Map<number, () => void>()
+  /** Own operations are made one after another: each has the one before in its past. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #carrying = false
+  /** When to see whether something is left for this device to finish; Infinity: nothing is. */
+  #tendAt = Number.POSITIVE_INFINITY
+  /** Waits for peers to have all they were sent. */
+  #awaited: (() => void) | undefined
+
+  /** `cores`: those that took in what is stored, where they live already. */
+  constructor(stored: StoredCircle, around: Surroundings, outlet: Outlet, cores?: Cores) {
+    const { row } = stored
+    this.#gid = row.gid
+    this.#around = around
+    this.#outlet = outlet
+    this.signingKey = ed25519(row.seed)
+    this.statics = [x25519(row.secret)]
+    this.self = peerId(this.signingKey.publicKey)
+    this.#log = cores?.log ?? new MembershipLog({ gid: row.gid })
+    this.#keys = cores?.keys ?? new DiscoveryKeys({ gid: row.gid, self: this.self, statics: this.statics })
+    if (cores === undefined) {
+      this.#log.load(stored.operations)
+      this.#keys.load(stored.discovery)
+    }
+    this.#keys.setMembers(this.#log.members)
+    this.#log.share(this.#keys.shared)
+    this.#invitations = new Invitations(stored.tickets, around)
+    this.#journal = new Journal(
+      writes => around.commit(writes),
+      error =>
+        around.note(
+          `storing ${row.name}`,
+          error === undefined ? '' : `changes wait to be stored: ${error.message}`
+        )
+    )
+    this.#tendSoon()
+  }
+
+  // --- what is known
+
+  get members(): ReadonlyMap<PeerId, MemberState> {
+    return this.#log.members
+  }
+  /** This device; undefined once it was removed or has left. */
+  get own(): MemberState | undefined {
+    return this.#log.members.get(this.self)
+  }
+  get headDigest(): Uint8Array {
+    return this.#log.headDigest
+  }
+  /** To announce with, then to recognise with; each 32 bytes. */
+  get discoveryKeys(): Uint8Array[] {
+    return this.#keys.keys.map(({ key }) => key)
+  }
+  owner(staticKey: Uint8Array): PeerId | undefined {
+    return this.#log.owner(staticKey)
+  }
+  introduction(peer: PeerId): readonly Uint8Array[] {
+    return this.#log.introduction(this.self, peer)
+  }
+  synced(peer: PeerId): boolean {
+    return this.#log.synced(peer)
+  }
+
+  get deadline(): number {
+    return Math.min(this.#log.deadline, this.#tendAt)
+  }
+
+  expire(): void {
+    const now = this.#around.now()
+    if (this.#log.deadline <= now) this.#log.expire(now)
+    if (this.#tendAt <= now) void this.#tend()
+    this.#carry()
+  }
+
+  // --- what peers say
+
+  greet(peer: PeerId): void {
+    this.#log.greet(this.#around.now(), peer)
+    this.#carry()
+  }
+
+  receive(peer: PeerId, body: Uint8Array): void {
+    this.#log.receive(this.#around.now(), peer, body)
+    this.#carry()
+  }
+
+  /** No session with the peer is left. */
+  closed(peer: PeerId): void {
+    this.#log.closed(peer)
+    this.#carry()
+  }
+
+  /** Checks and stores what a stranger presents. */
+  admit(operations: readonly Uint8Array[]): Promise<void> {
+    return new Promise(resolve => {
+      this.#admissions.set(this.#log.admit(this.#around.now(), operations), resolve)
+      this.#carry()
+    })
+  }
+
+  // --- tickets
+
+  tickets(): readonly { id: string; psk: Uint8Array }[] {
+    return this.#invitations.secrets()
+  }
+
+  /** Rejects ApiError. */
+  async invite(
+    level: number,
+    lifetimeMs: number,
+    addresses: readonly string[]
+  ): Promise<{ ticket: string; expiresMs: number }> {
+    const own = this.#ownLevel()
+    if (level <= own || level > LEVELS)
+      throw new ApiError(
+        'NotAllowed',
+        `this device has level ${own}, so it may invite to levels ${own + 1} to ${LEVELS}`
+      )
+    return this.#invitations.issue({
+      gid: this.#gid,
+      inviter: this.signingKey.publicKey,
+      inviterStatic: this.statics[0]!.publicKey,
+      level,
+      expiresMs: Math.round(this.#around.wall() + lifetimeMs),
+      addresses
+    })
+  }
+
+  /** One at a time: a ticket is good for one device. The new member is on disk when it resolves. */
+  redeem(ticket: string, request: JoinRequest): Promise<JoinAnswer | undefined> {
+    return this.#inTurn<JoinAnswer | undefined>(async () => {
+      const verdict = this.#invitations.judge(ticket, request.key)
+      if (verdict === undefined) return undefined
+      if (verdict === 'used' || verdict === 'expired') return { result: verdict }
+      if (verdict === 'again') return { result: this.members.has(request.id) ? 'ok' : 'refused' }
+      if (this.#log.removed(request.id)) return { result: 'refused' }
+      const { write, taken } = this.#invitations.use(ticket, request.key)
+      const made = this.#make(place =>
+        add(this.signingKey, place, {
+          target: request.key,
+          level: this.#invitations.level(ticket),
+          guest: false,
+          expiresMs: 0,
+          static: request.staticKey,
+          staticSignature: request.signature,
+          suites: request.suites,
+          name: request.name
+        })
+      )
+      await this.#append(made, [write])
+      taken()
+      this.#around.log('info', 'a device joined by ticket', { peer: request.id, name: request.name })
+      return { result: 'ok' }
+    }).catch(error => {
+      this.#around.log('warn', 'a device could not be added', { error: (error as Error).message })
+      return { result: 'refused' }
+    })
+  }
+
+  // --- removing and leaving
+
+  /** For ever. The others get a new discovery key. Rejects ApiError. */
+  remove(id: PeerId): Promise<void> {
+    return this.#inTurn(async () => {
+      const own = this.#ownLevel()
+      const target = this.members.get(id)
+      if (target === undefined) throw new ApiError('NoSuchPeer', `${id} is not a member`)
+      if (target.level <= own)
+        throw new ApiError(
+          'NotAllowed',
+          `${target.name} has level ${target.level} and this device ${own}; only a device of a smaller level may remove it`
+        )
+      const target32 = peerKey(id)!
+      await this.#append(
+        this.#make(place => remove(this.signingKey, place, { target: target32, lost: false, cut: undefined }))
+      )
+    })
+  }
+
+  /** Signs that this device leaves; the others are told. */
+  leave(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.own === undefined) return
+      await this.#append(
+        this.#make(place =>
+          remove(this.signingKey, place, {
+            target: this.signingKey.publicKey,
+            lost: false,
+            cut: undefined
+          })
+        )
+      )
+    })
+  }
+
+  /** Resolves with those of the peers that have stored all they were sent, at the latest after `ms`. */
+  async told(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
+    const settled = (peer: PeerId) => this.#log.settled(peer)
+    await new Promise<void>(resolve => {
+      const limit = setTimeout(resolve, ms)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      this.#awaited = () => {
+        if (!peers.every(peer => settled(peer) || !this.#outlet.online(peer))) return
+        clearTimeout(limit)
+        resolve()
+      }
+      this.#awaited()
+    })
+    this.#awaited = undefined
+    return peers.filter(settled)
+  }
+
+  /** All that was decided is on disk, and on its way. */
+  async stop(): Promise<void> {
+    await this.#turn
+    await this.#journal.settled()
+    this.#journal.stop()
+  }
+
+  // --- inside
+
+  #ownLevel(): number {
+    if (this.own === undefined)
+      throw new ApiError('NotAllowed', 'this device is no member any more; `coterie leave` clears it away')
+    return this.own.level
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act)
+    this.#turn = result.catch(() => {})
+    return result
+  }
+
+  #make(make: (place: Place) => Made): Made {
+    const wallMs = Math.floor(this.#around.wall())
+    return make({ gid: this.#gid, prev: this.#log.parents(this.self), wallMs })
+  }
+
+  /** Stores an own operation, and only then lets it count: a full disk changes nothing. */
+  async #append({ id, bytes }: Made, also: readonly Write[] = []): Promise<void> {
+    await this.#around.commit([...also, { put: { table: 'operation', gid: this.#gid, id, bytes } }])
+    this.#log.append(this.#around.now(), bytes)
+    this.#carry()
+    await this.#journal.settled()
+    // who changes the members also sees to the discovery key
+    if (this.#keys.due !== 'no' && this.own !== undefined) await this.#renewKey()
+  }
+
+  async #renewKey(): Promise<void> {
+    const { random, commit } = this.#around
+    const kept = this.#keys.renew(this.signingKey, this.#log.heads, {
+      secret: random(32),
+      ephemeral: () => x25519(random(32))
+    })
+    await commit(this.#writesOf(kept))
+    this.#keysChanged()
+  }
+
+  #writesOf({ put, removed }: ReturnType<DiscoveryKeys['renew']>): Write[] {
+    return [{ put }, ...removed.map(({ id }): Write => ({ remove: 'discovery', gid: this.#gid, id }))]
+  }
+
+  #keysChanged(): void {
+    this.#log.share(this.#keys.shared)
+    this.#around.announce()
+    this.#tendSoon()
+    this.#carry()
+  }
+
+  /** Carries the log's outputs until it is quiet; they may call back in. */
+  #carry(): void {
+    if (this.#carrying) return
+    this.#carrying = true
+    for (;;) {
+      const { records, outputs } = this.#log.take()
+      if (records.length + outputs.length === 0) break
+      this.#journal.carry(
+        records.map(put => ({ put })),
+        () => {
+          for (const output of outputs) this.#carryOut(output)
+          this.#carry()
+        }
+      )
+    }
+    this.#carrying = false
+    this.#awaited?.()
+    this.#around.arm()
+  }
+
+  #carryOut(output: LogOutput): void {
+    const { now, log } = this.#around
+    switch (output.type) {
+      case 'verify':
+        verifyBatch(output.items).then(ok => {
+          this.#log.verified(now(), output.batch, ok)
+          this.#carry()
+        })
+        break
+      case 'send':
+        this.#outlet.send(output.peer, output.body)
+        break
+      case 'changed':
+        this.#keys.setMembers(output.members)
+        this.#tendSoon()
+        this.#outlet.changed()
+        break
+      case 'synced':
+        this.#tendSoon()
+        if (this.members.has(output.peer)) this.#outlet.synced(output.peer)
+        else this.#outlet.expel(output.peer, 'stranger')
+        break
+      case 'wrap': {
+        const kept = this.#keys.receive(output.wrap)
+        if (kept !== undefined) this.#journal.carry(this.#writesOf(kept), () => this.#keysChanged())
+        break
+      }
+      case 'admitted':
+        this.#admissions.get(output.ticket)?.()
+        this.#admissions.delete(output.ticket)
+        break
+      case 'misbehaves':
+        log('warn', 'a peer sends operations of no use; its sessions are closed', { peer: output.peer })
+        this.#outlet.expel(output.peer, 'misbehaves')
+        break
+      case 'note':
+        log('warn', output.text, { peer: output.peer })
+        break
+      case 'count':
+        log('debug', 'dropped', { what: output.what, peer: output.peer })
+    }
+  }
+
+  /** What somebody began and did not finish waits a moment for him. */
+  #tendSoon(): void {
+    const due = this.#log.left.size > 0 || this.#keys.due !== 'no'
+    this.#tendAt = due ? this.#around.now() + TEND_MS : Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * One device finishes what others left undone: a leaving gets its cut, members without a common discovery
+   * key get one. It is the lowest in level (then id) of those online.
+   */
+  async #tend(): Promise<void> {
+    this.#tendAt = Number.POSITIVE_INFINITY
+    const own = this.own
+    if (own === undefined) return
+    const online = [...this.members.values()].filter(({ id }) => id === this.self || this.#outlet.online(id))
+    try {
+      await this.#inTurn(async () => {
+        for (const [leaver, level] of this.#log.left) {
+          if (!shouldFinishLeaving(own, online, level)) continue
+          const cut = cutOf(this.#log.heads)
+          await this.#append(
+            this.#make(place =>
+              remove(this.signingKey, place, { target: peerKey(leaver)!, lost: false, cut })
+            )
+          )
+        }
+        if (this.#keys.due !== 'no' && shouldFinishLeaving(own, online, LEVELS + 1)) await this.#renewKey()
+      })
+    } catch (error) {
+      this.#around.log('warn', 'the circle could not be tended', { error: (error as Error).message })
+      this.#tendAt = this.#around.now() + TEND_AGAIN_MS
+    }
+  }
+}

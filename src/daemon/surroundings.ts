@@ -1,0 +1,33 @@
+/** What a circle needs of the daemon. */
+import type { CircleId, PeerId } from '../crypto/identity.ts'
+import type { Write } from '../host/database.ts'
+import type { Link } from '../net/link.ts'
+import type { Gate } from './gate.ts'
+import type { Log } from './log.ts'
+import type { Publisher } from './publisher.ts'
+
+export interface Surroundings {
+  /** Monotonic milliseconds. */
+  now(): number
+  /** Milliseconds since 1970: shown, stored, and in announcements; nothing else is decided by it. */
+  wall(): number
+  random(length: number): Uint8Array
+  readonly log: Log
+  readonly publisher: Publisher
+  readonly gate: Gate
+  readonly bootId: Uint8Array
+  /** Rejects DialError. */
+  connect(address: string, signal: AbortSignal): Promise<Link>
+  /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */
+  commit(writes: readonly Write[]): Promise<void>
+  /** A deadline may have changed. */
+  arm(): void
+  /** Members or discovery keys changed: announcements must be made anew. */
+  announce(): void
+  /** Addresses that the configuration gives for a peer. */
+  staticAddresses(id: PeerId, name: string): readonly string[]
+  /** A sentence for the status, by what it is about; '' when all is well again. */
+  note(about: CircleId, sentence: string): void
+  /** The summary changed. */
+  changed(): void
+}
