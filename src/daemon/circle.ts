@@ -38,6 +38,8 @@ export class Circle implements HandshakeCircle {
   readonly #dials = new Map<number, AbortController>()
   #ownAddresses: readonly string[] = []
   #carrying = false
+  #leaving = false
+  #met = () => {}
 
   constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
     const { row, addresses } = stored
@@ -57,6 +59,7 @@ export class Circle implements HandshakeCircle {
     this.#membership = new Membership(stored, around, outlet, cores)
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({ self: this.self, random: Math.random, incarnation: Math.floor(around.wall()) })
+    this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
       name: this.name,
@@ -135,9 +138,23 @@ export class Circle implements HandshakeCircle {
   }
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
+    this.#leaving = true
     await this.#membership.leave()
     call.progress('telling the others')
     return (await this.#membership.told(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+  }
+
+  /** This device has signed that it leaves. */
+  get leaving(): boolean {
+    return this.#leaving
+  }
+  /** Resolves when there is a peer to tell things to, or when the signal ends the waiting. */
+  met(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      this.#met = resolve
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      if (this.#membership.members.size === 0 || this.#sessions.peers.length > 0) resolve()
+    })
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -227,7 +244,10 @@ export class Circle implements HandshakeCircle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
-      } else this.#mesh.receive(now(), number, kind, body)
+      } else {
+        if (isRemoved(kind, body)) this.#membership.knows(peer)
+        this.#mesh.receive(now(), number, kind, body)
+      }
       this.#carry()
     }
     session.onClose = reason => {
@@ -248,6 +268,7 @@ export class Circle implements HandshakeCircle {
       roundTripUSec: handshakeUSec
     })
     this.#carry()
+    this.#met()
   }
 
   /** Log frames under way on a session that is over are made up for on another one, if there is. */
@@ -384,15 +405,20 @@ export class Circle implements HandshakeCircle {
     const { members, own } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    note(this.id, own === undefined ? removed : '')
-    // a device that is no member has no peers
-    this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
+    const out = own === undefined && !this.#leaving
+    note(this.id, out ? removed : '')
+    // a device that is no member has no peers; one that leaves tells them first
+    this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     announce()
     changed()
   }
 }
+
+/** Of a device that closes a session because the other end is no member. */
+const isRemoved = (kind: number, body: Uint8Array): boolean =>
+  kind === Kind.Close && body.length === 2 && body[0]! * 256 + body[1]! === CloseReason.Removed
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
 function uri(bare: string, port: number): string[] {

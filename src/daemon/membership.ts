@@ -7,8 +7,9 @@ import { add, cutOf, type Made, type Place, remove, shouldFinishLeaving } from '
 import { DiscoveryKeys } from '../circle/discovery-keys.ts'
 import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.ts'
 import { type PeerId, peerId, peerKey } from '../crypto/identity.ts'
-import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
+import { type ExchangeKey, ed25519, equal, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
+import { decodeOperation } from '../wire/operation.ts'
 import type { JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations } from './invitations.ts'
 import { Journal } from './journal.ts'
@@ -58,6 +59,7 @@ export class Membership {
   #tendAt = Number.POSITIVE_INFINITY
   /** Waits for peers to have all they were sent. */
   #awaited: (() => void) | undefined
+  readonly #knowing = new Set<PeerId>()
 
   /** `cores`: those that took in what is stored, where they live already. */
   constructor(stored: StoredCircle, around: Surroundings, outlet: Outlet, cores?: Cores) {
@@ -230,6 +232,11 @@ export class Membership {
     })
   }
 
+  /** The peer says that this device is no member: so it has what made it so on disk. */
+  knows(peer: PeerId): void {
+    this.#knowing.add(peer)
+  }
+
   /** Signs that this device leaves; the others are told. */
   leave(): Promise<void> {
     return this.#inTurn(async () => {
@@ -246,9 +253,14 @@ export class Membership {
     })
   }
 
+  /** It signed its own leaving, now or before it was started. */
+  get left(): boolean {
+    return this.own === undefined && this.#log.operations.some(bytes => this.#isOwnLeaving(bytes))
+  }
+
   /** Resolves with those of the peers that have stored all they were sent, at the latest after `ms`. */
   async told(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
-    const settled = (peer: PeerId) => this.#log.settled(peer)
+    const settled = (peer: PeerId) => this.#log.settled(peer) || this.#knowing.has(peer)
     await new Promise<void>(resolve => {
       const limit = setTimeout(resolve, ms)
       signal.addEventListener('abort', () => resolve(), { once: true })
@@ -271,6 +283,14 @@ export class Membership {
   }
 
   // --- inside
+
+  #isOwnLeaving(bytes: Uint8Array): boolean {
+    const operation = decodeOperation(bytes)
+    const own = this.signingKey.publicKey
+    return (
+      operation?.body.kind === 'remove' && equal(operation.author, own) && equal(operation.body.target, own)
+    )
+  }
 
   #ownLevel(): number {
     if (this.own === undefined)
