@@ -177,7 +177,7 @@ export class Daemon {
     const rows = (await this.#vault.open()) ?? []
     this.#pendingJoin.load(rows)
     this.#circles = storedCircles(rows).map(stored => new Circle(stored, this.#around))
-    this.#show({})
+    this.#show(this.#circles[0]?.leaving ? { State: 'leaving' } : {})
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
     for (const { fd } of passed) await this.#socket.listen({ fd })
