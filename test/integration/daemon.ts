@@ -14,7 +14,7 @@ import { bin, type Ended, run } from '../cli/command.ts'
 import { within } from '../lab/deadline.ts'
 import type { Teardown } from '../namespace.ts'
 
-type Status = Result<'Status'>
+export type Status = Result<'Status'>
 type Peer = Properties<'Peer'>
 type Environment = { [name: string]: string }
 
