@@ -25,7 +25,10 @@ export const Device = record('Device', 'This computer, as the circle shown knows
 export const Circle = record('Circle', 'A circle this device belongs to.', {
   Id: constant(string, 'Circle id: base32 of the 32 bytes of its genesis.'),
   Name: field(string, 'Name of the circle on this device.'),
-  Level: field(uint32, 'Level of this device in it: 1 first device, 2-9 admin, 10 member, 11 relay.'),
+  Level: field(
+    uint32,
+    'Level of this device in it: 1 first device, 2-9 admin, 10 member, 11 relay; 0 when it was removed.'
+  ),
   Members: field(uint32, 'Number of current members, this device included.')
 })
 

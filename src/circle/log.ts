@@ -211,10 +211,11 @@ export class MembershipLog {
   }
 
   take(): { records: OperationRecord[]; outputs: LogOutput[] } {
-    for (const [peer, exchange] of this.#peers)
-      if (exchange.due && exchange.open)
-        this.#outputs.push({ type: 'send', peer, body: exchange.state(this.headDigest) })
-    const taken = { records: this.#records, outputs: this.#outputs }
+    // first: what follows may end the session of one who is owed an answer
+    const answers = [...this.#peers]
+      .filter(([, exchange]) => exchange.due && exchange.open)
+      .map(([peer, exchange]): LogOutput => ({ type: 'send', peer, body: exchange.state(this.headDigest) }))
+    const taken = { records: this.#records, outputs: [...answers, ...this.#outputs] }
     this.#records = []
     this.#outputs = []
     return taken

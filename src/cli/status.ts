@@ -19,7 +19,7 @@ const rank = (peer: Peer) => (ORDER.indexOf(peer.State) + ORDER.length + 1) % (O
 export function statusLines(status: Status, look: Look, nowUSec: number): string[] {
   const blocks = [
     heading(status, look),
-    status.Circle.Id ? peersBlock(status, look, nowUSec) : status.Device.State === 'new' ? start(look) : [],
+    belongs(status) ? peersBlock(status, look, nowUSec) : status.Device.State === 'new' ? start(look) : [],
     underneath(status, look),
     status.Notes.flatMap(note =>
       wrapped(printable(note), look.columns, `${look.yellow(look.mark('▲', '!'))} `)
@@ -27,6 +27,9 @@ export function statusLines(status: Status, look: Look, nowUSec: number): string
   ]
   return blocks.filter(lines => lines.length > 0).flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]))
 }
+
+/** In a circle, and not removed from it. */
+const belongs = ({ Circle }: Status) => Circle.Id !== '' && Circle.Level > 0
 
 function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
   const name = look.bold(printable(Device.Name))
@@ -36,6 +39,7 @@ function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
         ? `${name} is ${look.red('locked')}: its keys cannot be read now.`
         : `${name} is in no circle yet.`
     ]
+  if (Circle.Level === 0) return [`${name} was removed from the circle ${look.bold(printable(Circle.Name))}.`]
   const near = Peers.filter(p => p.Reachable).length
   const company =
     Circle.Members <= 1 ? 'the only device so far' : `${near} of ${count(Peers.length, 'other')} reachable`
@@ -160,7 +164,7 @@ function underneath({ Circle, Listeners, NetworkSource, DBus, Version }: Status,
   if (rows.length === 0 && Circle.Id) rows.push([look.dim('Listening'), look.yellow('nowhere')])
   const facts = [
     ...(ports.size === 1 ? [`port ${[...ports][0]}`] : []),
-    `network by ${NetworkSource || 'nothing'}`,
+    ...(NetworkSource ? [`network by ${NetworkSource}`] : []),
     { owned: 'on the session bus', taken: 'name on the session bus taken', absent: 'no session bus' }[DBus] ??
       DBus,
     `version ${Version}`

@@ -2,6 +2,7 @@
  * Runs one circle: joins its membership, its mesh and its sessions, carries frames in and outputs out, and
  * publishes what is seen. Decides nothing that a core can decide.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
@@ -23,11 +24,14 @@ import type { Surroundings } from './surroundings.ts'
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
+/** How long an invitation waits for the first listener. */
+const ADDRESS_MS = 2_000
 export class Circle implements HandshakeCircle {
   readonly id: CircleId
   readonly gid: Uint8Array
   readonly name: string
   readonly bootId: Uint8Array
+  readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
   readonly #announcer: Announcer
@@ -37,6 +41,7 @@ export class Circle implements HandshakeCircle {
   readonly #pings = new Pings()
   readonly #dials = new Map<number, AbortController>()
   #ownAddresses: readonly string[] = []
+  readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
   #leaving = false
   #met = () => {}
@@ -47,6 +52,7 @@ export class Circle implements HandshakeCircle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.#deviceName = row.device
     this.bootId = around.bootId
     const outlet = {
       send: (peer: PeerId, body: Uint8Array) => this.#sessions.sendLog(peer, body),
@@ -78,9 +84,9 @@ export class Circle implements HandshakeCircle {
   get self(): PeerId {
     return this.#membership.self
   }
-  /** The name of this device in the circle. */
+  /** Of this device in the circle. */
   get device(): string {
-    return this.#membership.own?.name ?? ''
+    return this.#membership.own?.name ?? this.#deviceName
   }
   get record(): Properties<'Circle'> {
     return this.#roster.circle
@@ -106,7 +112,6 @@ export class Circle implements HandshakeCircle {
   devices(): Value<typeof Member>[] {
     return this.#roster.devices()
   }
-
   /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
     return this.#roster.find(text)
@@ -129,7 +134,15 @@ export class Circle implements HandshakeCircle {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
-  invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  /** Rejects ApiError. */
+  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+    // just after the start, or after init, the sockets are still being bound
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length === 0)
+      throw new ApiError(
+        'Unreachable',
+        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
+      )
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
   }
 
@@ -139,9 +152,12 @@ export class Circle implements HandshakeCircle {
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
     this.#leaving = true
-    await this.#membership.leave()
     call.progress('telling the others')
-    return (await this.#membership.told(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    try {
+      return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    } finally {
+      this.#leaving = this.#membership.left
+    }
   }
 
   /** This device has signed that it leaves. */
@@ -166,7 +182,6 @@ export class Circle implements HandshakeCircle {
   }
 
   // --- handshakes (HandshakeCircle)
-
   get statics(): readonly ExchangeKey[] {
     return this.#membership.statics
   }
@@ -194,6 +209,7 @@ export class Circle implements HandshakeCircle {
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
     this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#mesh.setOwnAddresses(this.#around.now(), this.#ownAddresses)
     this.#carry()
   }
@@ -245,7 +261,7 @@ export class Circle implements HandshakeCircle {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
       } else {
-        if (isRemoved(kind, body)) this.#membership.knows(peer)
+        if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
         this.#mesh.receive(now(), number, kind, body)
       }
       this.#carry()
@@ -407,7 +423,7 @@ export class Circle implements HandshakeCircle {
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
     const out = own === undefined && !this.#leaving
     note(this.id, out ? removed : '')
-    // a device that is no member has no peers; one that leaves tells them first
+    // a device that is no member has no peers; one that leaves still has to tell them
     this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
@@ -415,10 +431,6 @@ export class Circle implements HandshakeCircle {
     changed()
   }
 }
-
-/** Of a device that closes a session because the other end is no member. */
-const isRemoved = (kind: number, body: Uint8Array): boolean =>
-  kind === Kind.Close && body.length === 2 && body[0]! * 256 + body[1]! === CloseReason.Removed
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
 function uri(bare: string, port: number): string[] {

@@ -55,11 +55,11 @@ export class Invitations {
     return { ticket: encodeTicket({ ...ticket, secret, addresses }), expiresMs: ticket.expiresMs }
   }
 
-  /** All that a first message may have been made with, the unused first. */
+  /** All that a first message may have been made with: the open ones, then those that were used or expired last. */
   secrets(): readonly { id: string; psk: Uint8Array }[] {
-    return [...this.#tickets.values()]
-      .sort((a, b) => a.usedBy.length - b.usedBy.length)
-      .slice(0, 2 * OPEN_AT_MOST)
+    const open = new Set(this.#open())
+    const others = [...this.#tickets.values()].filter(ticket => !open.has(ticket)).reverse()
+    return [...open, ...others].slice(0, 2 * OPEN_AT_MOST)
   }
 
   /** What the ticket is worth to the device with this key. */
@@ -77,7 +77,13 @@ export class Invitations {
   /** The row that says who used it; call `taken` when it is on disk. */
   use(id: string, key: Uint8Array): { write: Write; taken(): void } {
     const row: Stored = { ...this.#tickets.get(id)!, usedBy: key }
-    return { write: { put: row }, taken: () => this.#tickets.set(id, row) }
+    return { write: { put: row }, taken: () => this.#replace(row) }
+  }
+
+  /** Behind all others, as the database has it. */
+  #replace(row: Stored): void {
+    this.#tickets.delete(row.id)
+    this.#tickets.set(row.id, row)
   }
 
   #open(): Stored[] {

@@ -57,9 +57,9 @@ export class Membership {
   #carrying = false
   /** When to see whether something is left for this device to finish; Infinity: nothing is. */
   #tendAt = Number.POSITIVE_INFINITY
-  /** Waits for peers to have all they were sent. */
+  /** While leaving: who has it on disk, and what waits for them. */
+  readonly #told = new Set<PeerId>()
   #awaited: (() => void) | undefined
-  readonly #knowing = new Set<PeerId>()
 
   /** `cores`: those that took in what is stored, where they live already. */
   constructor(stored: StoredCircle, around: Surroundings, outlet: Outlet, cores?: Cores) {
@@ -232,25 +232,39 @@ export class Membership {
     })
   }
 
-  /** The peer says that this device is no member: so it has what made it so on disk. */
-  knows(peer: PeerId): void {
-    this.#knowing.add(peer)
-  }
-
-  /** Signs that this device leaves; the others are told. */
-  leave(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.own === undefined) return
-      await this.#append(
-        this.#make(place =>
-          remove(this.signingKey, place, {
-            target: this.signingKey.publicKey,
-            lost: false,
-            cut: undefined
-          })
-        )
-      )
-    })
+  /**
+   * Signs that this device leaves. Resolves with those of the peers that have stored it: all of them that stay
+   * online, or as many as `ms` allow. One that signed it before and was interrupted goes on with the telling.
+   */
+  async leave(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
+    const told = this.#told
+    const resumed = this.left
+    if (this.own === undefined && !resumed) return []
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ms)])
+    await this.#inTurn(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          limit.addEventListener('abort', () => resolve(), { once: true })
+          const watch = () => {
+            for (const peer of peers) if (this.#log.settled(peer)) told.add(peer)
+            if (peers.every(peer => told.has(peer) || !this.#outlet.online(peer))) resolve()
+          }
+          if (resumed) {
+            this.#awaited = watch
+            watch()
+            return
+          }
+          const target = this.signingKey.publicKey
+          const made = this.#make(place =>
+            remove(this.signingKey, place, { target, lost: false, cut: undefined })
+          )
+          this.#append(made, [], () => {
+            this.#awaited = watch
+          }).catch(reject)
+        })
+    )
+    this.#awaited = undefined
+    return peers.filter(peer => told.has(peer))
   }
 
   /** It signed its own leaving, now or before it was started. */
@@ -258,21 +272,9 @@ export class Membership {
     return this.own === undefined && this.#log.operations.some(bytes => this.#isOwnLeaving(bytes))
   }
 
-  /** Resolves with those of the peers that have stored all they were sent, at the latest after `ms`. */
-  async told(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
-    const settled = (peer: PeerId) => this.#log.settled(peer) || this.#knowing.has(peer)
-    await new Promise<void>(resolve => {
-      const limit = setTimeout(resolve, ms)
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      this.#awaited = () => {
-        if (!peers.every(peer => settled(peer) || !this.#outlet.online(peer))) return
-        clearTimeout(limit)
-        resolve()
-      }
-      this.#awaited()
-    })
-    this.#awaited = undefined
-    return peers.filter(settled)
+  /** A peer closes its session for our removal: it has that on disk. */
+  parted(peer: PeerId): void {
+    this.#told.add(peer)
   }
 
   /** All that was decided is on disk, and on its way. */
@@ -310,9 +312,10 @@ export class Membership {
   }
 
   /** Stores an own operation, and only then lets it count: a full disk changes nothing. */
-  async #append({ id, bytes }: Made, also: readonly Write[] = []): Promise<void> {
+  async #append({ id, bytes }: Made, also: readonly Write[] = [], counted = () => {}): Promise<void> {
     await this.#around.commit([...also, { put: { table: 'operation', gid: this.#gid, id, bytes } }])
     this.#log.append(this.#around.now(), bytes)
+    counted()
     this.#carry()
     await this.#journal.settled()
     // who changes the members also sees to the discovery key

@@ -181,6 +181,14 @@ if (inside(t, import.meta.url)) {
     t.equal((await ben.status()).Circles.length, 1)
   })
 
+  t.test('a good ticket after many that expired', async t => {
+    const [anna, ben] = await pair(t)
+    await anna.founds()
+    for (let n = 0; n < 40; n++) await anna.ticket(0.001)
+    await ben.joins(await anna.ticket(), 5)
+    await anna.sees('ben')
+  })
+
   t.test('a ticket in a file', async t => {
     const [anna, ben] = await pair(t)
     await anna.founds()

@@ -17,6 +17,7 @@ scenario(
 
     await Promise.all([h1.start(), h2.start()])
     await h1.coterie('init')
+    await h1.dialable()
     await h2.coterie('join - --yes', await h1.coterie('invite --ticket'))
     await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
 

@@ -251,6 +251,11 @@ export class Host {
   tail(): string {
     return this.#daemon?.tail() ?? ''
   }
+  /** Waits until it listens somewhere: a ticket made before would carry no address. */
+  dialable(): Promise<Happened | undefined> {
+    const holds = () => this.daemon.listeners.some(l => !String(l['Address']).startsWith('fe80:'))
+    return this.daemon.until('listens', holds)
+  }
   story = (): string => {
     const logs = [...this.#programs.keys()].map(name => {
       const text = readFileSync(`${this.folder}/state/${name.replaceAll(' ', '-')}.log`, 'utf8')

@@ -105,6 +105,7 @@ export class Lab {
     const hosts = [first, ...others]
     await Promise.all(hosts.map(host => host.start()))
     await first.coterie('init --name home')
+    await first.dialable()
     for (const host of others)
       await host.coterie('join - --yes', await first.coterie('invite --ticket --level 5'))
     await Promise.all(

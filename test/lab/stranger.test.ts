@@ -12,6 +12,7 @@ scenario('a stranger on the LAN', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab) 
   await h3.coterie('init --name elsewhere --device stranger --json')
   await Promise.all([h1.start(), h2.start()])
   const made = await h1.coterie('init --name annas-circle --device annas-laptop --json')
+  await h1.dialable()
   const joined = await h2.coterie(
     'join - --yes --device annas-desktop --json',
     await h1.coterie('invite --ticket')
