@@ -23,7 +23,9 @@ async function cutOff(computer: Computer, ms: number, call: () => Promise<unknow
   return first
 }
 
-if (inside(t, import.meta.url)) {
+const isInside = inside(t, import.meta.url)
+t.setTimeout(20_000 + rounds * 20_000)
+if (isInside) {
   t.comment(`SEED=${seed}`)
   let state = seed
   const random = () => {
