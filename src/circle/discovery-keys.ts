@@ -2,11 +2,12 @@
  * The keys under which a circle's announcements are made and recognised (PROTOCOL 2, 5). Each comes as an
  * epoch wrap, beside the log. Whoever adds a device seals the key in use to all, the new one too; whoever
  * removes one makes a new key, sealed to those who stay. Several may do so at once: the one in use is the
- * greatest by (counter, id) whose recipients are exactly the members; all are kept for recognising, up to 9.
+ * greatest by (counter, id) whose recipients are exactly the members, and whose key nobody else was given; all
+ * are kept for recognising, up to 9.
  */
 import { open, seal } from '../crypto/hpke.ts'
 import { type PeerId, peerKey } from '../crypto/identity.ts'
-import { bytesOf, type ExchangeKey, hash } from '../crypto/provider.ts'
+import { bytesOf, type ExchangeKey, equal, hash } from '../crypto/provider.ts'
 import { compare, hex } from '../wire/bytes.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap, type Wrap, wrapInfo, wrapMessage } from '../wire/wrap.ts'
 import type { Author } from './author.ts'
@@ -160,8 +161,9 @@ export class DiscoveryKeys {
   #exact(): Kept | undefined {
     return this.#kept.find(k => k.recipients.length === this.#members.size && this.#allMembers(k))
   }
-  #allMembers(kept: Kept): boolean {
-    return kept.recipients.every(r => this.#members.has(r))
+  /** Nobody else was given this key, by this wrap or by another. */
+  #allMembers({ key }: Kept): boolean {
+    return this.#kept.every(k => !equal(k.key, key) || k.recipients.every(r => this.#members.has(r)))
   }
 }
 

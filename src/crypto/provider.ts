@@ -22,6 +22,7 @@ import {
 import { createRequire } from 'node:module'
 import type { Sodium } from 'sodium-native'
 import { type Aead, type AeadKey, TAG } from './aead.ts'
+import { nobleAead } from './noble-aead.ts'
 
 const text = new TextEncoder()
 
@@ -328,8 +329,7 @@ export function sodiumAead(): Aead | undefined {
   return addon && { name: 'sodium', key: key => new SodiumKey(addon, key) }
 }
 
-const fallback: Aead | undefined =
-  getCipherInfo('chacha20-poly1305') === undefined ? (await import('./noble-aead.ts')).nobleAead : undefined
+const fallback: Aead | undefined = getCipherInfo('chacha20-poly1305') === undefined ? nobleAead : undefined
 
 let chosen: Aead | undefined
 

@@ -26,6 +26,18 @@ const PING_TIMEOUT_MS = 4_000
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+/** How long one may take to show that it is a member: its log says so, or ends without it. */
+const INTRODUCED_MS = 10_000
+/** Frames of such a one that are kept until then; all of them are idempotent. */
+const EARLY_AT_MOST = 16
+
+/** A session of one whose own operations let it in, before the rest of its log has come. */
+interface Introduced {
+  readonly session: Session
+  readonly until: number
+  readonly early: { readonly kind: number; readonly body: Uint8Array }[]
+}
+
 export class Circle implements HandshakeCircle {
   readonly id: CircleId
   readonly gid: Uint8Array
@@ -40,6 +52,7 @@ export class Circle implements HandshakeCircle {
   readonly #sessions = new Sessions()
   readonly #pings = new Pings()
   readonly #dials = new Map<number, AbortController>()
+  readonly #introduced = new Map<number, Introduced>()
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -93,13 +106,16 @@ export class Circle implements HandshakeCircle {
   }
 
   get deadline(): number {
-    return Math.min(this.#membership.deadline, this.#mesh.deadline)
+    const introduced = [...this.#introduced.values()].map(({ until }) => until)
+    return Math.min(this.#membership.deadline, this.#mesh.deadline, ...introduced)
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
+    for (const [number, { until }] of this.#introduced)
+      if (until <= now) this.#close(number, CloseReason.Removed)
     this.#carry()
   }
 
@@ -254,16 +270,13 @@ export class Circle implements HandshakeCircle {
   opened(session: Session): void {
     const { now, log } = this.#around
     const number = this.#sessions.add(session)
-    const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
+    const { peer, remote, outgoing } = session
     log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(peer, body)
-      } else {
-        if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
-        this.#mesh.receive(now(), number, kind, body)
-      }
+      } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
     session.onClose = reason => {
@@ -272,8 +285,18 @@ export class Circle implements HandshakeCircle {
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
+    if (!this.#membership.members.has(peer))
+      this.#introduced.set(number, { session, until: now() + INTRODUCED_MS, early: [] })
     this.#membership.greet(peer)
-    this.#mesh.opened(now(), {
+    if (!this.#introduced.has(number)) this.#enter(number, session)
+    this.#carry()
+    this.#met()
+  }
+
+  /** The session is a member's: the mesh gets it. */
+  #enter(number: number, session: Session): void {
+    const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
+    this.#mesh.opened(this.#around.now(), {
       session: number,
       peer,
       address: remote,
@@ -283,13 +306,29 @@ export class Circle implements HandshakeCircle {
       hash8: hash.subarray(0, 8),
       roundTripUSec: handshakeUSec
     })
-    this.#carry()
-    this.#met()
+  }
+
+  #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
+    if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
+    const early = this.#introduced.get(number)?.early
+    if (early === undefined) this.#mesh.receive(this.#around.now(), number, kind, body)
+    else if (early.length < EARLY_AT_MOST) early.push({ kind, body })
+  }
+
+  /** Those whose logs have come, and say that they are members. */
+  #enterIntroduced(): void {
+    for (const [number, { session, early }] of this.#introduced) {
+      if (!this.#membership.members.has(session.peer)) continue
+      this.#introduced.delete(number)
+      this.#enter(number, session)
+      for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
+    }
   }
 
   /** Log frames under way on a session that is over are made up for on another one, if there is. */
   #forget(number: number, peer: PeerId): void {
     if (this.#sessions.get(number) === undefined) return
+    this.#introduced.delete(number)
     if (this.#sessions.delete(number)) this.#membership.greet(peer)
     else this.#membership.closed(peer)
   }
@@ -425,6 +464,7 @@ export class Circle implements HandshakeCircle {
     note(this.id, out ? removed : '')
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
+    this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     announce()

@@ -150,7 +150,7 @@ export class Connection {
       this.#waiting = []
       for (const message of batch) {
         if (this.#stopping || this.#socket.destroyed) break
-        await this.#answer(message)
+        await this.#answer(message, batch.length === 1)
         this.#waitingLength -= message.text.length
         if (this.#socket.writableNeedDrain) await this.#room()
       }
@@ -166,8 +166,8 @@ export class Connection {
     if (this.#ended || this.#stopping || this.#refused) this.#socket.destroySoon()
   }
 
-  /** Never throws; resolves when the answer is queued. */
-  async #answer({ text, end }: Message): Promise<void> {
+  /** Never throws; resolves when the answer is queued. That to a call that came alone is written at once. */
+  async #answer({ text, end }: Message, alone: boolean): Promise<void> {
     let oneway = false
     try {
       const raw = parse(text)
@@ -182,7 +182,7 @@ export class Connection {
       if (oneway) return
       if (methods[call.method.ours].kind === 'stream') {
         this.#write(`{"parameters":${JSON.stringify(emptyResult(call.method.ours))}}${end}`)
-      } else this.#write(this.#options.cache.reply(result, end))
+      } else this.#write(this.#options.cache.reply(result, end), alone)
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof VarlinkError)) {
         this.#options.log('error', 'an answer cannot be written', { error: (error as Error).stack })
@@ -210,14 +210,14 @@ export class Connection {
     }
   }
 
-  #write(reply: string | Buffer): void {
+  #write(reply: string | Buffer, atOnce = false): void {
     if (this.#socket.destroyed) return
     if (this.#socket.writableLength > QUEUED_MAX) {
       this.#options.log('warn', 'a client of the socket does not read its answers; it was cut off')
       this.#socket.destroy()
       return
     }
-    if (this.#socket.writableCorked === 0) {
+    if (!atOnce && this.#socket.writableCorked === 0) {
       this.#socket.cork()
       process.nextTick(() => this.#socket.uncork())
     }

@@ -184,8 +184,6 @@ export class Daemon {
     this.#buses.session.start()
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
-    this.#buses.system.start()
-    this.#attachment.start()
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
@@ -193,6 +191,9 @@ export class Daemon {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
+    // What comes of the network comes by itself; nobody has to wait for it.
+    this.#buses.system.start()
+    this.#attachment.start()
     for (const circle of this.#circles) if (circle.leaving) void this.#finishLeaving(circle)
   }
 
@@ -289,11 +290,11 @@ export class Daemon {
       const told = await circle.leave(call)
       await circle.stop()
       this.#circles = this.#circles.filter(other => other !== circle)
-      circle.unpublish()
       await this.#vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
         // it has left for good; the next start finds that and goes on here
         this.#log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
       })
+      circle.unpublish()
       return told
     } finally {
       this.#show({ State: this.#circles.length === 0 ? 'new' : 'ready' })

@@ -189,6 +189,7 @@ function receive(
   const rows: Row[] = []
   const early: { kind: number; body: Uint8Array }[] = []
   let done = false
+  let verifying = 0
   let ended: string | undefined
 
   return new Promise((resolve, reject) => {
@@ -218,18 +219,23 @@ function receive(
           const kept = keys.receive(output.wrap)
           if (kept !== undefined) rows.push(kept.put)
         }
-        if (output.type === 'verify')
+        if (output.type === 'verify') {
+          verifying++
           verifyBatch(output.items).then(ok => {
+            verifying--
             if (done) return
             log.verified(around.now(), output.batch, ok)
             pump()
           })
+        }
       }
       if (outputs.length > 0) {
         pump()
         return
       }
-      if (!done && log.members.has(self) && log.synced(session.peer) && keys.current !== undefined)
+      // the log lives on: a frame of which the signatures are still out would hold up all that follow
+      if (done || verifying > 0) return
+      if (log.members.has(self) && log.synced(session.peer) && keys.current !== undefined)
         end(() =>
           resolve({
             writes: [...circleRows(), ...rows].map(put => ({ put })),

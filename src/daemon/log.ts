@@ -1,46 +1,52 @@
 /**
- * The log: pino, as lines for people. Under systemd each line carries its level for the journal
- * (sd-daemon(3): `<3>` error, `<4>` warning, `<6>` info, `<7>` debug); in a terminal it carries the time.
+ * The log, as lines for people. Under systemd each line carries its level for the journal (sd-daemon(3): `<3>`
+ * error, `<4>` warning, `<6>` info, `<7>` debug); in a terminal it carries the time.
  * Facts are short values; keys, tickets and codes are never passed here.
  */
 import { writeSync } from 'node:fs'
-import { pino } from 'pino'
 import { goesToJournal } from '../host/systemd.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 export type Log = (level: Level, text: string, facts?: object) => void
 
-const journalPriority: { [level: number]: string } = { 20: '<7>', 30: '<6>', 40: '<4>', 50: '<3>' }
-const word: { [level: number]: string } = { 20: 'debug', 30: 'info ', 40: 'warn ', 50: 'error' }
+/** In the order of their weight. */
+const levels: readonly Level[] = ['debug', 'info', 'warn', 'error']
+const journalPriority = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' } as const
 
-const value = (v: unknown): string =>
-  typeof v === 'string' && /^[^\s"=]+$/.test(v) ? v : (JSON.stringify(v) ?? String(v))
+const value = (v: unknown): string => {
+  if (typeof v === 'string' && /^[^\s"=]+$/.test(v)) return v
+  if (v instanceof Error) return JSON.stringify(v.stack ?? v.message)
+  try {
+    return JSON.stringify(v) ?? String(v)
+  } catch {
+    // a bigint, or a circle
+    return String(v)
+  }
+}
 
-/** One line out of one pino record. */
-export function line(json: string, journal: boolean): string {
-  const { level, time, pid: _pid, hostname: _hostname, msg, ...facts } = JSON.parse(json)
+/** One line, whatever is in it. */
+export function line(level: Level, text: string, facts: object, journal: boolean, when: Date): string {
   const tail = Object.entries(facts)
-    .map(([k, v]) => ` ${k}=${value(v)}`)
+    .map(([name, v]) => ` ${name}=${value(v)}`)
     .join('')
-  const text = `${msg ?? ''}${tail}`.replaceAll('\n', '\\n')
-  if (journal) return `${journalPriority[level] ?? '<6>'}${text}\n`
-  return `${new Date(time).toTimeString().slice(0, 8)} ${word[level] ?? ''} ${text}\n`
+  const head = journal ? journalPriority[level] : `${when.toTimeString().slice(0, 8)} ${level.padEnd(5)} `
+  return `${head}${`${text}${tail}`.replaceAll('\n', '\\n')}\n`
 }
 
 export function openLog(level: Level, fd = 2): { log: Log; setLevel(level: Level): void } {
   const journal = goesToJournal(fd)
-  const write = (json: string) => {
-    try {
-      writeSync(fd, line(json, journal))
-    } catch {
-      // nobody reads (EPIPE, EAGAIN, full disk): a log must not stop the daemon
-    }
-  }
-  const logger = pino({ level, base: null }, { write })
+  let least = levels.indexOf(level)
   return {
-    log: (at, text, facts = {}) => logger[at](facts, text),
-    setLevel: to => {
-      logger.level = to
+    log(at, text, facts = {}) {
+      if (levels.indexOf(at) < least) return
+      try {
+        writeSync(fd, line(at, text, facts, journal, new Date()))
+      } catch {
+        // nobody reads (EPIPE, EAGAIN, full disk): a log must not stop the daemon
+      }
+    },
+    setLevel(to) {
+      least = levels.indexOf(to)
     }
   }
 }

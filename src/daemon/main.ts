@@ -3,7 +3,6 @@
  * Exit codes: 0 ended as asked, 1 could not start, 2 usage, 78 (EX_CONFIG) configuration or keys unusable,
  * so that systemd does not try for ever.
  */
-import { enableCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { VERSION } from '../api/api.ts'
@@ -88,7 +87,6 @@ async function main(): Promise<void> {
   }
   if (positionals.length > 0) fail(EX_USAGE, `unexpected argument ${positionals[0]}\n\n${usage}`)
 
-  enableCompileCache()
   const { log, setLevel } = openLog(config(places.configFile).log.level)
   process.on('uncaughtException', error => {
     log('error', 'internal error', { stack: error.stack })
@@ -130,4 +128,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+void main()

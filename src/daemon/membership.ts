@@ -51,6 +51,7 @@ export class Membership {
   readonly #keys: DiscoveryKeys
   readonly #invitations: Invitations
   readonly #journal: Journal
+  readonly #agreed = new Set<PeerId>()
   readonly #admissions = new Map<number, () => void>()
   /** Own operations are made one after another: each has the one before in its past. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -112,8 +113,9 @@ export class Membership {
   introduction(peer: PeerId): readonly Uint8Array[] {
     return this.#log.introduction(this.self, peer)
   }
+  /** Both logs agree, and what made them so is on disk. */
   synced(peer: PeerId): boolean {
-    return this.#log.synced(peer)
+    return this.#agreed.has(peer) && this.#log.synced(peer)
   }
 
   get deadline(): number {
@@ -130,6 +132,7 @@ export class Membership {
   // --- what peers say
 
   greet(peer: PeerId): void {
+    this.#agreed.delete(peer)
     this.#log.greet(this.#around.now(), peer)
     this.#carry()
   }
@@ -141,6 +144,7 @@ export class Membership {
 
   /** No session with the peer is left. */
   closed(peer: PeerId): void {
+    this.#agreed.delete(peer)
     this.#log.closed(peer)
     this.#carry()
   }
@@ -382,6 +386,7 @@ export class Membership {
         break
       case 'synced':
         this.#tendSoon()
+        this.#agreed.add(output.peer)
         if (this.members.has(output.peer)) this.#outlet.synced(output.peer)
         else this.#outlet.expel(output.peer, 'stranger')
         break

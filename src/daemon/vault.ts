@@ -7,7 +7,7 @@
 import { lstatSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bytesOf, hkdf, randomBytes } from '../crypto/provider.ts'
+import { bytesOf, hkdf, hmac, randomBytes } from '../crypto/provider.ts'
 import { Database, type Row, type Write } from '../host/database.ts'
 import { createKey, privateDirectory, readKey, syncDirectory } from '../host/files.ts'
 import type { Log } from './log.ts'
@@ -103,6 +103,8 @@ export class Vault {
 
   async #start(master: Uint8Array, create: boolean): Promise<void> {
     const key = hkdf(master, new Uint8Array(0), bytesOf('coterie/1 database'), KEY_LENGTH)
-    this.#database = await Database.open({ path: this.#databasePath, key, create, log: this.#log })
+    const fingerprint = hmac(key, bytesOf('coterie/1 database\0')).subarray(0, 16)
+    const path = this.#databasePath
+    this.#database = await Database.open({ path, key, fingerprint, create, log: this.#log })
   }
 }

@@ -1,21 +1,16 @@
 /** Entry of the database thread. One question at a time, each answered with its number. */
 import { parentPort } from 'node:worker_threads'
-import { bytesOf, hmac } from '../crypto/provider.ts'
 import type { Answer, Question } from '../host/database.ts'
 import { DatabaseError } from '../host/database-error.ts'
 import { Sqlite } from '../host/sqlite.ts'
 
 const port = parentPort!
-const fingerprintDomain = bytesOf('coterie/1 database\0')
 let sqlite: Sqlite | undefined
 
 function answer(question: Question): Answer {
   switch (question.type) {
     case 'open':
-      sqlite = new Sqlite({
-        ...question.options,
-        fingerprint: hmac(question.options.key, fingerprintDomain).subarray(0, 16)
-      })
+      sqlite = new Sqlite(question.options)
       return { type: 'done' }
     case 'load':
       return { type: 'rows', rows: sqlite!.load() }

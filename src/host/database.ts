@@ -54,9 +54,12 @@ export class Database {
   /** Opens, or with `create` makes, the database. Rejects with DatabaseError. */
   static async open(options: DatabaseOptions): Promise<Database> {
     const database = new Database(options)
-    const { path, key, create } = options
+    const { path, key, fingerprint, create } = options
     try {
-      await database.#ask({ type: 'open', options: { path, key: exact(key), create } })
+      await database.#ask({
+        type: 'open',
+        options: { path, key: exact(key), fingerprint: exact(fingerprint), create }
+      })
       return database
     } catch (error) {
       await database.close()

@@ -32,9 +32,7 @@ export interface OpenOptions {
   readonly key: Uint8Array
   /** Make it when it is not there. */
   readonly create: boolean
-}
-/** `fingerprint`: 16 bytes that depend on the key and do not tell it. */
-export interface Access extends OpenOptions {
+  /** 16 bytes that depend on the key and do not tell it. */
   readonly fingerprint: Uint8Array
 }
 
@@ -44,7 +42,7 @@ export class Sqlite {
   readonly #prepared = new Map<string, Sql.Statement<unknown[]>>()
 
   /** Throws DatabaseError. */
-  constructor(access: Access) {
+  constructor(access: OpenOptions) {
     const { path, create } = access
     this.#path = path
     try {
@@ -151,7 +149,7 @@ export class Sqlite {
   }
 }
 
-function connect(path: string, { key, fingerprint }: Access): Sql.Database {
+function connect(path: string, { key, fingerprint }: OpenOptions): Sql.Database {
   const sql = new Sql(path, { timeout: 0 })
   try {
     sql.pragma(`cipher='chacha20'`)
@@ -169,7 +167,7 @@ function connect(path: string, { key, fingerprint }: Access): Sql.Database {
 }
 
 /** Made whole under another name, then renamed: a crash leaves either no database or a good one. */
-function build(access: Access): void {
+function build(access: OpenOptions): void {
   const { path } = access
   if (existsSync(`${path}-wal`))
     throw new DatabaseError(
@@ -211,7 +209,7 @@ function head(path: string, length: number): Buffer {
   }
 }
 
-function checkFingerprint({ path, fingerprint }: Access): void {
+function checkFingerprint({ path, fingerprint }: OpenOptions): void {
   const { length } = fingerprint
   const found = head(path, length)
   const equal = fingerprint.filter((byte, i) => found[i] === byte).length
@@ -229,7 +227,7 @@ function checkFingerprint({ path, fingerprint }: Access): void {
  * damage, and going on would silently lose what was acknowledged. Looked at in a copy; only after a crash
  * is there a log at all. Where there is no room for the copy it has to be left out.
  */
-function checkWal(access: Access): void {
+function checkWal(access: OpenOptions): void {
   const { path } = access
   if (!existsSync(`${path}-wal`)) return
   const copy = `${path}.check`

@@ -49,9 +49,9 @@ export class Supervisor {
   #status = ''
   #timer: NodeJS.Timeout | undefined
 
-  constructor(environment: Environment = process.env, send: SendState | undefined = addonSend()) {
+  constructor(environment: Environment = process.env, send?: SendState) {
     this.#environment = environment
-    this.#send = environment['NOTIFY_SOCKET'] ? (send ?? programSend()) : async () => {}
+    this.#send = environment['NOTIFY_SOCKET'] ? (send ?? addonSend() ?? programSend()) : async () => {}
   }
 
   /** systemd waits for our word. */
@@ -127,19 +127,5 @@ export function goesToJournal(fd: number, environment: Environment = process.env
     return stream === `${dev}:${ino}`
   } catch {
     return false
-  }
-}
-
-/** Syslog priority of a pino level: 20 debug, 30 info, 40 warn, 50 error, 60 fatal. */
-export const priority = (level: number): number =>
-  level >= 60 ? 2 : level >= 50 ? 3 : level >= 40 ? 4 : level >= 30 ? 6 : 7
-
-/** Passes pino's JSON lines on with the prefix journald reads the priority from. */
-export function journalLines(stream: { write(text: string): unknown }): { write(line: string): void } {
-  return {
-    write(line) {
-      const level = /^\{"level":(\d+)/.exec(line)?.[1]
-      stream.write(`<${priority(Number(level ?? 30))}>${line}`)
-    }
   }
 }

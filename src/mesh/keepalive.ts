@@ -5,7 +5,8 @@
  * comes back within max(MIN_WAIT, 4 × smoothed round trip) it is pinged again, and given up at the third miss.
  * Each wait begins when its ping was really sent, so a process that was stopped for a while accuses nobody.
  * The side whose ping was answered leaves the next one to the other: one ping in SILENCE wakes both, and both
- * get to measure. Where there is traffic nobody needs to ask, but each still measures once in MEASURE.
+ * get to measure. Who pings one pings all whose turn would come within TOGETHER, so that with many peers a
+ * device wakes up for all of them at once. Where there is traffic nobody needs to ask, but each still measures once in MEASURE.
  *
  *   Ping, Pong  u64 number
  */
@@ -19,6 +20,7 @@ export const MIN_WAIT = 1_000
 export const MISSES = 3
 /** How much later than the other the side pings that did so last. */
 const YIELD = 500
+const TOGETHER = 5_000
 const MEASURE = 60_000
 /** Unanswered pings kept of a session, so that late answers are still measured. */
 const MAX_PINGS = 64
@@ -26,6 +28,8 @@ const MAX_PINGS = 64
 interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
+  /** All that are open. */
+  readonly sessions: () => Iterable<Session>
   /** Nothing came back: the session is dead. */
   readonly silent: (now: number, session: Session) => void
   /** A round trip was measured by the ping of that number. */
@@ -66,6 +70,12 @@ export class Keepalive {
     return number
   }
 
+  /** The other end pinged: the next turn is ours. */
+  asked(now: number, session: Session): void {
+    session.yields = false
+    this.#wiring.timers.set(session.keepalive, now + SILENCE)
+  }
+
   pong(now: number, session: Session, body: Uint8Array): void {
     const number = bytesNumber(body)
     const ping = number === undefined ? undefined : session.pings.get(number)
@@ -76,6 +86,7 @@ export class Keepalive {
     session.pings.delete(number)
     session.measuredAt = now
     session.yields = true
+    this.#wiring.timers.set(session.keepalive, now + SILENCE + YIELD)
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
@@ -88,9 +99,11 @@ export class Keepalive {
   /** The keepalive timer of a session is due. */
   due(now: number, session: Session): void {
     if (!session.awaiting) {
-      const at = session.heardAt + SILENCE + (session.yields ? YIELD : 0)
+      const at = turn(session)
       if (now >= at) {
-        this.probe(now, session)
+        for (const other of this.#wiring.sessions()) {
+          if (other === session || (!other.awaiting && now >= turn(other) - TOGETHER)) this.probe(now, other)
+        }
         return
       }
       if (now >= session.measuredAt + MEASURE) {
@@ -105,6 +118,9 @@ export class Keepalive {
     else this.probe(now, session)
   }
 }
+
+/** When a session that stays silent is to be pinged. */
+const turn = (session: Session): number => session.heardAt + SILENCE + (session.yields ? YIELD : 0)
 
 function numberBytes(number: number): Uint8Array {
   const body = new Uint8Array(8)

@@ -82,6 +82,7 @@ export class Mesh {
     this.#keepalive = new Keepalive({
       timers,
       emit,
+      sessions: () => this.#sessions.values(),
       silent: (now, session) => this.#drop(now, session, CloseReason.Done, 'timeout'),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
@@ -269,7 +270,7 @@ export class Mesh {
       case Kind.Ping:
         if (body.length !== 8) this.#count('malformed')
         else {
-          session.yields = false
+          this.#keepalive.asked(now, session)
           this.#outputs.push({ type: 'send', session: session.number, kind: Kind.Pong, body: body.slice() })
         }
         break

@@ -13,7 +13,10 @@ export interface Contender {
 export interface Figure {
   readonly name: string
   readonly median: number
+  /** To the first contender, round by round; their median. */
   readonly ratio: number
+  /** Of each round. */
+  readonly values: readonly number[]
   /** CPU time of one operation, all processes together; less moved by a busy machine than the figure. */
   readonly cpuUSec?: number
 }
@@ -33,12 +36,17 @@ export async function compare(
       figures[index]!.cpu.push(((await cpu?.()) ?? 0) - before)
     }
   }
-  const first = median(figures[0]!.values)
   return contenders.map(({ name, operations }, index) => {
     const middle = median(figures[index]!.values)
     const cpuUSec = operations && cpu ? { cpuUSec: median(figures[index]!.cpu) / operations } : {}
-    return { name, median: middle, ratio: middle / first, ...cpuUSec }
+    const values = figures[index]!.values
+    return { name, median: middle, ratio: ratio(values, figures[0]!.values), values, ...cpuUSec }
   })
+}
+
+/** The median of the rounds' ratios: what slows the machine for a while slows both. */
+export function ratio(values: readonly number[], others: readonly number[]): number {
+  return median(values.map((value, round) => value / others[round]!))
 }
 
 export function median(values: readonly number[]): number {

@@ -8,9 +8,9 @@ import type { Session } from '../../src/daemon/session.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
 import { BULK, Kind } from '../../src/wire/frame.ts'
 import { aeads, dialSession, dialSocket, dialTls, sessionOn, tlsOptions } from './ends.ts'
-import { type Contender, compare, type Figure, median, table } from './ratio.ts'
-
-const SMALL = 64
+import { type Guests, nobody } from './guests.ts'
+import { type Contender, compare, type Figure, table } from './ratio.ts'
+import { pour, SMALL, serial, trips } from './rounds.ts'
 
 type Ports = { readonly [name: string]: number }
 
@@ -21,7 +21,11 @@ export interface Benchmark {
 }
 
 /** Those whose title contains `which`. */
-export async function sessionBenchmarks(rounds: number, which = ''): Promise<Benchmark[]> {
+export async function sessionBenchmarks(
+  rounds: number,
+  which = '',
+  guests: Guests = nobody
+): Promise<Benchmark[]> {
   const peer = fork(new URL('session-peer.ts', import.meta.url), { execArgv: ['--expose-gc'] })
   const answer = <Answer>() => new Promise<Answer>(resolve => peer.once('message', resolve as never))
   try {
@@ -56,32 +60,43 @@ export async function sessionBenchmarks(rounds: number, which = ''): Promise<Ben
     const cpu = async () => {
       const { user, system } = process.cpuUsage()
       peer.send('cpu')
-      return user + system + (await answer<{ cpu: number }>()).cpu
+      return user + system + (await answer<{ cpu: number }>()).cpu + (await guests.cpu())
     }
 
     const all: [title: string, unit: string, run: () => Promise<Figure[]>][] = [
       [
-        'memory of an idle end, of the first 500',
+        'memory of an idle end, of the first 1,000',
         'KiB',
         () => compareOnce([growth('raw TCP', () => raw('tcp', 'e'), rss), growth('session', open, rss)])
       ],
       [
         'round trip of 64 bytes, p50',
         'µs',
-        async () => compare(await against('e', rawTrips, sessionTrips), rounds, cpu)
+        async () =>
+          compare([...(await against('e', rawTrips, sessionTrips)), ...(await guests.trips())], rounds, cpu)
       ],
       [
         'messages of 64 bytes, one way',
         '/s',
-        async () => compare(await against('s', rawSmall, sessionSmall), rounds, cpu)
+        async () =>
+          compare([...(await against('s', rawSmall, sessionSmall)), ...(await guests.small())], rounds, cpu)
       ],
-      ['bulk', 'MB/s', async () => compare(await against('s', rawBulk, sessionBulk), rounds, cpu)],
+      [
+        'bulk',
+        'MB/s',
+        async () =>
+          compare([...(await against('s', rawBulk, sessionBulk)), ...(await guests.bulk())], rounds, cpu)
+      ],
       [
         'handshakes, one after another',
         '/s',
-        () =>
+        async () =>
           compare(
-            [serial('node:tls, mutual Ed25519', () => dialTls(ports['tls']!, tls)), serial('session', open)],
+            [
+              serial('node:tls, mutual Ed25519', () => dialTls(ports['tls']!, tls)),
+              serial('session', open),
+              ...(await guests.handshakes())
+            ],
             rounds,
             cpu
           )
@@ -102,7 +117,7 @@ function growth(
   open: () => Promise<{ destroy(): void }>,
   rss: () => Promise<number>
 ): Contender {
-  const count = 500
+  const count = 1000
   return {
     name,
     async round() {
@@ -121,7 +136,7 @@ async function compareOnce(contenders: readonly Contender[]): Promise<Figure[]> 
   const figures: Figure[] = []
   for (const { name, round } of contenders) {
     const value = await round()
-    figures.push({ name, median: value, ratio: value / (figures[0]?.median ?? value) })
+    figures.push({ name, median: value, ratio: value / (figures[0]?.median ?? value), values: [value] })
   }
   return figures
 }
@@ -147,44 +162,6 @@ function sessionTrips(name: string, session: Session): Contender {
     session.onFrame = back
     return () => session.send(Kind.Gossip, body)
   })
-}
-
-function trips(name: string, prepare: (back: () => void) => () => void): Contender {
-  const count = 3000
-  return {
-    name,
-    operations: count,
-    round: () =>
-      new Promise(resolve => {
-        const times: number[] = []
-        let start = 0
-        const go = prepare(() => {
-          times.push(performance.now() - start)
-          if (times.length === count) resolve(median(times) * 1000)
-          else again()
-        })
-        const again = () => {
-          start = performance.now()
-          go()
-        }
-        again()
-      })
-  }
-}
-
-/** Sends `count` pieces, waiting whenever `send` says so, and then for the word that all have come. */
-async function pour(
-  count: number,
-  send: () => boolean,
-  drained: (then: () => void) => void,
-  arrived: Promise<void>
-): Promise<number> {
-  const start = performance.now()
-  for (let index = 0; index < count; index++) {
-    if (!send()) await new Promise<void>(resolve => drained(resolve))
-  }
-  await arrived
-  return (performance.now() - start) / 1000
 }
 
 function rawPour(socket: Socket, total: number, count: number, send: () => boolean): Promise<number> {
@@ -271,19 +248,6 @@ function sessionBulk(name: string, session: Session): Contender {
     name,
     operations: count,
     round: async () => (count * BULK) / (await sessionPour(session, Kind.Stream, body, count)) / 1e6
-  }
-}
-
-function serial(name: string, open: () => Promise<{ destroy(): void }>): Contender {
-  const count = 150
-  return {
-    name,
-    operations: count,
-    async round() {
-      const start = performance.now()
-      for (let index = 0; index < count; index++) (await open()).destroy()
-      return count / ((performance.now() - start) / 1000)
-    }
   }
 }
 

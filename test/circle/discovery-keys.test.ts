@@ -70,6 +70,19 @@ t.test('whoever adds seals the key in use to the new device; whoever removes mak
   t.equal(c.receive(wrapOf(b.shared[0])), undefined, 'the removed device gets nothing')
 })
 
+t.test('a key that a removed device was given is not good for those who had it before', async t => {
+  const a = keysOf('A', 'A', 'B')
+  a.renew(signing('A'), [], random('one'))
+  a.setMembers(members('A', 'B', 'C'))
+  a.renew(signing('A'), [], random('unused'))
+  a.setMembers(members('A', 'B'))
+  t.equal(a.due, 'key', 'though the first wrap is for them alone')
+  t.notOk(a.holds(idOf('B')))
+  a.renew(signing('A'), [], random('two'))
+  t.same(a.current!.key, seed('two'))
+  t.equal(a.due, 'no')
+})
+
 t.test('two at once: everybody takes the same one', async t => {
   const [a, b] = [keysOf('A', 'A', 'B'), keysOf('B', 'A', 'B')]
   a.renew(signing('A'), [], random('by A'))

@@ -1,15 +1,25 @@
 import t from 'tap'
-import { line } from '../../src/daemon/log.ts'
+import { type Level, line } from '../../src/daemon/log.ts'
 
-const record = (level: number, msg: string, facts: object = {}) =>
-  JSON.stringify({ level, time: 1_700_000_000_000, msg, ...facts })
+const when = new Date(1_700_000_000_000)
+const written = (level: Level, text: string, facts: object = {}, journal = true) =>
+  line(level, text, facts, journal, when)
 
 t.test('the journal gets its level, a terminal the time', async t => {
-  t.equal(line(record(30, 'ready', { peers: 2 }), true), '<6>ready peers=2\n')
-  t.equal(line(record(50, 'lost'), true), '<3>lost\n')
-  t.match(line(record(40, 'slow', { why: 'a b' }), false), /^\d\d:\d\d:\d\d warn {2}slow why="a b"\n$/)
+  t.equal(written('info', 'ready', { peers: 2 }), '<6>ready peers=2\n')
+  t.equal(written('error', 'lost'), '<3>lost\n')
+  t.match(written('warn', 'slow', { why: 'a b' }, false), /^\d\d:\d\d:\d\d warn {2}slow why="a b"\n$/)
 })
 
-t.test('one record is one line', async t => {
-  t.equal(line(record(30, 'a\nb', { c: 'd\ne' }), true), '<6>a\\nb c="d\\ne"\n')
+t.test('one record is one line, whatever is in it', async t => {
+  t.equal(written('info', 'a\nb', { c: 'd\ne' }), '<6>a\\nb c="d\\ne"\n')
+  const circle: { self?: unknown } = {}
+  circle.self = circle
+  t.equal(
+    written('info', 'odd', { big: 10n, none: undefined, circle }),
+    '<6>odd big=10 none=undefined circle=[object Object]\n'
+  )
+  const error = written('error', 'failed', { error: new Error('of the disk') })
+  t.match(error, /^<3>failed error="Error: of the disk/)
+  t.equal(error.split('\n').length, 2)
 })

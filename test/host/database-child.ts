@@ -6,12 +6,14 @@
  */
 import { rmSync, statSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { hash } from '../../src/crypto/provider.ts'
 import { Database, DatabaseError, type Write } from '../../src/host/database.ts'
 
 const [mode, place] = process.argv.slice(2)
 const path = mode === 'fill' ? join(place!, 'coterie.db') : place!
+const key = new Uint8Array(32).fill(1)
 const open = (create: boolean) =>
-  Database.open({ path, key: new Uint8Array(32).fill(1), create, log: () => undefined })
+  Database.open({ path, key, fingerprint: hash(key).subarray(0, 16), create, log: () => undefined })
 
 export const setting = (n: number, size = 10): Write => ({
   put: { table: 'setting', key: `k${n}`, value: 'v'.repeat(size) }

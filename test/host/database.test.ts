@@ -3,13 +3,22 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { hash } from '../../src/crypto/provider.ts'
 import { Database, DatabaseError, type Row, type Write } from '../../src/host/database.ts'
 
 const key = new Uint8Array(32).fill(1)
 const gid = new Uint8Array(32).fill(9)
 const child = new URL('database-child.ts', import.meta.url).pathname
+const access = (path: string, more: { key?: Uint8Array; create?: boolean } = {}) => ({
+  path,
+  key,
+  create: true,
+  log: () => undefined,
+  ...more,
+  fingerprint: hash(more.key ?? key).subarray(0, 16)
+})
 const open = (path: string, more: { key?: Uint8Array; create?: boolean } = {}) =>
-  Database.open({ path, key, create: true, log: () => undefined, ...more })
+  Database.open(access(path, more))
 const refused = async (path: string, more: { key?: Uint8Array; create?: boolean } = {}) => {
   const result = await open(path, { create: false, ...more }).catch((error: unknown) => error)
   if (result instanceof DatabaseError) return result
@@ -225,9 +234,8 @@ t.test('missing, wrong key, newer version, another program', async t => {
 /** Gives the database the schema version of some later coterie. */
 async function raise(path: string): Promise<void> {
   const { Sqlite } = await import('../../src/host/sqlite.ts')
-  const { bytesOf, hmac } = await import('../../src/crypto/provider.ts')
   const { default: Sql } = await import('better-sqlite3-multiple-ciphers')
-  const fingerprint = hmac(key, bytesOf('coterie/1 database\0')).subarray(0, 16)
+  const { fingerprint } = access(path)
   new Sqlite({ path, key, fingerprint, create: false }).close()
   const sql = new Sql(path)
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -299,7 +307,7 @@ t.test('a file system mounted read-only', { skip: needsMount }, async t => {
 t.test('nothing keeps the process alive after close', async t => {
   const script = `
     import { Database } from '${new URL('../../src/host/database.ts', import.meta.url)}'
-    const database = await Database.open({ path: process.argv[1], key: new Uint8Array(32), create: true, log() {} })
+    const database = await Database.open({ path: process.argv[1], key: new Uint8Array(32), fingerprint: new Uint8Array(16), create: true, log() {} })
     await database.close()`
   const path = join(t.testdir(), 'coterie.db')
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], { timeout: 20_000 })
@@ -323,7 +331,7 @@ t.test('works from a bundle: worker.js lies beside it', async t => {
   writeFileSync(join(outdir, 'package.json'), '{"type":"module"}')
   const bundle = (await import(join(outdir, 'main.js'))) as { Database: typeof Database }
   const path = join(outdir, 'coterie.db')
-  const database = await bundle.Database.open({ path, key, create: true, log: () => undefined })
+  const database = await bundle.Database.open(access(path))
   await database.commit([{ put: { table: 'setting', key: 'from', value: 'bundle' } }])
   t.match(await database.load(), [{ key: 'from', value: 'bundle' }])
   await database.close()

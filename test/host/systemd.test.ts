@@ -1,15 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import t from 'tap'
-import {
-  addonSend,
-  goesToJournal,
-  journalLines,
-  listenFds,
-  priority,
-  programSend,
-  Supervisor
-} from '../../src/host/systemd.ts'
+import { addonSend, goesToJournal, listenFds, programSend, Supervisor } from '../../src/host/systemd.ts'
 import { NotifySocket } from './notify-socket.ts'
 
 const present = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
@@ -120,13 +112,4 @@ t.test('the journal is known by device and inode', async t => {
   t.notOk(goesToJournal(fd, { JOURNAL_STREAM: `${dev}:${ino + 1}` }))
   t.notOk(goesToJournal(fd, {}))
   t.notOk(goesToJournal(999_999, { JOURNAL_STREAM: `${dev}:${ino}` }))
-})
-
-t.test('levels become priorities', async t => {
-  t.same([60, 50, 40, 30, 20, 10].map(priority), [2, 3, 4, 6, 7, 7])
-  const lines: string[] = []
-  const stream = journalLines({ write: text => lines.push(text) })
-  stream.write('{"level":40,"msg":"no bus"}\n')
-  stream.write('not from pino\n')
-  t.same(lines, ['<4>{"level":40,"msg":"no bus"}\n', '<6>not from pino\n'])
 })

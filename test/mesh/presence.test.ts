@@ -113,6 +113,26 @@ t.test('keepalive: any frame is a sign of life', async t => {
   t.ok(pings.length >= 2 && pings.length <= 4, `${pings.length} to measure, none to ask`)
 })
 
+t.test('keepalive: sessions whose turns are near are pinged together', async t => {
+  const driver = new Driver(0, [1, 2, 3])
+  for (const [peer, at] of [
+    [1, 0],
+    [2, 4_000],
+    [3, 8_000]
+  ] as const) {
+    driver.pass(at - driver.now)
+    driver.open(peer, peer)
+    driver.pong(peer)
+  }
+  const pings = driver
+    .pass(12_000)
+    .flatMap(({ at, output }) =>
+      output.type === 'send' && output.kind === Kind.Ping ? [`${output.session} at ${at}`] : []
+    )
+  t.same(pings.slice(0, 2), ['1 at 15500', '2 at 15500'])
+  t.notOk(pings.includes('3 at 15500'), 'the third has 8 seconds left')
+})
+
 t.test('keepalive: a slow link gets more time', async t => {
   const driver = new Driver(0, [1])
   driver.open(1, 1, { roundTripUSec: 2_000_000 })

@@ -1,0 +1,47 @@
+/**
+ * The daemon, its database thread and the command line as one file each, in dist/ or the directory given:
+ * what packages carry. Native addons stay outside; Node finds them in the node_modules beside or above.
+ */
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const top = fileURLToPath(new URL('..', import.meta.url))
+
+/** Loaded by require() where they are installed. */
+const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-notify']
+
+/**
+ * CommonJS: as ES modules the files would start later, because an import of one of Node's own modules touches
+ * everything in it, and so loads much that nobody uses.
+ */
+const BANNER = "const bundleUrl = require('node:url').pathToFileURL(__filename).href;"
+
+/** Resolves when the files are there. */
+export async function bundle(directory: string): Promise<void> {
+  rmSync(directory, { recursive: true, force: true })
+  await build({
+    absWorkingDir: top,
+    entryPoints: {
+      coteried: 'src/daemon/main.ts',
+      worker: 'src/daemon/worker.ts',
+      coterie: 'src/cli/main.ts'
+    },
+    outdir: directory,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    external: NATIVE,
+    define: { 'import.meta.url': 'bundleUrl', 'import.meta.main': 'false' },
+    banner: { js: BANNER },
+    logLevel: 'warning'
+  })
+  writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n')
+}
+
+if (import.meta.main) await bundle(process.argv[2] ?? join(top, 'dist'))
