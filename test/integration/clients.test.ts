@@ -16,12 +16,11 @@ import { dialTcp } from '../../src/net/tcp.ts'
 import { TestBus } from '../bus.ts'
 import { PlainClient } from '../daemon/client.ts'
 import { TestCircle } from '../daemon/gates.ts'
-import { within } from '../lab/deadline.ts'
 import { Space } from '../lab/space.ts'
 import { cable, inside, ip } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
 
-const GARBAGE = Number(process.env['GARBAGE'] ?? 20_000)
+const GARBAGE = Number(process.env['GARBAGE'] ?? 10_000)
 const ALLOWED = 10 * 2 ** 20
 const AT_ONCE = 50
 
@@ -161,7 +160,7 @@ if (isInside) {
     const cleo = await new Computer(t, 'cleo').start()
     await cleo.joins(await anna.ticket())
     await anna.sees('cleo')
-    await within(15_000, 'half open links are ended', Promise.all(ends), anna.story)
+    for (const socket of silent) socket.destroy()
 
     t.comment('a device of another circle, and one that knows all but is no member')
     const link = () =>
