@@ -211,11 +211,14 @@ export class MembershipLog {
   }
 
   take(): { records: OperationRecord[]; outputs: LogOutput[] } {
-    // first: what follows may end the session of one who is owed an answer
+    // before a change of members, which may end the session of one who is owed an answer
     const answers = [...this.#peers]
       .filter(([, exchange]) => exchange.due && exchange.open)
       .map(([peer, exchange]): LogOutput => ({ type: 'send', peer, body: exchange.state(this.headDigest) }))
-    const taken = { records: this.#records, outputs: [...answers, ...this.#outputs] }
+    const outputs = this.#outputs
+    const change = outputs.findIndex(output => output.type === 'changed')
+    outputs.splice(change < 0 ? outputs.length : change, 0, ...answers)
+    const taken = { records: this.#records, outputs }
     this.#records = []
     this.#outputs = []
     return taken

@@ -358,7 +358,8 @@ export class Circle implements HandshakeCircle {
       abort.signal.addEventListener('abort', cancel)
       const session = await gate.dial(link, this, { id: peer, staticKey })
       abort.signal.removeEventListener('abort', cancel)
-      this.opened(session)
+      if (abort.signal.aborted) session.destroy()
+      else this.opened(session)
     } catch (error) {
       if (abort.signal.aborted) return
       const reason = (error as { reason?: string }).reason ?? (error as Error).message

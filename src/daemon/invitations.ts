@@ -55,10 +55,11 @@ export class Invitations {
     return { ticket: encodeTicket({ ...ticket, secret, addresses }), expiresMs: ticket.expiresMs }
   }
 
-  /** All that a first message may have been made with: the open ones, then those that were used or expired last. */
+  /** All that a first message may have been made with: the open ones, then the latest of the others. */
   secrets(): readonly { id: string; psk: Uint8Array }[] {
-    const open = new Set(this.#open())
-    const others = [...this.#tickets.values()].filter(ticket => !open.has(ticket)).reverse()
+    const open = this.#open()
+    const others = [...this.#tickets.values()].filter(ticket => !open.includes(ticket))
+    others.sort((a, b) => b.expiresMs - a.expiresMs)
     return [...open, ...others].slice(0, 2 * OPEN_AT_MOST)
   }
 

@@ -56,13 +56,17 @@ export async function joinByTicket(text: string, device: string, joining: Joinin
     bootId: joining.around.bootId,
     name: device
   }
-  const { session, address } = await reach(ticket, keys, joining)
-  joining.call.progress('the inviting device answered; receiving the circle')
-  try {
-    return await receive(ticket, { seed, secret, device, keys, address }, session, joining)
-  } catch (error) {
-    session.close(CloseReason.Done)
-    throw error
+  const limit = AbortSignal.timeout(joining.timeoutMs)
+  for (;;) {
+    const { session, address } = await reach(ticket, keys, joining, limit)
+    joining.call.progress('the inviting device answered; receiving the circle')
+    try {
+      return await receive(ticket, { seed, secret, device, keys, address }, session, joining)
+    } catch (error) {
+      session.close(CloseReason.Done)
+      // the ticket is these keys' now: with no others can it be tried again
+      if (limit.aborted || !(error instanceof ApiError) || error.code !== 'Unreachable') throw error
+    }
   }
 }
 
@@ -79,7 +83,8 @@ function readTicket(text: string): Ticket {
 async function reach(
   ticket: Ticket,
   keys: JoinKeys,
-  { around, timeoutMs, call }: Joining
+  { around, call }: Joining,
+  limit: AbortSignal
 ): Promise<{ session: Session; address: string }> {
   const addresses = ticket.addresses.map(formatAddress)
   if (addresses.length === 0)
@@ -87,7 +92,6 @@ async function reach(
       'InvalidTicket',
       'the inviting device had no network when it made this ticket; make another'
     )
-  const limit = AbortSignal.timeout(timeoutMs)
   const signal = AbortSignal.any([call.signal, limit])
   const invitation = {
     gid: ticket.gid,

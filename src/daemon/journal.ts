@@ -13,6 +13,9 @@ export class Journal {
   #commit: (writes: readonly Write[]) => Promise<void>
   #trouble: (error: Error | undefined) => void
   #stopped = false
+  /** Since the last commit failed; rejects whoever will not wait for the next try. */
+  #failing: Error | undefined
+  #failed = Promise.withResolvers<never>()
 
   /** `trouble` is told of each failed commit, and of the first that works again (undefined). */
   constructor(
@@ -21,6 +24,12 @@ export class Journal {
   ) {
     this.#commit = commit
     this.#trouble = trouble
+    this.#failed.promise.catch(() => {})
+  }
+
+  /** Something that was carried is not committed, or not sent yet. */
+  get busy(): boolean {
+    return this.#waiting !== undefined
   }
 
   /** Runs `send` at once when nothing waits and nothing is to be written; else after the commit. */
@@ -44,6 +53,14 @@ export class Journal {
     while (this.#waiting !== undefined) await this.#waiting
   }
 
+  /** As `settled`, but rejects with its error once a commit has failed. */
+  async committed(): Promise<void> {
+    while (this.#waiting !== undefined) {
+      if (this.#failing !== undefined) throw this.#failing
+      await Promise.race([this.#waiting, this.#failed.promise])
+    }
+  }
+
   stop(): void {
     this.#stopped = true
   }
@@ -53,11 +70,19 @@ export class Journal {
       try {
         await this.#commit(writes)
         if (attempt > 0) this.#trouble(undefined)
+        this.#failing = undefined
         return
       } catch (error) {
-        this.#trouble(error as Error)
+        this.#fail(error as Error)
         await delay(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!, undefined, { ref: false })
       }
     }
+  }
+  #fail(error: Error): void {
+    this.#trouble(error)
+    this.#failing = error
+    this.#failed.reject(error)
+    this.#failed = Promise.withResolvers()
+    this.#failed.promise.catch(() => {})
   }
 }

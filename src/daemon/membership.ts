@@ -194,7 +194,7 @@ export class Membership {
       if (verdict === 'again') return { result: this.members.has(request.id) ? 'ok' : 'refused' }
       if (this.#log.removed(request.id)) return { result: 'refused' }
       const { write, taken } = this.#invitations.use(ticket, request.key)
-      const made = this.#make(place =>
+      const make = (place: Place) =>
         add(this.signingKey, place, {
           target: request.key,
           level: this.#invitations.level(ticket),
@@ -205,9 +205,7 @@ export class Membership {
           suites: request.suites,
           name: request.name
         })
-      )
-      await this.#append(made, [write])
-      taken()
+      await this.#append(make, [write], taken)
       this.#around.log('info', 'a device joined by ticket', { peer: request.id, name: request.name })
       return { result: 'ok' }
     }).catch(error => {
@@ -230,8 +228,8 @@ export class Membership {
           `${target.name} has level ${target.level} and this device ${own}; only a device of a smaller level may remove it`
         )
       const target32 = peerKey(id)!
-      await this.#append(
-        this.#make(place => remove(this.signingKey, place, { target: target32, lost: false, cut: undefined }))
+      await this.#append(place =>
+        remove(this.signingKey, place, { target: target32, lost: false, cut: undefined })
       )
     })
   }
@@ -245,28 +243,25 @@ export class Membership {
     const resumed = this.left
     if (this.own === undefined && !resumed) return []
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ms)])
-    await this.#inTurn(
-      () =>
-        new Promise<void>((resolve, reject) => {
-          limit.addEventListener('abort', () => resolve(), { once: true })
-          const watch = () => {
-            for (const peer of peers) if (this.#log.settled(peer)) told.add(peer)
-            if (peers.every(peer => told.has(peer) || !this.#outlet.online(peer))) resolve()
-          }
-          if (resumed) {
-            this.#awaited = watch
-            watch()
-            return
-          }
-          const target = this.signingKey.publicKey
-          const made = this.#make(place =>
-            remove(this.signingKey, place, { target, lost: false, cut: undefined })
-          )
-          this.#append(made, [], () => {
-            this.#awaited = watch
-          }).catch(reject)
+    const { promise: heard, resolve } = Promise.withResolvers<void>()
+    limit.addEventListener('abort', () => resolve(), { once: true })
+    const watch = () => {
+      for (const peer of peers) if (this.#log.settled(peer)) told.add(peer)
+      if (peers.every(peer => told.has(peer) || !this.#outlet.online(peer))) resolve()
+    }
+    const target = this.signingKey.publicKey
+    await this.#inTurn(async () => {
+      if (resumed) {
+        this.#awaited = watch
+        watch()
+      } else {
+        const make = (place: Place) => remove(this.signingKey, place, { target, lost: false, cut: undefined })
+        await this.#append(make, [], () => {
+          this.#awaited = watch
         })
-    )
+      }
+      if (!limit.aborted) await heard
+    })
     this.#awaited = undefined
     return peers.filter(peer => told.has(peer))
   }
@@ -310,30 +305,39 @@ export class Membership {
     return result
   }
 
-  #make(make: (place: Place) => Made): Made {
-    const wallMs = Math.floor(this.#around.wall())
-    return make({ gid: this.#gid, prev: this.#log.parents(this.self), wallMs })
-  }
-
-  /** Stores an own operation, and only then lets it count: a full disk changes nothing. */
-  async #append({ id, bytes }: Made, also: readonly Write[] = [], counted = () => {}): Promise<void> {
-    await this.#around.commit([...also, { put: { table: 'operation', gid: this.#gid, id, bytes } }])
-    this.#log.append(this.#around.now(), bytes)
+  /**
+   * Stores an own operation, and only then lets it count: a full disk changes nothing. It stands on the heads of
+   * the log, so they are on disk first. `counted` is called before anything else follows from it.
+   */
+  async #append(
+    make: (place: Place) => Made,
+    also: readonly Write[] = [],
+    counted = () => {}
+  ): Promise<void> {
+    const { now, wall, commit } = this.#around
+    while (this.#journal.busy) await this.#journal.committed()
+    const { id, bytes } = make({
+      gid: this.#gid,
+      prev: this.#log.parents(this.self),
+      wallMs: Math.floor(wall())
+    })
+    await commit([...also, { put: { table: 'operation', gid: this.#gid, id, bytes } }])
+    this.#log.append(now(), bytes)
     counted()
     this.#carry()
     await this.#journal.settled()
     // who changes the members also sees to the discovery key
-    if (this.#keys.due !== 'no' && this.own !== undefined) await this.#renewKey()
+    if (this.#keys.due !== 'no' && this.own !== undefined) this.#renewKey()
   }
 
-  async #renewKey(): Promise<void> {
-    const { random, commit } = this.#around
+  /** On disk as soon as it can be; until then nobody gets it. */
+  #renewKey(): void {
+    const { random } = this.#around
     const kept = this.#keys.renew(this.signingKey, this.#log.heads, {
       secret: random(32),
       ephemeral: () => x25519(random(32))
     })
-    await commit(this.#writesOf(kept))
-    this.#keysChanged()
+    this.#journal.carry(this.#writesOf(kept), () => this.#keysChanged())
   }
 
   #writesOf({ put, removed }: ReturnType<DiscoveryKeys['renew']>): Write[] {
@@ -423,21 +427,21 @@ export class Membership {
    */
   async #tend(): Promise<void> {
     this.#tendAt = Number.POSITIVE_INFINITY
-    const own = this.own
-    if (own === undefined) return
-    const online = [...this.members.values()].filter(({ id }) => id === this.self || this.#outlet.online(id))
     try {
       await this.#inTurn(async () => {
+        const { own } = this
+        if (own === undefined) return
+        const online = [...this.members.values()].filter(
+          ({ id }) => id === this.self || this.#outlet.online(id)
+        )
         for (const [leaver, level] of this.#log.left) {
           if (!shouldFinishLeaving(own, online, level)) continue
-          const cut = cutOf(this.#log.heads)
-          await this.#append(
-            this.#make(place =>
-              remove(this.signingKey, place, { target: peerKey(leaver)!, lost: false, cut })
-            )
-          )
+          await this.#append(place => {
+            const cut = cutOf(this.#log.heads)
+            return remove(this.signingKey, place, { target: peerKey(leaver)!, lost: false, cut })
+          })
         }
-        if (this.#keys.due !== 'no' && shouldFinishLeaving(own, online, LEVELS + 1)) await this.#renewKey()
+        if (this.#keys.due !== 'no' && shouldFinishLeaving(own, online, LEVELS + 1)) this.#renewKey()
       })
     } catch (error) {
       this.#around.log('warn', 'the circle could not be tended', { error: (error as Error).message })

@@ -10,6 +10,7 @@ export class Pings {
     late: () => Error,
     signal: AbortSignal
   ): Promise<number> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error)
     const token = ++this.#last
     return new Promise<number>((resolve, reject) => {
       const end = (act: () => void) => {

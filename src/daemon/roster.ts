@@ -58,14 +58,16 @@ export class Roster {
   /** The member with this id, short id or unique name. Throws ApiError. */
   find(text: string): PeerId {
     const members = [...this.#members.values()]
-    const byId = members.find(({ id }) => id === text || shortId(id) === text)
+    const byId = members.find(({ id }) => id === text)
     if (byId !== undefined) return byId.id
-    const named = members.filter(({ name }) => name === text)
+    // a short id goes before a name: no member can hide another by calling itself so
+    const short = members.filter(({ id }) => shortId(id) === text)
+    const named = short.length > 0 ? short : members.filter(({ name }) => name === text)
     if (named.length === 1) return named[0]!.id
     const quoted = JSON.stringify(text)
     if (named.length === 0)
       throw new ApiError('NoSuchPeer', `no member is called ${quoted}; \`coterie devices\` lists them`)
-    const ids = named.map(({ id }) => shortId(id)).join(', ')
+    const ids = named.map(({ id }) => (named === short ? id : shortId(id))).join(', ')
     throw new ApiError('AmbiguousPeer', `${named.length} members are called ${quoted}; use an id: ${ids}`)
   }
 

@@ -150,6 +150,31 @@ t.test('a greeting that comes before our own session is known is answered', t =>
   t.end()
 })
 
+t.test('an answer follows what is sent and precedes the change of members', t => {
+  const world = new World()
+  const [a, b, c] = world.circle('A', 'B', 'C')
+  world.append(a!, add(first(), a!.place(), joining('B', 2)))
+  world.append(a!, add(first(), a!.place(), joining('C')))
+  world.connect(a!, b!)
+  world.connect(a!, c!)
+  world.run()
+  b!.log.append(0, add(b!.keys, b!.place(), joining('D')).bytes)
+  const told = b!.log.take().outputs.find(o => o.type === 'send' && o.peer === a!.id)
+  a!.log.receive(0, b!.id, told?.type === 'send' ? told.body : new Uint8Array())
+  for (const o of a!.log.take().outputs)
+    if (o.type === 'verify')
+      a!.log.verified(
+        0,
+        o.batch,
+        o.items.map(() => true)
+      )
+  const order = a!.log
+    .take()
+    .outputs.map(o => (o.type === 'send' ? `send ${o.peer === b!.id ? 'B' : 'C'}` : o.type))
+  t.same(order.slice(0, 3), ['send C', 'send B', 'changed'], 'C learns, B is answered, then D counts')
+  t.end()
+})
+
 t.test('a device added while one was away gets in with its own operations', t => {
   const world = new World()
   const [a, b] = world.circle('A', 'B')
