@@ -79,10 +79,11 @@ t.test('gdbus', { skip: lacking('gdbus') }, async t => {
   const lively = setInterval(() => publisher.set('Peer', LAP, peer('co1lap', { LatencyUSec: ++n })), 10)
   await monitor.line(/PropertiesChanged/)
   clearInterval(lively)
+  // the last latency may go with it: one signal a turn
   publisher.set('Peer', LAP, peer('co1lap', { LatencyUSec: n, State: 'asleep', Reachable: false }))
   t.match(
     await monitor.line(/asleep/),
-    /peer\/co1lap: .*PropertiesChanged \('org\.coterie\.Coterie1\.Peer', \{.*'State': <'asleep'>, 'Reachable': <false>\}, @as \[\]\)/
+    /peer\/co1lap: .*PropertiesChanged \('org\.coterie\.Coterie1\.Peer', \{.*'State': <'asleep'>, 'Reachable': <false>.*\}, @as \[\]\)/
   )
 })
 
