@@ -146,6 +146,8 @@ export class Membership {
   closed(peer: PeerId): void {
     this.#agreed.delete(peer)
     this.#log.closed(peer)
+    // it may have been the one to finish what is left undone
+    this.#tendSoon()
     this.#carry()
   }
 
