@@ -32,10 +32,13 @@ export function follow(
     child.kill('SIGKILL')
   })
   const lines: string[] = []
+  /** All lines so far. */
+  const all: string[] = []
   let wake = () => {}
   let ended = false
   const note = (line: string) => {
     lines.push(line)
+    all.push(line)
     wake()
   }
   createInterface({ input: child.stdout }).on('line', note)
@@ -57,7 +60,7 @@ export function follow(
       })
     }
   }
-  return { line }
+  return { line, all }
 }
 
 /** Why a test that needs these cannot run; false when it can. */

@@ -4,14 +4,13 @@
  *   text    coterie1: | base32 of (ticket | first 4 bytes of SHA-256(ticket))
  *   ticket  u8 1 | gid 32 | inviter's Ed25519 key 32 | its X25519 static 32 | secret 16 | u64 expiry_ms
  *           | u8 level | u8 naddr | naddr × address (wire/address.ts)
- *   psk     HKDF-SHA-256(SHA-256("coterie/1 ticket\0" | secret)), no salt, info "coterie/1 ticket psk"
  *
  * Big-endian; at most 8 addresses. White space and upper case in the text do not matter (QR codes, mails).
  */
 import { type Address, portable, readAddress, writeAddress } from '../wire/address.ts'
 import { fromBase32, toBase32 } from '../wire/base32.ts'
 import { Reader, Writer } from '../wire/bytes.ts'
-import { bytesOf, equal, hash, hkdf } from './provider.ts'
+import { equal, hash } from './provider.ts'
 
 export const MAX_TICKET_ADDRESSES = 8
 const PREFIX = 'coterie1:'
@@ -81,11 +80,6 @@ export function decodeTicket(text: string): Ticket {
   const ticket = fromBase32(characters) === undefined ? undefined : read(bytes, end)
   if (ticket === undefined) throw mistyped()
   return ticket
-}
-
-/** What both sides of a joining by ticket mix into their handshake, 32 bytes. */
-export function ticketPsk(secret: Uint8Array): Uint8Array {
-  return hkdf(hash(bytesOf('coterie/1 ticket\0'), secret), none, bytesOf('coterie/1 ticket psk'), 32)
 }
 
 function read(bytes: Uint8Array, end: number): Ticket | undefined {

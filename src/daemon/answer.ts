@@ -4,6 +4,10 @@
 import type { Call, Implementation, MethodName, Params, Result, StreamCall } from '../api/api.ts'
 import { ApiError, methods } from '../api/api.ts'
 import { checkFields, InvalidValue } from '../api/types.ts'
+import { DatabaseError } from '../host/database-error.ts'
+import { FileError } from '../host/files.ts'
+import { ConfigError } from './config.ts'
+import { VaultError } from './vault.ts'
 
 export type Log = (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object) => void
 
@@ -16,7 +20,8 @@ type CallOf<M extends MethodName> =
  * left out, unknown ones are refused.
  *
  * Rejects with ApiError only: the method's own as it is, a parameter of the wrong form as InvalidValue, an
- * AbortError after `call.signal` fired as Cancelled, anything else as Internal, with the story in the log.
+ * AbortError after `call.signal` fired as Cancelled, what disk and files have to say as NoSpace or Internal with
+ * their sentence, anything else as Internal, with the story in the log.
  */
 export async function invoke<M extends MethodName>(
   implementation: Implementation,
@@ -38,6 +43,12 @@ function asApiError(error: unknown, method: string, signal: AbortSignal, log: Lo
   if (error instanceof InvalidValue) return new ApiError('InvalidValue', error.message)
   if (signal.aborted && (error === signal.reason || (error as Error | undefined)?.name === 'AbortError')) {
     return new ApiError('Cancelled', 'the call was cancelled')
+  }
+  if (error instanceof ConfigError) return new ApiError('InvalidValue', error.message)
+  if (error instanceof DatabaseError || error instanceof FileError || error instanceof VaultError) {
+    log('warn', `${method} failed`, { error: error.message })
+    const full = !(error instanceof VaultError) && error.code === 'no-space'
+    return new ApiError(full ? 'NoSpace' : 'Internal', error.message)
   }
   log('error', `${method} failed by a fault of ours`, {
     error: error instanceof Error ? error.stack : String(error)

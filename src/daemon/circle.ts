@@ -57,6 +57,7 @@ export class Circle implements HandshakeCircle {
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
   #leaving = false
+  #met = () => {}
 
   constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
     const { row, addresses } = stored
@@ -76,6 +77,7 @@ export class Circle implements HandshakeCircle {
     this.#membership = new Membership(stored, around, outlet, cores)
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({ self: this.self, random: Math.random, incarnation: Math.floor(around.wall()) })
+    this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
       name: this.name,
@@ -168,10 +170,22 @@ export class Circle implements HandshakeCircle {
     call.progress('telling the others')
     try {
       return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
-    } catch (error) {
-      this.#leaving = false
-      throw error
+    } finally {
+      this.#leaving = this.#membership.left
     }
+  }
+
+  /** This device has signed that it leaves. */
+  get leaving(): boolean {
+    return this.#leaving
+  }
+  /** Resolves when there is a peer to tell things to, or when the signal ends the waiting. */
+  met(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      this.#met = resolve
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      if (this.#membership.members.size === 0 || this.#sessions.peers.length > 0) resolve()
+    })
   }
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
@@ -275,6 +289,7 @@ export class Circle implements HandshakeCircle {
     this.#membership.greet(number)
     if (!this.#introduced.has(number)) this.#enter(number, session)
     this.#carry()
+    this.#met()
   }
 
   /** The session is a member's: the mesh gets it. */
@@ -455,10 +470,10 @@ export class Circle implements HandshakeCircle {
     const { members, own } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    note(this.id, own === undefined && !this.#leaving ? removed : '')
+    const out = own === undefined && !this.#leaving
+    note(this.id, out ? removed : '')
     // a device that is no member has no peers; one that leaves still has to tell them
-    if (own !== undefined || !this.#leaving)
-      this.#mesh.setMembers(now(), own === undefined ? [] : [...members.keys()])
+    this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()

@@ -25,6 +25,7 @@ import type { Log } from './log.ts'
 import type { Cores } from './membership.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
+import { PendingJoin } from './pending-join.ts'
 import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
 import { storedCircles } from './stored.ts'
@@ -34,6 +35,8 @@ import { Vault } from './vault.ts'
 
 /** How long START waits for the session bus to say whether the name is ours. */
 const BUS_NAME_MS = 2_000
+/** How long a leave that was interrupted looks for somebody to tell. */
+const LEAVING_MS = 10_000
 /** What a clean stop may take: goodbyes on the wire, the last commits on disk. */
 const STOP_MS = 3_000
 
@@ -47,6 +50,8 @@ export class Daemon {
   readonly #around: Surroundings
   readonly #supervisor = new Supervisor()
   readonly #vault: Vault
+  readonly #pendingJoin: PendingJoin
+  #turn: Promise<unknown> = Promise.resolve()
   readonly #buses: { readonly session: Bus; readonly system: Bus }
   readonly #socket: SocketSurface
   readonly #dbus: DBusSurface
@@ -84,6 +89,10 @@ export class Daemon {
       databasePath: join(paths.data, 'coterie.db'),
       log
     })
+    this.#pendingJoin = new PendingJoin(async write => {
+      await this.#vault.create()
+      await this.#vault.commit([write])
+    }, randomBytes)
     const implementation = methods(this)
     this.#socket = new SocketSurface({ implementation, log })
     this.#dbus = new DBusSurface({
@@ -165,10 +174,10 @@ export class Daemon {
     await privateDirectory(this.paths.data)
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
-    this.#circles = storedCircles((await this.#vault.open()) ?? []).map(
-      stored => new Circle(stored, this.#around)
-    )
-    this.#show({})
+    const rows = (await this.#vault.open()) ?? []
+    this.#pendingJoin.load(rows)
+    this.#circles = storedCircles(rows).map(stored => new Circle(stored, this.#around))
+    this.#show(this.#circles[0]?.leaving ? { State: 'leaving' } : {})
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
     for (const { fd } of passed) await this.#socket.listen({ fd })
@@ -185,6 +194,7 @@ export class Daemon {
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
+    for (const circle of this.#circles) if (circle.leaving) void this.#finishLeaving(circle)
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
@@ -239,11 +249,13 @@ export class Daemon {
 
   /** Makes a circle with this device as its first. */
   async init(name: string, device: string): Promise<{ circle: Circle; recoveryCode: string }> {
-    this.#mustBeNew()
-    await this.#vault.create()
-    const { writes, recoveryCode } = found({ name, device, random: randomBytes, wallMs: Date.now() })
-    await this.#vault.commit(writes)
-    return { circle: this.#adopt(writes), recoveryCode }
+    return this.#inTurn(async () => {
+      this.#mustBeNew()
+      const { writes, recoveryCode } = found({ name, device, random: randomBytes, wallMs: Date.now() })
+      await this.#vault.create()
+      await this.#vault.commit(writes)
+      return { circle: this.#adopt(writes), recoveryCode }
+    })
   }
 
   /** Joins a circle by ticket; goes on trying until the inviter answers or the time is up. */
@@ -253,16 +265,17 @@ export class Daemon {
     { timeoutMs, call }: { timeoutMs: number; call: Call }
   ): Promise<Circle> {
     this.#mustBeNew()
-    const joined = await joinByTicket(ticket, device, { around: this.#around, timeoutMs, call })
-    try {
+    const secrets = (of: Uint8Array) => this.#inTurn(() => this.#pendingJoin.secrets(of))
+    const joined = await joinByTicket(ticket, device, { around: this.#around, secrets, timeoutMs, call })
+    const circle = await this.#inTurn(async () => {
       this.#mustBeNew()
-      await this.#vault.create()
-      await this.#vault.commit(joined.writes)
-    } catch (error) {
+      await this.#vault.commit([...joined.writes, this.#pendingJoin.forget])
+      this.#pendingJoin.forgotten()
+      return this.#adopt(joined.writes, joined.cores)
+    }).catch(error => {
       joined.session.close(CloseReason.Done)
       throw error
-    }
-    const circle = this.#adopt(joined.writes, joined.cores)
+    })
     circle.opened(joined.session)
     for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
     const ended = joined.ended()
@@ -277,7 +290,10 @@ export class Daemon {
       const told = await circle.leave(call)
       await circle.stop()
       this.#circles = this.#circles.filter(other => other !== circle)
-      await this.#vault.commit([{ remove: 'circle', gid: circle.gid }])
+      await this.#vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
+        // it has left for good; the next start finds that and goes on here
+        this.#log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
+      })
       circle.unpublish()
       return told
     } finally {
@@ -285,6 +301,21 @@ export class Daemon {
       await this.#attachment.follow()
       this.#attachment.rotate()
     }
+  }
+
+  /** A leave that was interrupted, by a crash or a power cut. */
+  async #finishLeaving(circle: Circle): Promise<void> {
+    this.#log('info', 'going on with leaving a circle', { circle: circle.name })
+    const call = { signal: AbortSignal.timeout(LEAVING_MS), progress: () => {} }
+    await circle.met(call.signal)
+    if (this.#circles.includes(circle)) await this.leave(circle, call)
+  }
+
+  /** Who has a circle is changed by one at a time. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act)
+    this.#turn = result.catch(() => {})
+    return result
   }
 
   #mustBeNew(): void {

@@ -78,7 +78,13 @@ export class Invitations {
   /** The row that says who used it; call `taken` when it is on disk. */
   use(id: string, key: Uint8Array): { write: Write; taken(): void } {
     const row: Stored = { ...this.#tickets.get(id)!, usedBy: key }
-    return { write: { put: row }, taken: () => this.#tickets.set(id, row) }
+    return { write: { put: row }, taken: () => this.#replace(row) }
+  }
+
+  /** Behind all others, as the database has it. */
+  #replace(row: Stored): void {
+    this.#tickets.delete(row.id)
+    this.#tickets.set(row.id, row)
   }
 
   #open(): Stored[] {

@@ -18,6 +18,7 @@ import { decodeOperation } from '../wire/operation.ts'
 import { checkName } from './founding.ts'
 import type { JoinKeys } from './gate.ts'
 import type { Cores } from './membership.ts'
+import type { OwnSecrets } from './pending-join.ts'
 import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -38,17 +39,17 @@ export interface Joined {
 
 interface Joining {
   readonly around: Surroundings
+  /** Own keys for the ticket with this secret. */
+  readonly secrets: (ticketSecret: Uint8Array) => Promise<OwnSecrets>
   readonly timeoutMs: number
   readonly call: Call
 }
 
-/** Rejects ApiError; nothing has been stored then. */
+/** Rejects ApiError; nothing of the circle has been stored then. */
 export async function joinByTicket(text: string, device: string, joining: Joining): Promise<Joined> {
   const ticket = readTicket(text)
   checkName('Device', device)
-  const { random } = joining.around
-  const seed = random(32)
-  const secret = random(32)
+  const { seed, secret } = await joining.secrets(ticket.secret)
   const keys: JoinKeys = {
     identity: ed25519(seed),
     static: x25519(secret),

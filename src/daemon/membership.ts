@@ -7,8 +7,9 @@ import { add, cutOf, type Made, type Place, remove, shouldFinishLeaving } from '
 import { DiscoveryKeys } from '../circle/discovery-keys.ts'
 import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.ts'
 import { type PeerId, peerId, peerKey } from '../crypto/identity.ts'
-import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
+import { type ExchangeKey, ed25519, equal, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
+import { decodeOperation } from '../wire/operation.ts'
 import type { JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations } from './invitations.ts'
 import { Journal } from './journal.ts'
@@ -147,6 +148,8 @@ export class Membership {
   closed(session: number): void {
     this.#agreed.delete(session)
     this.#log.closed(String(session))
+    // it may have been the one to finish what is left undone
+    this.#tendSoon()
     this.#carry()
   }
 
@@ -242,11 +245,12 @@ export class Membership {
 
   /**
    * Signs that this device leaves. Resolves with those of the peers that have stored it: all of them that stay
-   * online, or as many as `ms` allow.
+   * online, or as many as `ms` allow. One that signed it before and was interrupted goes on with the telling.
    */
   async leave(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
     const told = this.#told
-    if (this.own === undefined) return []
+    const resumed = this.left
+    if (this.own === undefined && !resumed) return []
     const limit = AbortSignal.any([signal, AbortSignal.timeout(ms)])
     const { promise: heard, resolve } = Promise.withResolvers<void>()
     limit.addEventListener('abort', () => resolve(), { once: true })
@@ -256,14 +260,24 @@ export class Membership {
     }
     const target = this.signingKey.publicKey
     await this.#inTurn(async () => {
-      const make = (place: Place) => remove(this.signingKey, place, { target, lost: false, cut: undefined })
-      await this.#append(make, [], () => {
+      if (resumed) {
         this.#awaited = watch
-      })
+        watch()
+      } else {
+        const make = (place: Place) => remove(this.signingKey, place, { target, lost: false, cut: undefined })
+        await this.#append(make, [], () => {
+          this.#awaited = watch
+        })
+      }
       if (!limit.aborted) await heard
     })
     this.#awaited = undefined
     return peers.filter(peer => told.has(peer))
+  }
+
+  /** It signed its own leaving, now or before it was started. */
+  get left(): boolean {
+    return this.own === undefined && this.#log.operations.some(bytes => this.#isOwnLeaving(bytes))
   }
 
   /** A peer closes its session for our removal: it has that on disk. */
@@ -287,6 +301,14 @@ export class Membership {
   /** It has stored all it was sent. */
   #settled(peer: PeerId): boolean {
     return this.#outlet.sessions(peer).some(session => this.#log.settled(String(session)))
+  }
+
+  #isOwnLeaving(bytes: Uint8Array): boolean {
+    const operation = decodeOperation(bytes)
+    const own = this.signingKey.publicKey
+    return (
+      operation?.body.kind === 'remove' && equal(operation.author, own) && equal(operation.body.target, own)
+    )
   }
 
   #ownLevel(): number {

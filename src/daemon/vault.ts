@@ -1,16 +1,20 @@
 /**
  * What this device keeps: the master key (a 0600 file) and the database encrypted under a key derived from
  * it. Both are made together with the first circle; one without the other is a fault that is never papered
- * over by making a new one.
+ * over by making a new one. While the database is being made the key is called `key.new`: a crash in between
+ * leaves either both or neither.
  */
-import { existsSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { bytesOf, hkdf, hmac, randomBytes } from '../crypto/provider.ts'
 import { Database, type Row, type Write } from '../host/database.ts'
-import { createKey, privateDirectory, readKey } from '../host/files.ts'
+import { createKey, privateDirectory, readKey, syncDirectory } from '../host/files.ts'
 import type { Log } from './log.ts'
 
 const KEY_LENGTH = 32
+/** Be it a link to nowhere. */
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 /** Key or database cannot be used. The message says what to do. */
 export class VaultError extends Error {
@@ -19,12 +23,14 @@ export class VaultError extends Error {
 
 export class Vault {
   readonly #keyPath: string
+  readonly #newKeyPath: string
   readonly #databasePath: string
   readonly #log: Log
   #database: Database | undefined
 
   constructor(options: { keyPath: string; databasePath: string; log: Log }) {
     this.#keyPath = options.keyPath
+    this.#newKeyPath = `${options.keyPath}.new`
     this.#databasePath = options.databasePath
     this.#log = options.log
   }
@@ -34,8 +40,9 @@ export class Vault {
    * DatabaseError.
    */
   async open(): Promise<Row[] | undefined> {
-    const key = existsSync(this.#keyPath)
-    const database = existsSync(this.#databasePath)
+    await this.#settle()
+    const key = isThere(this.#keyPath)
+    const database = isThere(this.#databasePath)
     if (!key && !database) return undefined
     if (!key)
       throw new VaultError(
@@ -54,9 +61,18 @@ export class Vault {
   /** Makes key and database if there are none yet. */
   async create(): Promise<void> {
     if (this.#database !== undefined) return
-    if (!existsSync(this.#keyPath)) await createKey(this.#keyPath, randomBytes(KEY_LENGTH))
     await privateDirectory(dirname(this.#databasePath))
-    await this.#start(await readKey(this.#keyPath), true)
+    await this.#settle()
+    if (isThere(this.#keyPath)) {
+      await this.#start(await readKey(this.#keyPath), true)
+      return
+    }
+    try {
+      await createKey(this.#newKeyPath, randomBytes(KEY_LENGTH))
+      await this.#start(await readKey(this.#newKeyPath), true)
+    } finally {
+      await this.#settle()
+    }
   }
 
   /** One transaction, on disk when it resolves. */
@@ -74,6 +90,15 @@ export class Vault {
   async close(): Promise<void> {
     await this.#database?.close()
     this.#database = undefined
+  }
+
+  /** A new key counts from when its database is there. */
+  async #settle(): Promise<void> {
+    if (!isThere(this.#newKeyPath)) return
+    if (isThere(this.#databasePath) && !isThere(this.#keyPath)) {
+      await rename(this.#newKeyPath, this.#keyPath)
+      await syncDirectory(dirname(this.#keyPath))
+    } else await rm(this.#newKeyPath)
   }
 
   async #start(master: Uint8Array, create: boolean): Promise<void> {

@@ -247,7 +247,9 @@ export class Computer {
 
   /** As the daemon does it. */
   async joining(ticket: string, { call = calling(), timeoutMs = 60_000 } = {}): Promise<Circle> {
-    const joined: Joined = await joinByTicket(ticket, this.name, { around: this.around, timeoutMs, call })
+    const secrets = async () => ({ seed: this.#random(32), secret: this.#random(32) })
+    const asked = { around: this.around, secrets, timeoutMs, call }
+    const joined: Joined = await joinByTicket(ticket, this.name, asked)
     await this.disk.commit(joined.writes)
     const circle = this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around, joined.cores))
     circle.opened(joined.session)

@@ -293,6 +293,23 @@ t.test('the next one finishes a leaving when the lowest device is not there', as
   t.equal(a.disk.table('operation').length, before + 1)
 })
 
+t.test('and when it goes just as it was to do so', async t => {
+  const world = new World()
+  const [a, b] = (await world.circle('a', 'b')) as [C, C]
+  const admin = world.computer('admin')
+  await admin.join(await a.invite(2))
+  await world.meet(a, b, admin)
+  await world.pass(10_000)
+  t.equal(await b.leave(), 2)
+  await b.stop()
+  a.disk.hold()
+  await world.pass(2_500)
+  const before = admin.disk.table('operation').length
+  a.crash()
+  await world.pass(10_000)
+  t.equal(admin.disk.table('operation').length, before + 1)
+})
+
 t.test('leaving alone, again, and while nobody answers', async t => {
   const world = new World()
   const [a, b] = (await world.circle('a', 'b')) as [C, C]
