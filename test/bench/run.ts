@@ -18,6 +18,7 @@ import { idleFleet } from './fleet.ts'
 import { inviteGuests, nobody } from './guests.ts'
 import { bundled, checkout, place as placeOf, RunningDaemon, usage } from './program.ts'
 import { table } from './ratio.ts'
+import { resolving } from './resolving.ts'
 import { sessionBenchmarks } from './session.ts'
 import { start } from './start.ts'
 import { type Results, verdicts } from './targets.ts'
@@ -43,7 +44,7 @@ async function measure(rounds: number): Promise<void> {
     console.log(`${table(title, unit, figures)}\n`)
   try {
     const forms = [checkout, await bundled(join(folder, 'bundle'))]
-    const results: Results = { sessions: [], idle: [], absent: absent ?? '' }
+    const results: Results = { sessions: [], idle: [], absent: absent ?? '', resolving: resolving() }
 
     const guests = absent ? nobody : await inviteGuests()
     results.sessions = await sessionBenchmarks(rounds, '', guests)

@@ -112,3 +112,24 @@ export function removedByOthers(steps: readonly Step[]): string[] {
     return resolve(stayed).removed.has(d)
   })
 }
+
+/** Devices come, rename and rekey, and half of them are removed again; one after another. */
+export function longHistory(length: number): Step[] {
+  const steps: Step[] = [genesis]
+  let last = 'g'
+  const push = (s: Omit<Step, 'prev' | 'id'>) => {
+    const id = `${(steps.length * 7919) % 100_003}-${steps.length}`
+    steps.push({ id, prev: [last], ...s })
+    last = id
+  }
+  for (let d = 0; steps.length < length; d++) {
+    const level = d < 8 ? 2 + d : 10
+    push({ kind: 'add', author: FIRST, target: `d${d}`, level })
+    for (let serial = 1; serial <= 2; serial++) {
+      push({ kind: 'name', author: `d${d}`, serial })
+      push({ kind: 'rekey', author: `d${d}`, serial })
+    }
+    if (d % 2 === 1) push({ kind: 'remove', author: FIRST, target: `d${d - 1}` })
+  }
+  return steps
+}
