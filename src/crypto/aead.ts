@@ -19,7 +19,7 @@ export interface AeadKey {
 }
 
 export interface Aead {
-  readonly name: 'sodium' | 'node' | 'noble'
+  readonly name: 'sodium' | 'node' | 'noble' | 'mixed'
   /** `key` is 32 bytes and is copied. */
   key(key: Uint8Array): AeadKey
 }

@@ -22,6 +22,7 @@ import {
 import { createRequire } from 'node:module'
 import type { Sodium } from 'sodium-native'
 import { type Aead, type AeadKey, TAG } from './aead.ts'
+import { mixedAead } from './mixed-aead.ts'
 import { nobleAead } from './noble-aead.ts'
 
 const text = new TextEncoder()
@@ -335,6 +336,10 @@ let chosen: Aead | undefined
 
 /** The fastest there is; chosen at the first call, so that starting does not wait for the addon. */
 export function best(): Aead {
-  chosen ??= sodiumAead() ?? fallback ?? nodeAead
+  if (chosen === undefined) {
+    const long = fallback ?? nodeAead
+    const short = sodiumAead()
+    chosen = short === undefined ? long : long === nodeAead ? mixedAead(short, long) : short
+  }
   return chosen
 }

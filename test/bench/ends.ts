@@ -13,7 +13,7 @@ import {
   door,
   doorOf
 } from '../../src/crypto/handshake.ts'
-import { nodeAead, randomBytes, sodiumAead, x25519 } from '../../src/crypto/provider.ts'
+import { best, nodeAead, randomBytes, x25519 } from '../../src/crypto/provider.ts'
 import { exchange } from '../../src/daemon/exchange.ts'
 import { Session } from '../../src/daemon/session.ts'
 import type { Link } from '../../src/net/link.ts'
@@ -25,8 +25,7 @@ const keys = { send: fill(1), receive: fill(2), probeSend: fill(3), probeReceive
 const crossed = { ...keys, send: keys.receive, receive: keys.send }
 
 export function aeads(): Aead[] {
-  const sodium = sodiumAead()
-  return sodium ? [sodium, nodeAead] : [nodeAead]
+  return best() === nodeAead ? [nodeAead] : [best(), nodeAead]
 }
 
 /** A session without a handshake. */

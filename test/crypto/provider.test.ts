@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Aead } from '../../src/crypto/aead.ts'
+import { LONG, mixedAead } from '../../src/crypto/mixed-aead.ts'
 import { nobleAead } from '../../src/crypto/noble-aead.ts'
 import {
   admissible,
@@ -27,11 +28,27 @@ const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 const aeads: Aead[] = [nodeAead, nobleAead]
 const sodium = sodiumAead()
-if (sodium) aeads.push(sodium)
+if (sodium) aeads.push(sodium, mixedAead(sodium, nodeAead))
 
 t.test('the fastest AEAD that loads is chosen, once', async t => {
-  t.equal(best().name, sodium ? 'sodium' : 'node')
+  t.equal(best().name, sodium ? 'mixed' : 'node')
   t.equal(best(), best())
+})
+
+t.test('every AEAD reads the others, on both sides of what counts as long', async t => {
+  const secret = new Uint8Array(32).fill(7)
+  const nonce = new Uint8Array(12).fill(3)
+  const aad = new Uint8Array([1, 2, 3])
+  for (const length of [0, 1, LONG - 17, LONG - 16, LONG - 1, LONG, LONG + 1, 65_519]) {
+    const text = new Uint8Array(length).map((_, i) => i * 31)
+    const results = aeads.map(aead => {
+      const sealed = new Uint8Array(length + 16)
+      aead.key(secret).seal(nonce, aad, text, sealed)
+      return sealed
+    })
+    for (const sealed of results) t.ok(equal(sealed, results[0]!), `${length} bytes`)
+    for (const aead of aeads) t.ok(equal(aead.key(secret).open(nonce, aad, results[0]!)!, text), aead.name)
+  }
 })
 
 for (const aead of aeads) {
