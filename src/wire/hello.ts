@@ -12,6 +12,8 @@
  *
  * Big-endian. At most 4 operations, 1,920 bytes in all. Exactly what these functions write is read.
  */
+import { Reader, Writer } from './bytes.ts'
+
 export const HELLO_LIMIT = 1920
 export const OPERATIONS_LIMIT = 4
 export const NAME_LIMIT = 64
@@ -74,7 +76,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     writer.uint16(operation.length)
     writer.bytes(operation, operation.length)
   }
-  return writer.padded()
+  return padded(writer)
 }
 
 export function decodeHello(bytes: Uint8Array): Hello | undefined {
@@ -87,7 +89,7 @@ export function decodeHello(bytes: Uint8Array): Hello | undefined {
   if (count > OPERATIONS_LIMIT) return undefined
   const operations: Uint8Array[] = []
   for (let index = 0; index < count; index++) operations.push(reader.bytes(reader.uint16()))
-  return reader.padded() ? { versions, bootId, logHead, features, operations } : undefined
+  return endsPadded(reader, bytes.length) ? { versions, bootId, logHead, features, operations } : undefined
 }
 
 /** Throws RangeError when the name is too long. */
@@ -104,7 +106,7 @@ export function encodeRequest(request: Request): Uint8Array {
   writer.uint32(request.suites)
   writer.uint8(name.length)
   writer.bytes(name, name.length)
-  return writer.padded()
+  return padded(writer)
 }
 
 export function decodeRequest(bytes: Uint8Array): Request | undefined {
@@ -116,8 +118,8 @@ export function decodeRequest(bytes: Uint8Array): Request | undefined {
   const signature = reader.bytes(64)
   const suites = reader.uint32()
   const length = reader.uint8()
-  const name = length <= NAME_LIMIT ? textOf(reader.bytes(length)) : undefined
-  if (name === undefined || !reader.padded()) return undefined
+  const name = length <= NAME_LIMIT ? reader.text(length) : undefined
+  if (name === undefined || !endsPadded(reader, bytes.length)) return undefined
   return { versions, bootId, features, key, signature, suites, name }
 }
 
@@ -128,7 +130,7 @@ export function encodeAnswer(answer: Answer): Uint8Array {
   writer.bytes(answer.logHead, 32)
   writer.uint32(answer.features)
   writer.uint8(results.indexOf(answer.result))
-  return writer.padded()
+  return padded(writer)
 }
 
 export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
@@ -138,92 +140,19 @@ export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   const logHead = reader.bytes(32)
   const features = reader.uint32()
   const result = results[reader.uint8()]
-  return reader.padded() && result ? { version, bootId, logHead, features, result } : undefined
+  return endsPadded(reader, bytes.length) && result
+    ? { version, bootId, logHead, features, result }
+    : undefined
 }
 
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
+function padded(writer: Writer): Uint8Array {
+  const padding = block - 1 - (writer.length % block)
+  return writer.uint8(padding).bytes(new Uint8Array(padding)).take()
 }
 
-class Writer {
-  readonly #bytes = new Uint8Array(HELLO_LIMIT)
-  readonly #view = new DataView(this.#bytes.buffer)
-  #at = 0
-
-  uint8(value: number): void {
-    this.#view.setUint8(this.#at, value)
-    this.#at += 1
-  }
-
-  uint16(value: number): void {
-    this.#view.setUint16(this.#at, value)
-    this.#at += 2
-  }
-
-  uint32(value: number): void {
-    this.#view.setUint32(this.#at, value)
-    this.#at += 4
-  }
-
-  bytes(value: Uint8Array, length: number): void {
-    if (value.length !== length) throw new RangeError(`${length} bytes expected, not ${value.length}`)
-    this.#bytes.set(value, this.#at)
-    this.#at += length
-  }
-
-  padded(): Uint8Array {
-    const end = Math.ceil((this.#at + 1) / block) * block
-    this.uint8(end - this.#at - 1)
-    return this.#bytes.slice(0, end)
-  }
-}
-
-/** Reading past the end gives zeros and makes `padded` false. */
-class Reader {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #at = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  }
-
-  uint8(): number {
-    const at = this.#advance(1)
-    return at < 0 ? 0 : this.#view.getUint8(at)
-  }
-
-  uint16(): number {
-    const at = this.#advance(2)
-    return at < 0 ? 0 : this.#view.getUint16(at)
-  }
-
-  uint32(): number {
-    const at = this.#advance(4)
-    return at < 0 ? 0 : this.#view.getUint32(at)
-  }
-
-  bytes(length: number): Uint8Array {
-    const at = this.#advance(length)
-    return at < 0 ? new Uint8Array(0) : this.#bytes.slice(at, at + length)
-  }
-
-  /** Only correct padding is left, and of zeros. */
-  padded(): boolean {
-    const { length } = this.#bytes
-    const padding = this.uint8()
-    if (this.#at + padding !== length || length % block !== 0 || padding >= block) return false
-    return this.#bytes.subarray(this.#at).every(byte => byte === 0)
-  }
-
-  #advance(length: number): number {
-    const at = this.#at
-    this.#at += length
-    return this.#at <= this.#bytes.length ? at : -1
-  }
+/** Only correct padding is left, and of zeros; `length` is that of all. */
+function endsPadded(reader: Reader, length: number): boolean {
+  const padding = reader.uint8()
+  if (padding !== reader.rest || length % block !== 0 || padding >= block) return false
+  return reader.bytes(padding).every(byte => byte === 0) && reader.ended
 }
