@@ -107,11 +107,11 @@ export class Daemon {
       }
     })
     this.#gate = new Gate({
-      circles: () => this.#circles,
+      circles: () => this.#circles.map(circle => circle.handshakes),
       now,
       random: randomBytes,
       log,
-      onSession: (circle, session) => (circle as Circle).opened(session)
+      onSession: ({ gid }, session) => this.#circles.find(circle => circle.gid === gid)?.opened(session)
     })
     this.#attachment = new Attachment({
       systemBus: this.#buses.system,

@@ -191,11 +191,12 @@ export class Computer {
     this.publisher = new Publisher({ boot: `${this.name}${boot}` })
     const gate = new TracedGate(
       {
-        circles: () => this.circles,
+        circles: () => this.circles.map(circle => circle.handshakes),
         now: () => clock.now,
         random: this.#random,
         log: this.#log,
-        onSession: (circle, session) => (circle as Circle).opened(this.#traced(session)),
+        onSession: ({ gid }, session) =>
+          this.circles.find(circle => circle.gid === gid)?.opened(this.#traced(session)),
         after: (ms, act) => clock.after(ms, act),
         schedule: act => clock.after(0, act)
       },
