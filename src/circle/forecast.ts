@@ -5,8 +5,11 @@ import { type MemberState, MembershipLog } from './log.ts'
 export interface Change {
   readonly id: PeerId
   readonly name: string
-  /** removed: was a member; returns: what removed it is void; joins: is new; level: has another one. */
-  readonly change: 'removed' | 'returns' | 'joins' | 'level'
+  /**
+   * removed, for ever; dropped: what added it is void; returns: what removed it is void; joins: is new; level: has
+   * another one.
+   */
+  readonly change: 'removed' | 'dropped' | 'returns' | 'joins' | 'level'
   /** Before and after; 0 when it was no member, or is none then. */
   readonly was: number
   readonly level: number
@@ -23,7 +26,10 @@ export function forecast(gid: Uint8Array, log: MembershipLog, operations: readon
   copy.load([...log.operations, ...operations])
   const changes: Change[] = []
   for (const { id, name, level } of log.members.values())
-    if (!copy.members.has(id)) changes.push({ id, name, change: 'removed', was: level, level: 0 })
+    if (!copy.members.has(id)) {
+      const change = copy.removed(id) ? 'removed' : 'dropped'
+      changes.push({ id, name, change, was: level, level: 0 })
+    }
   for (const { id, name, level } of copy.members.values()) {
     const was = log.members.get(id)?.level ?? 0
     const change = was > 0 ? 'level' : log.removed(id) ? 'returns' : 'joins'

@@ -134,10 +134,24 @@ export class MembershipLog {
       if (added.operation.body.kind === 'genesis') break
       keys.push(by)
       const adder = this.#resolver.resolve().members.get(added.author)
-      if (adder === undefined) break
+      if (adder === undefined) {
+        keys.push(...this.#removalsBefore(added))
+        break
+      }
       by = adder.added
     }
-    return keys.reverse().map(k => this.#bytes.get(k)!)
+    return keys
+      .slice(0, INTRODUCTION)
+      .reverse()
+      .map(k => this.#bytes.get(k)!)
+  }
+
+  /** What the recovery key removed just before it added somebody: it may be why he is a member again. */
+  #removalsBefore({ author, parents }: Identified): string[] {
+    const [parent] = parents
+    const before = parent === undefined ? undefined : identify(this.#gid, this.#bytes.get(parent)!)!
+    if (before?.author !== author || before.operation.body.kind !== 'remove') return []
+    return [before.key, ...this.#removalsBefore(before)]
   }
 
   /** An operation of this device, signed by it. Throws when it does not fit the log. */

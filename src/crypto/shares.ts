@@ -35,8 +35,7 @@ export function splitCode(code: Uint8Array, random: Uint8Array): Uint8Array[] {
     const share = new Uint8Array(SHARE_BYTES)
     share[0] = number
     share.set(random.subarray(0, MARK), 1)
-    for (let i = 0; i < RECOVERY_BYTES; i++)
-      share[1 + MARK + i] = code[i]! ^ times(random[MARK + i]!, number)
+    for (let i = 0; i < RECOVERY_BYTES; i++) share[1 + MARK + i] = code[i]! ^ times(random[MARK + i]!, number)
     return share
   })
 }

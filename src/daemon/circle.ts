@@ -17,6 +17,7 @@ import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
 import { Pings } from './pings.ts'
+import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
@@ -169,6 +170,10 @@ export class Circle {
     } finally {
       this.#leaving = this.#membership.left
     }
+  }
+
+  get recovery(): Recovery {
+    return this.#membership.recovery
   }
 
   /** This device has signed that it leaves. */

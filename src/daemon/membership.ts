@@ -13,6 +13,7 @@ import { Farewell } from './farewell.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import { Recovery } from './recovery.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
@@ -44,6 +45,7 @@ export class Membership implements HandshakeCircle {
   readonly gid: Uint8Array
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
+  readonly recovery: Recovery
   readonly #around: Surroundings
   readonly #ledger: Ledger
   readonly #invitations: Invitations
@@ -86,6 +88,7 @@ export class Membership implements HandshakeCircle {
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
+    this.recovery = new Recovery(ledger, stored.row.device)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 

@@ -1,6 +1,6 @@
 /** What a person brings to recover a circle: the code, or two shares of it. */
 import { ApiError } from '../api/api.ts'
-import { equal, type ExchangeKey, ed25519, type SigningKey, x25519 } from '../crypto/provider.ts'
+import { type ExchangeKey, ed25519, equal, type SigningKey, x25519 } from '../crypto/provider.ts'
 import { RecoveryError, readRecoveryCode, recoveryKeys } from '../crypto/recovery.ts'
 import { joinShares, readShare } from '../crypto/shares.ts'
 import { decodeOperation, type Genesis } from '../wire/operation.ts'

@@ -49,7 +49,7 @@ export class Recovery {
       if (members.get(ledger.self)?.level !== 1)
         throw new ApiError(
           'NotAllowed',
-          'this device was removed from the circle, and that stays so: name who removed it, and a time before that'
+          'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
         )
       if (!use.preview) await ledger.store(made)
       return changes
