@@ -5,13 +5,13 @@ import type { Daemon } from './daemon.ts'
 export function recoveryMethods(daemon: Daemon): Pick<Implementation, 'VerifyRecovery' | 'UseRecovery'> {
   return {
     VerifyRecovery: async ({ Circle, ...typed }) => {
-      const circle = daemon.circle(Circle)
+      const circle = daemon.circles.find(Circle)
       circle.recovery.key(typed)
       return { Circle: circle.id, Name: circle.name }
     },
 
     UseRecovery: async ({ Circle, Remove, SinceUSec, Lost, Preview, ...typed }) => {
-      const changes = await daemon.circle(Circle).recovery.use({
+      const changes = await daemon.circles.find(Circle).recovery.use({
         ...typed,
         remove: Remove,
         beforeMs: SinceUSec === 0 ? undefined : SinceUSec / 1000,
