@@ -1,6 +1,4 @@
 /** Secrets that a person types: not shown on a terminal, one on a line where stdin is none; never an argument. */
-import { createInterface } from 'node:readline'
-import { Writable } from 'node:stream'
 import { readInput } from './ask.ts'
 import { err } from './print.ts'
 import { Failure } from './run.ts'
@@ -17,10 +15,11 @@ export const isRecoverySecret = (word: string): boolean => /^([0-9a-z]{4}[- ]){8
 /** The recovery code, or two shares of it. Rejects Failure when there is none. */
 export async function readRecovery(): Promise<Typed> {
   if (process.stdin.isTTY) {
-    const first = await hidden('Recovery code, or one of two shares (not shown): ')
-    return isShare(first)
-      ? { Shares: [first, await hidden('The other share (not shown): ')] }
-      : { Code: first }
+    const [first = '', other] = await hidden(([first, other]) => {
+      if (first === undefined) return 'Recovery code, or one of two shares (not shown): '
+      return isShare(first) && other === undefined ? 'The other share (not shown): ' : undefined
+    })
+    return other === undefined ? { Code: first } : { Shares: [first, other] }
   }
   const lines = (await readInput())
     .split(/\r?\n/)
@@ -32,19 +31,42 @@ export async function readRecovery(): Promise<Typed> {
   return lines.length > 1 || isShare(first) ? { Shares: lines } : { Code: first }
 }
 
-/** One line that is not echoed. */
-async function hidden(prompt: string): Promise<string> {
-  process.stderr.write(prompt)
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const reader = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 })
-  const text = await new Promise<string>(resolve => {
-    reader.question('', answer => {
-      resolve(answer.trim())
-      reader.close()
-    })
-    reader.once('close', () => resolve(''))
+/**
+ * Lines of the terminal that are not echoed, as many as `next` has prompts for, by what was typed before. What was
+ * typed beyond them is left for the next question. Raw mode is entered once: left and entered again at once, Node
+ * has been seen to leave it a moment later.
+ */
+async function hidden(next: (lines: readonly string[]) => string | undefined): Promise<string[]> {
+  const { stdin } = process
+  const lines: string[] = []
+  stdin.setRawMode(true)
+  process.stderr.write(next(lines) ?? '')
+  const whole = await new Promise<boolean>(resolve => {
+    let line = ''
+    const read = (chunk: Buffer) => {
+      const typed = [...chunk.toString('utf8')]
+      for (const [at, character] of typed.entries()) {
+        if (/[\r\n]/.test(character)) {
+          lines.push(line.trim())
+          line = ''
+          const prompt = lines.includes('') ? undefined : next(lines)
+          err('')
+          if (prompt === undefined) return end(true, typed.slice(at + 1).join(''))
+          process.stderr.write(prompt)
+        } else if (character === '\x03' || character === '\x04') return end(false, '')
+        else if (character === '\x7f' || character === '\b') line = line.slice(0, -1)
+        else line = character === '\x15' ? '' : line + character
+      }
+    }
+    const end = (done: boolean, rest: string) => {
+      stdin.off('data', read)
+      stdin.pause()
+      stdin.setRawMode(false)
+      if (rest !== '') stdin.unshift(Buffer.from(rest))
+      resolve(done)
+    }
+    stdin.on('data', read)
   })
-  err('')
-  if (text === '') throw new Failure('nothing was typed; nothing was changed')
-  return text
+  if (whole && !lines.includes('')) return lines
+  throw new Failure('nothing was typed; nothing was changed')
 }
