@@ -99,7 +99,11 @@ async function invite(options: InviteOptions): Promise<void> {
     )
   }
   await withDaemon(async client => {
-    const made = await client.call('Invite', { ...circleOf(options), Level: level, ExpiresInUSec: expires })
+    const made = await client.call('MakeTicket', {
+      ...circleOf(options),
+      Level: level,
+      ExpiresInUSec: expires
+    })
     if (options.json) return void json(made)
     out(made.Ticket)
     const look = lookOf(process.stderr)

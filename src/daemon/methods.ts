@@ -63,7 +63,7 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    Invite: async ({ Circle, Level, ExpiresInUSec }) => {
+    MakeTicket: async ({ Circle, Level, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
