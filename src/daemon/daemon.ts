@@ -21,6 +21,7 @@ import { DBusSurface } from './dbus.ts'
 import { found } from './founding.ts'
 import { Gate } from './gate.ts'
 import { joinByTicket } from './joining.ts'
+import { KeyStores } from './key-stores.ts'
 import type { Log } from './log.ts'
 import type { Cores } from './membership.ts'
 import { methods } from './methods.ts'
@@ -85,7 +86,11 @@ export class Daemon {
     }
     this.#buses = { session: new Bus({ kind: 'session', log }), system: new Bus({ kind: 'system', log }) }
     this.#vault = new Vault({
-      keyPath: join(paths.state, 'key'),
+      stores: new KeyStores({
+        keyPath: join(paths.state, 'key'),
+        bus: this.#buses.session,
+        random: randomBytes
+      }),
       databasePath: join(paths.data, 'coterie.db'),
       log
     })
