@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Properties, VERSION } from '../api/api.ts'
-import { randomBytes } from '../crypto/provider.ts'
+import { bytesOf, equal, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import type { Write } from '../host/database.ts'
 import { privateDirectory } from '../host/files.ts'
@@ -29,7 +29,7 @@ import { notesOn } from './notes.ts'
 import { PendingJoin } from './pending-join.ts'
 import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
-import { storedCircles } from './stored.ts'
+import { chosen, storedCircles } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Timer } from './timer.ts'
 import { Vault } from './vault.ts'
@@ -40,6 +40,9 @@ const BUS_NAME_MS = 2_000
 const LEAVING_MS = 10_000
 /** What a clean stop may take: goodbyes on the wire, the last commits on disk. */
 const STOP_MS = 3_000
+/** DESIGN 4. */
+const CIRCLES_AT_MOST = 16
+const bootDomain = bytesOf('coterie/1 boot\0')
 
 export class Daemon {
   readonly paths: Paths
@@ -68,12 +71,12 @@ export class Daemon {
   constructor(options: { paths: Paths; readConfig: () => Config; log: Log }) {
     const { paths, readConfig, log } = options
     const now = () => performance.now()
-    const bootId = randomBytes(16)
+    const boot = randomBytes(16)
     this.paths = paths
     this.#readConfig = readConfig
     this.#log = log
     this.config = readConfig()
-    this.publisher = new Publisher({ boot: toBase32(bootId.subarray(0, 5)) })
+    this.publisher = new Publisher({ boot: toBase32(boot.subarray(0, 5)) })
     this.#shown = {
       Version: VERSION,
       Id: '',
@@ -157,7 +160,7 @@ export class Daemon {
       log,
       publisher: this.publisher,
       gate: this.#gate,
-      bootId,
+      bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
       arm: () => this.#timer.arm(),
@@ -252,14 +255,39 @@ export class Daemon {
     throw new ApiError('NoSuchCircle', `this device is in no circle ${JSON.stringify(name)}`)
   }
 
-  /** Makes a circle with this device as its first. */
-  async init(name: string, device: string): Promise<{ circle: Circle; recoveryCode: string }> {
+  /** Makes a circle with this device as its first; `another`: beside those it is in already. */
+  async init(
+    name: string,
+    device: string,
+    another: boolean
+  ): Promise<{ circle: Circle; recoveryCode: string }> {
     return this.#inTurn(async () => {
-      this.#mustBeNew()
+      const [first] = this.#circles
+      if (first !== undefined && !another)
+        throw new ApiError(
+          'CircleExists',
+          `this device is in the circle ${JSON.stringify(first.name)} already; \`coterie circle create NAME\` makes another`
+        )
+      this.#mustHaveRoom()
+      if (this.#circles.some(circle => circle.name === name))
+        throw new ApiError(
+          'CircleExists',
+          `this device is in a circle called ${JSON.stringify(name)} already; give this one another name`
+        )
       const { writes, recoveryCode } = found({ name, device, random: randomBytes, wallMs: Date.now() })
       await this.#vault.create()
-      await this.#vault.commit(writes)
-      return { circle: this.#adopt(writes), recoveryCode }
+      const placed = writes.map(write => this.#placed(write))
+      await this.#vault.commit(placed)
+      return { circle: this.#adopt(placed), recoveryCode }
+    })
+  }
+
+  /** From now on it is the default one. */
+  async use(circle: Circle): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#vault.commit([chosen(circle.gid)])
+      this.#circles = [circle, ...this.#circles.filter(other => other !== circle)]
+      this.#show({})
     })
   }
 
@@ -269,14 +297,22 @@ export class Daemon {
     device: string,
     { timeoutMs, call }: { timeoutMs: number; call: Call }
   ): Promise<Circle> {
-    this.#mustBeNew()
+    this.#mustHaveRoom()
     const secrets = (of: Uint8Array) => this.#inTurn(() => this.#pendingJoin.secrets(of))
-    const joined = await joinByTicket(ticket, device, { around: this.#around, secrets, timeoutMs, call })
+    const joined = await joinByTicket(ticket, device, {
+      around: this.#around,
+      check: gid => this.#mustBeNew(gid),
+      secrets,
+      timeoutMs,
+      call
+    })
     const circle = await this.#inTurn(async () => {
-      this.#mustBeNew()
-      await this.#vault.commit([...joined.writes, this.#pendingJoin.forget])
+      this.#mustHaveRoom()
+      this.#mustBeNew(joined.gid)
+      const writes = joined.writes.map(write => this.#placed(write))
+      await this.#vault.commit([...writes, this.#pendingJoin.forget])
       this.#pendingJoin.forgotten()
-      return this.#adopt(joined.writes, joined.cores)
+      return this.#adopt(writes, joined.cores)
     }).catch(error => {
       joined.session.close(CloseReason.Done)
       throw error
@@ -323,13 +359,34 @@ export class Daemon {
     return result
   }
 
-  #mustBeNew(): void {
-    const [circle] = this.#circles
-    if (circle !== undefined)
+  #mustBeNew(gid: Uint8Array): void {
+    const known = this.#circles.find(circle => equal(circle.gid, gid))
+    if (known === undefined) return
+    const name = JSON.stringify(known.name)
+    throw new ApiError(
+      'CircleExists',
+      known.record.Level === 0
+        ? `this device was removed from the circle ${name}; \`coterie leave\` clears it away, then it can join anew`
+        : `this device is in the circle ${name} already`
+    )
+  }
+
+  #mustHaveRoom(): void {
+    if (this.#circles.length >= CIRCLES_AT_MOST)
       throw new ApiError(
-        'CircleExists',
-        `this device is in the circle ${JSON.stringify(circle.name)} already; \`coterie leave\` comes first`
+        'NotAllowed',
+        `this device is in ${CIRCLES_AT_MOST} circles, which is the most; \`coterie leave --circle NAME\` leaves one`
       )
+  }
+
+  /** A new circle comes after the others, under a name that none of them has on this device. */
+  #placed(write: Write): Write {
+    if (!('put' in write) || write.put.table !== 'circle') return write
+    const taken = new Set(this.#circles.map(({ name }) => name))
+    let { name } = write.put
+    for (let n = 2; taken.has(name); n++) name = `${write.put.name} ${n}`
+    const position = Math.max(-1, ...this.#circles.map(circle => circle.position)) + 1
+    return { put: { ...write.put, name, position } }
   }
 
   /** The circle that these rows, now on disk, make. */

@@ -45,8 +45,15 @@ export function methods(daemon: Daemon): Implementation {
 
     Devices: async ({ Circle }) => ({ Devices: daemon.circle(Circle).devices() }),
 
-    Init: async ({ Name, Device }) => {
-      const { circle, recoveryCode } = await daemon.init(Name || 'home', Device || daemon.config.device.name)
+    UseCircle: async ({ Circle }) => {
+      const circle = daemon.circle(Circle)
+      await daemon.use(circle)
+      return { Circle: circle.id, Name: circle.name }
+    },
+
+    Init: async ({ Name, Device, Another }) => {
+      const device = Device || daemon.config.device.name
+      const { circle, recoveryCode } = await daemon.init(Name || 'home', device, Another)
       return {
         Circle: circle.id,
         Name: circle.name,
