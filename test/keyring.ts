@@ -3,11 +3,12 @@
  * has nobody to ask: whoever would prompt waits for ever, so a test that goes on proves that nobody did.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Bus } from '../src/host/bus.ts'
+import type { TestBus } from './bus.ts'
 import { lacking } from './command.ts'
 
 interface Test {
@@ -23,14 +24,15 @@ export const LOGIN = `${ROOT}/collection/login`
 
 export class Keyring {
   readonly directory = mkdtempSync(join(tmpdir(), 'ct-keyring-'))
-  readonly #address: string
+  readonly #on: TestBus
   /** Of the test, on the same bus. */
   readonly bus: Bus
   #daemon: ChildProcess | undefined
 
-  constructor(t: Test, address: string) {
-    this.#address = address
-    this.bus = new Bus({ kind: 'session', address, log: () => {} })
+  /** On a bare bus: the keyring of whoever runs the tests is not for them. */
+  constructor(t: Test, on: TestBus) {
+    this.#on = on
+    this.bus = new Bus({ kind: 'session', address: on.address, log: () => {} })
     mkdirSync(join(this.directory, 'run'), { mode: 0o700 })
     t.teardown(async () => {
       await this.bus.close()
@@ -39,17 +41,37 @@ export class Keyring {
     })
   }
 
+  get #environment() {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.directory,
+      XDG_DATA_HOME: join(this.directory, 'data'),
+      XDG_RUNTIME_DIR: join(this.directory, 'run'),
+      DBUS_SESSION_BUS_ADDRESS: this.#on.address
+    }
+  }
+
+  /** From now on the bus starts it for whoever calls it; it ends with the bus. */
+  startable(): void {
+    const variables = Object.entries(this.#environment).map(([name, value]) => `${name}=${value}`)
+    const words = [
+      '/usr/bin/env',
+      ...variables,
+      'gnome-keyring-daemon',
+      '--foreground',
+      '--components=secrets'
+    ]
+    writeFileSync(
+      join(this.#on.services, `${SECRETS}.service`),
+      `[D-BUS Service]\nName=${SECRETS}\nExec=${words.join(' ')}\n`
+    )
+  }
+
   /** `unlock`: as at a login by password; makes the collection `login` where there is none. Resolves when it is on the bus. */
   async start({ unlock }: { unlock: boolean }): Promise<this> {
     const words = ['--foreground', '--components=secrets', ...(unlock ? ['--unlock'] : [])]
     const daemon = spawn('gnome-keyring-daemon', words, {
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: this.directory,
-        XDG_DATA_HOME: join(this.directory, 'data'),
-        XDG_RUNTIME_DIR: join(this.directory, 'run'),
-        DBUS_SESSION_BUS_ADDRESS: this.#address
-      },
+      env: this.#environment,
       stdio: ['pipe', 'ignore', 'ignore']
     })
     this.#daemon = daemon

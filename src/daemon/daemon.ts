@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Properties, VERSION } from '../api/api.ts'
 import { bytesOf, equal, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
-import type { Write } from '../host/database.ts'
+import type { Row, Write } from '../host/database.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
@@ -32,6 +32,7 @@ import { SocketSurface } from './socket.ts'
 import { chosen, storedCircles } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Timer } from './timer.ts'
+import { Unlocking } from './unlocking.ts'
 import { Vault } from './vault.ts'
 
 /** How long START waits for the session bus to say whether the name is ours. */
@@ -54,6 +55,7 @@ export class Daemon {
   readonly #around: Surroundings
   readonly #supervisor = new Supervisor()
   readonly #vault: Vault
+  readonly #unlocking: Unlocking
   readonly #pendingJoin: PendingJoin
   #turn: Promise<unknown> = Promise.resolve()
   readonly #buses: { readonly session: Bus; readonly system: Bus }
@@ -63,6 +65,7 @@ export class Daemon {
   readonly #gate: Gate
   readonly #timer: Timer
   #lock: InstanceLock | undefined
+  #started = false
   readonly #trouble = new Map<string, string>()
   /** The session bus has said whether the name is ours, or is not there. */
   readonly #named = Promise.withResolvers<void>()
@@ -97,10 +100,16 @@ export class Daemon {
       databasePath: join(paths.data, 'coterie.db'),
       log
     })
-    this.#pendingJoin = new PendingJoin(async write => {
-      await this.#vault.create()
-      await this.#vault.commit([write])
-    }, randomBytes)
+    this.#unlocking = new Unlocking({
+      vault: this.#vault,
+      log,
+      onRows: rows => this.#load(rows),
+      onAway: sentence => {
+        this.#trouble.set('', sentence)
+        this.#show({})
+      }
+    })
+    this.#pendingJoin = new PendingJoin(write => this.#vault.commit([write]), randomBytes)
     const implementation = methods(this)
     this.#socket = new SocketSurface({ implementation, log })
     this.#dbus = new DBusSurface({
@@ -182,33 +191,54 @@ export class Daemon {
     await privateDirectory(this.paths.data)
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
-    const rows = (await this.#vault.open()) ?? []
-    this.#pendingJoin.load(rows)
-    this.#circles = storedCircles(rows).map(stored => new Circle(stored, this.#around))
-    this.#show(this.#circles[0]?.leaving ? { State: 'leaving' } : {})
+    // The key may be in a keyring on it.
+    this.#buses.session.start()
+    await this.#unlocking.start()
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
     for (const { fd } of passed) await this.#socket.listen({ fd })
-    this.#buses.session.start()
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
-    this.#log('info', this.#circles.length === 0 ? `ready; ${next}` : 'ready', {
+    const text =
+      this.#shown.State === 'locked'
+        ? 'ready; locked'
+        : this.#circles.length === 0
+          ? `ready; ${next}`
+          : 'ready'
+    this.#log('info', text, {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
+    this.#started = true
     for (const circle of this.#circles) if (circle.leaving) void this.#finishLeaving(circle)
+  }
+
+  /** All that is stored, at the start or when the key can be read at last. */
+  #load(rows: readonly Row[]): void {
+    this.#trouble.delete('')
+    this.#pendingJoin.load(rows)
+    this.#circles = storedCircles(rows).map(stored => new Circle(stored, this.#around))
+    this.#show(this.#circles[0]?.leaving ? { State: 'leaving' } : {})
+    if (!this.#started) return
+    for (const circle of this.#circles) {
+      circle.listening(this.#attachment.bound)
+      if (circle.leaving) void this.#finishLeaving(circle)
+    }
+    void this.#attachment.follow()
+    this.#attachment.rotate()
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
   async stop(): Promise<void> {
     const limit = setTimeout(() => process.exit(1), STOP_MS)
     this.#supervisor.unwatch()
+    this.#unlocking.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), ...this.#circles.map(circle => circle.stop())])
     this.#gate.stop()
@@ -226,6 +256,7 @@ export class Daemon {
     await this.#supervisor.notify({ reloading: true })
     try {
       this.config = this.#readConfig()
+      await this.#unlocking.again({ start: true })
       for (const circle of this.#circles) circle.offerStatic()
       await this.#attachment.follow()
       this.#show({})
@@ -243,6 +274,7 @@ export class Daemon {
 
   /** By id or name; '' is the default one. Throws ApiError. */
   circle(name: string): Circle {
+    this.#mustBeOpen()
     const first = this.#circles[0]
     if (first === undefined)
       throw new ApiError(
@@ -259,9 +291,10 @@ export class Daemon {
   async init(
     name: string,
     device: string,
-    another: boolean
+    { another, keyStore }: { another: boolean; keyStore: string }
   ): Promise<{ circle: Circle; recoveryCode: string }> {
     return this.#inTurn(async () => {
+      this.#mustBeOpen()
       const [first] = this.#circles
       if (first !== undefined && !another)
         throw new ApiError(
@@ -275,7 +308,7 @@ export class Daemon {
           `this device is in a circle called ${JSON.stringify(name)} already; give this one another name`
         )
       const { writes, recoveryCode } = found({ name, device, random: randomBytes, wallMs: Date.now() })
-      await this.#vault.create()
+      await this.#vault.create(keyStore)
       const placed = writes.map(write => this.#placed(write))
       await this.#vault.commit(placed)
       return { circle: this.#adopt(placed), recoveryCode }
@@ -295,10 +328,15 @@ export class Daemon {
   async join(
     ticket: string,
     device: string,
-    { timeoutMs, call }: { timeoutMs: number; call: Call }
+    { timeoutMs, keyStore, call }: { timeoutMs: number; keyStore: string; call: Call }
   ): Promise<Circle> {
+    this.#mustBeOpen()
     this.#mustHaveRoom()
-    const secrets = (of: Uint8Array) => this.#inTurn(() => this.#pendingJoin.secrets(of))
+    const secrets = (of: Uint8Array) =>
+      this.#inTurn(async () => {
+        await this.#vault.create(keyStore)
+        return this.#pendingJoin.secrets(of)
+      })
     const joined = await joinByTicket(ticket, device, {
       around: this.#around,
       check: gid => this.#mustBeNew(gid),
@@ -359,6 +397,10 @@ export class Daemon {
     return result
   }
 
+  #mustBeOpen(): void {
+    if (this.#unlocking.away !== '') throw new ApiError('Locked', this.#unlocking.away)
+  }
+
   #mustBeNew(gid: Uint8Array): void {
     const known = this.#circles.find(circle => equal(circle.gid, gid))
     if (known === undefined) return
@@ -405,7 +447,8 @@ export class Daemon {
 
   #show(change: Partial<Properties<'Daemon'>>): void {
     const first = this.#circles[0]
-    const state = change.State ?? (this.#shown.State === 'leaving' ? 'leaving' : first ? 'ready' : 'new')
+    const idle = first ? 'ready' : this.#unlocking.away !== '' ? 'locked' : 'new'
+    const state = change.State ?? (this.#shown.State === 'leaving' ? 'leaving' : idle)
     this.#shown = {
       ...this.#shown,
       ...change,
@@ -429,6 +472,7 @@ export class Daemon {
 
   /** One line for `systemctl status`. */
   #summary(): string {
+    if (this.#shown.State === 'locked') return `locked: ${this.#unlocking.away}`
     if (this.#circles.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
     return this.#circles.map(circle => circle.summary).join('; ')
   }

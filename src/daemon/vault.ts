@@ -60,7 +60,10 @@ export class Vault {
           `copy of the database, or move the ${place} away to begin anew with this device`
       )
     await this.#start(await this.#stores.store(record.store).read(record.id, { start }), false)
-    return this.#database!.load()
+    return this.#database!.load().catch(async error => {
+      await this.close()
+      throw error
+    })
   }
 
   /** Called whenever an `open` that rejected KeyAway may end differently. Returns the function that ends it. */

@@ -74,7 +74,9 @@ export class SecretService implements KeyStore {
   }
 
   async read(id: string, { start }: { start: boolean }): Promise<Uint8Array> {
-    if ((await this.#owner()) === '' && !start) throw new KeyAway(sentences.absent)
+    const owner = await this.#owner()
+    if (!this.#bus.connected) throw new KeyAway(sentences.noBus)
+    if (owner === '' && !start) throw new KeyAway(sentences.absent)
     return this.#asking(async () => {
       const [unlocked, locked] = await this.#search(id, start)
       const item = unlocked[0]

@@ -30,11 +30,11 @@ function store(t: Test, address: string, lookMs = 60_000): SecretService {
 }
 
 t.test('gnome-keyring', { skip: noKeyring }, async t => {
-  const { address } = await TestBus.up(t)
-  const secrets = store(t, address)
+  const bus = await TestBus.up(t, 'bare')
+  const secrets = store(t, bus.address)
   t.equal(await secrets.state(), 'absent')
   t.match(await away(secrets.make('aa', key)), /no keyring \(Secret Service\) runs/)
-  const keyring = await new Keyring(t, address).start({ unlock: true })
+  const keyring = await new Keyring(t, bus).start({ unlock: true })
   t.equal(await secrets.state(), 'open')
   t.match(await away(secrets.read('aa', start)), /open and has no key/)
 
@@ -66,9 +66,9 @@ t.test('gnome-keyring', { skip: noKeyring }, async t => {
 })
 
 t.test('one hears when it may have changed', { skip: noKeyring }, async t => {
-  const { address } = await TestBus.up(t)
-  const secrets = store(t, address, 100)
-  const keyring = new Keyring(t, address)
+  const bus = await TestBus.up(t, 'bare')
+  const secrets = store(t, bus.address, 100)
+  const keyring = new Keyring(t, bus)
   let wake = () => {}
   let looks = 0
   t.teardown(
@@ -137,8 +137,8 @@ async function odd(
 
 t.test('services that are odd', async t => {
   const oddly = async (t: Test, answer: (m: BusMessage) => BusReply | undefined = () => undefined) => {
-    const { address } = await TestBus.up(t)
-    return { secrets: store(t, address), ...(await odd(t, address, answer)) }
+    const bus = await TestBus.up(t, 'bare')
+    return { secrets: store(t, bus.address), ...(await odd(t, bus.address, answer)) }
   }
   const on =
     (member: string, signature: string, ...body: unknown[]) =>
