@@ -11,24 +11,24 @@ export class Unlocking {
   readonly #vault: Vault
   readonly #log: Log
   readonly #onRows: (rows: readonly Row[]) => void
-  readonly #onAway: (sentence: string) => void
+  readonly #onChange: () => void
   #away = ''
   #watching: (() => void) | undefined
   #trying: Promise<void> | undefined
   /** Something changed while one was trying. */
   #changed = false
 
-  /** `onRows`: called once, with all that is stored. `onAway`: called with each new reason why it is not yet. */
+  /** `onRows`: called once, with all that is stored. `onChange`: `away` is another. */
   constructor(options: {
     vault: Vault
     log: Log
     onRows: (rows: readonly Row[]) => void
-    onAway: (sentence: string) => void
+    onChange: () => void
   }) {
     this.#vault = options.vault
     this.#log = options.log
     this.#onRows = options.onRows
-    this.#onAway = options.onAway
+    this.#onChange = options.onChange
   }
 
   /** Why the key cannot be read now, and what to do; '' when it could be, or there is none yet. */
@@ -84,6 +84,6 @@ export class Unlocking {
     if (sentence === this.#away) return
     this.#away = sentence
     this.#log('warn', `locked: ${sentence}`)
-    this.#onAway(sentence)
+    this.#onChange()
   }
 }
