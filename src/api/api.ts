@@ -144,6 +144,12 @@ const method = <const P extends Fields, const R extends Fields, const K extends 
   m: Method<P, R, K>
 ): Method<P, R, K> => m
 
+const keyStore = {
+  KeyStore: optional(
+    string,
+    'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
+  )
+}
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 
 export const methods = {
@@ -187,7 +193,11 @@ export const methods = {
     params: {
       Name: optional(string, 'Name of the circle; "home" when empty.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      Another: optional(boolean, 'Beside the circles this device is in already; without it that is an error.')
+      Another: optional(
+        boolean,
+        'Beside the circles this device is in already; without it that is an error.'
+      ),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the new circle.'),
@@ -220,7 +230,8 @@ export const methods = {
     params: {
       Ticket: field(string, 'The line that MakeTicket gave.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.')
+      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.'),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the circle.'),
@@ -362,7 +373,7 @@ export const errors = {
   Declined: 'The device was not let in by the person who was asked.',
   NoAgent: 'Nobody is there to show the code to or to ask.',
   NotAllowed: 'This device’s level does not allow it.',
-  Locked: 'The keys of this device cannot be read now.',
+  Locked: 'The key of this device cannot be read now: its keyring is locked, or its place is missing.',
   Timeout: 'There was no answer in time.',
   Cancelled: 'The call was cancelled.',
   NoSpace: 'The disk is full; nothing was changed.',
