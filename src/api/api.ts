@@ -132,7 +132,7 @@ export interface Method<
   readonly result: R
   /**
    * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
-   * answers when done, or with `more` also on the way ({Progress}). stream: socket with `more` only.
+   * answers when done, or with `more` also on the way ({Progress, Details}). stream: socket with `more` only.
    */
   readonly kind: K
   /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
@@ -144,6 +144,12 @@ const method = <const P extends Fields, const R extends Fields, const K extends 
   m: Method<P, R, K>
 ): Method<P, R, K> => m
 
+const keyStore = {
+  KeyStore: optional(
+    string,
+    'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
+  )
+}
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 
 export const methods = {
@@ -171,6 +177,14 @@ export const methods = {
     params: circle,
     result: { Devices: field(list(Member), 'Members, lowest level first.') }
   }),
+  UseCircle: method({
+    doc: 'Make a circle the default one: the one that is meant where none is named.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { Circle: field(string, 'Id or name of the circle.') },
+    result: { Circle: field(string, 'Its id.'), Name: field(string, 'Its name.') }
+  }),
   Init: method({
     doc: 'Make a circle with this device as its first one.',
     kind: 'call',
@@ -178,7 +192,12 @@ export const methods = {
     control: true,
     params: {
       Name: optional(string, 'Name of the circle; "home" when empty.'),
-      Device: optional(string, 'Name of this device; the host name when empty.')
+      Device: optional(string, 'Name of this device; the host name when empty.'),
+      Another: optional(
+        boolean,
+        'Beside the circles this device is in already; without it that is an error.'
+      ),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the new circle.'),
@@ -188,7 +207,7 @@ export const methods = {
       RecoveryCode: field(string, 'Shown this once: it can remove a lost first device. Write it down.')
     }
   }),
-  Invite: method({
+  MakeTicket: method({
     doc: 'Make a ticket with which one other device can join, once.',
     kind: 'call',
     surfaces: 'socket',
@@ -209,9 +228,10 @@ export const methods = {
     surfaces: 'socket',
     control: true,
     params: {
-      Ticket: field(string, 'The line that Invite gave.'),
+      Ticket: field(string, 'The line that MakeTicket gave.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.')
+      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.'),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the circle.'),
@@ -302,8 +322,13 @@ export type Result<M extends MethodName> = Values<Methods[M]['result']>
 export interface Call {
   /** Aborted when the caller goes away or cancels. */
   readonly signal: AbortSignal
-  /** A sentence on what a job is doing; shown to whoever asked for it. */
-  progress(sentence: string): void
+  /**
+   * Details of progress reach the caller: it is on the socket and called with `more`. Nobody else sees them, so
+   * they may hold what D-Bus must not.
+   */
+  readonly detailed?: boolean
+  /** A sentence on what a job is doing, shown to everybody; `details` for the caller alone. */
+  progress(sentence: string, details?: { readonly [name: string]: unknown }): void
 }
 export interface StreamCall<R> extends Call {
   /** Sends one reply. Resolves when the reader has room for more; rejects when it is gone. */
@@ -333,7 +358,7 @@ export const signals = {
 export const errors = {
   InvalidValue: 'A parameter has the wrong form; the message says which and what is expected.',
   NoCircle: 'This device is in no circle yet; init or join comes first.',
-  CircleExists: 'This device is in a circle already.',
+  CircleExists: 'This device is in a circle already, or in one of that name.',
   NoSuchCircle: 'This device is in no circle of that id or name.',
   NoSuchPeer: 'No member has that id or name.',
   AmbiguousPeer: 'Several members have that name; use an id.',
@@ -341,8 +366,14 @@ export const errors = {
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
+  WrongCode: 'The code is not the one that was shown; the message says how many tries are left.',
+  NoInvitation: 'No device with an open invitation was found.',
+  InvitationOpen: 'An invitation is open already; only one can be at a time.',
+  CodeEnded: 'The code is good no more: its time or its tries are over, or it was cancelled.',
+  Declined: 'The device was not let in by the person who was asked.',
+  NoAgent: 'Nobody is there to show the code to or to ask.',
   NotAllowed: 'This device’s level does not allow it.',
-  Locked: 'The keys of this device cannot be read now.',
+  Locked: 'The key of this device cannot be read now: its keyring is locked, or its place is missing.',
   Timeout: 'There was no answer in time.',
   Cancelled: 'The call was cancelled.',
   NoSpace: 'The disk is full; nothing was changed.',

@@ -6,13 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
-import { type ExchangeKey, verifyBatch } from '../crypto/provider.ts'
+import { bytesOf, hash as sha256, verifyBatch } from '../crypto/provider.ts'
 import { Mesh, type Output } from '../mesh/mesh.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { Announcer } from './announcer.ts'
-import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
+import { Dials } from './dials.ts'
+import type { HandshakeCircle } from './handshake-circle.ts'
+import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
 import { Pings } from './pings.ts'
 import { Roster } from './roster.ts'
@@ -26,23 +28,14 @@ const PING_TIMEOUT_MS = 4_000
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
-/** How long one may take to show that it is a member: its log says so, or ends without it. */
-const INTRODUCED_MS = 10_000
-/** Frames of such a one that are kept until then; all of them are idempotent. */
-const EARLY_AT_MOST = 16
+const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
-/** A session of one whose own operations let it in, before the rest of its log has come. */
-interface Introduced {
-  readonly session: Session
-  readonly until: number
-  readonly early: { readonly kind: number; readonly body: Uint8Array }[]
-}
-
-export class Circle implements HandshakeCircle {
+export class Circle {
   readonly id: CircleId
   readonly gid: Uint8Array
   readonly name: string
-  readonly bootId: Uint8Array
+  /** Among those of this device, in the order of joining. */
+  readonly position: number
   readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
@@ -51,8 +44,8 @@ export class Circle implements HandshakeCircle {
   readonly #roster: Roster
   readonly #sessions = new Sessions()
   readonly #pings = new Pings()
-  readonly #dials = new Map<number, AbortController>()
-  readonly #introduced = new Map<number, Introduced>()
+  readonly #dials: Dials
+  readonly #introductions = new Introductions()
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -65,8 +58,8 @@ export class Circle implements HandshakeCircle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.position = row.position
     this.#deviceName = row.device
-    this.bootId = around.bootId
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -75,8 +68,13 @@ export class Circle implements HandshakeCircle {
       sessions: (peer: PeerId) => this.#sessions.of(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
+    this.#dials = new Dials(around, this.#membership)
     this.#announcer = new Announcer(this.#membership, around)
-    this.#mesh = new Mesh({ self: this.self, random: Math.random, incarnation: Math.floor(around.wall()) })
+    this.#mesh = new Mesh({
+      self: this.self,
+      random: Math.random,
+      incarnation: firstIncarnation(around.wall(), row.seed)
+    })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -105,16 +103,14 @@ export class Circle implements HandshakeCircle {
   }
 
   get deadline(): number {
-    const introduced = [...this.#introduced.values()].map(({ until }) => until)
-    return Math.min(this.#membership.deadline, this.#mesh.deadline, ...introduced)
+    return Math.min(this.#membership.deadline, this.#mesh.deadline, this.#introductions.deadline)
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
-    for (const [number, { until }] of this.#introduced)
-      if (until <= now) this.#close(number, CloseReason.Removed)
+    for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
     this.#carry()
   }
 
@@ -190,33 +186,15 @@ export class Circle implements HandshakeCircle {
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
   async stop(): Promise<void> {
-    for (const dial of this.#dials.values()) dial.abort()
+    this.#dials.stop()
     this.#mesh.stop(this.#around.now())
     this.#carry()
     await this.#membership.stop()
   }
 
-  // --- handshakes (HandshakeCircle)
-  get statics(): readonly ExchangeKey[] {
-    return this.#membership.statics
-  }
-  get logHead(): Uint8Array {
-    return this.#membership.headDigest
-  }
-  introduction(peer: PeerId): readonly Uint8Array[] {
-    return this.#membership.introduction(peer)
-  }
-  owner(staticKey: Uint8Array): PeerId | undefined {
-    return this.#membership.owner(staticKey)
-  }
-  admit(operations: readonly Uint8Array[]): Promise<void> {
-    return this.#membership.admit(operations)
-  }
-  tickets(): readonly { id: string; psk: Uint8Array }[] {
-    return this.#membership.tickets()
-  }
-  redeem(ticket: string, request: JoinRequest): Promise<JoinAnswer | undefined> {
-    return this.#membership.redeem(ticket, request)
+  /** What the gate needs of this circle. */
+  get handshakes(): HandshakeCircle {
+    return this.#membership
   }
 
   // --- network
@@ -284,10 +262,9 @@ export class Circle implements HandshakeCircle {
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
-    if (!this.#membership.members.has(peer))
-      this.#introduced.set(number, { session, until: now() + INTRODUCED_MS, early: [] })
+    if (!this.#membership.members.has(peer)) this.#introductions.begin(now(), number, peer)
     this.#membership.greet(number)
-    if (!this.#introduced.has(number)) this.#enter(number, session)
+    if (!this.#introductions.has(number)) this.#enter(number, session)
     this.#carry()
     this.#met()
   }
@@ -309,16 +286,16 @@ export class Circle implements HandshakeCircle {
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
-    const early = this.#introduced.get(number)?.early
-    if (early === undefined) this.#mesh.receive(this.#around.now(), number, kind, body)
-    else if (early.length < EARLY_AT_MOST) early.push({ kind, body })
+    if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
+    else this.#mesh.receive(this.#around.now(), number, kind, body)
   }
 
   /** Those whose logs have come, and say that they are members. */
   #enterIntroduced(): void {
-    for (const [number, { session, early }] of this.#introduced) {
-      if (!this.#membership.members.has(session.peer)) continue
-      this.#introduced.delete(number)
+    for (const { session: number, early } of this.#introductions.arrived(id =>
+      this.#membership.members.has(id)
+    )) {
+      const session = this.#sessions.get(number)!
       this.#enter(number, session)
       for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
     }
@@ -338,12 +315,14 @@ export class Circle implements HandshakeCircle {
 
   #forget(number: number): void {
     if (!this.#sessions.delete(number)) return
-    this.#introduced.delete(number)
+    this.#introductions.end(number)
     this.#membership.closed(number)
   }
 
-  #close(number: number, reason: CloseReason): void {
-    this.#sessions.get(number)?.close(reason)
+  #close(number: number, reason: CloseReason | undefined): void {
+    const session = this.#sessions.get(number)
+    if (reason === undefined) session?.destroy()
+    else session?.close(reason)
     this.#forget(number)
   }
 
@@ -356,27 +335,15 @@ export class Circle implements HandshakeCircle {
   }
 
   async #dial(attempt: number, peer: PeerId, address: string): Promise<void> {
-    const { connect, gate, log, now } = this.#around
-    const abort = new AbortController()
-    this.#dials.set(attempt, abort)
+    const { now } = this.#around
     try {
       const staticKey = this.#membership.members.get(peer)?.statics[0]
       if (staticKey === undefined) throw new Error('removed')
-      const link = await connect(address, abort.signal)
-      const cancel = () => link.destroy()
-      abort.signal.addEventListener('abort', cancel)
-      const session = await gate.dial(link, this, { id: peer, staticKey })
-      abort.signal.removeEventListener('abort', cancel)
-      if (abort.signal.aborted) session.destroy()
-      else this.opened(session)
+      const session = await this.#dials.open({ attempt, peer, address, staticKey })
+      if (session !== undefined) this.opened(session)
     } catch (error) {
-      if (abort.signal.aborted) return
-      const reason = (error as { reason?: string }).reason ?? (error as Error).message
-      log('debug', 'dial failed', { peer: shortId(peer), address, reason })
-      this.#mesh.dialFailed(now(), attempt, reason)
+      this.#mesh.dialFailed(now(), attempt, (error as Error).message)
       this.#carry()
-    } finally {
-      this.#dials.delete(attempt)
     }
   }
 
@@ -403,7 +370,7 @@ export class Circle implements HandshakeCircle {
         void this.#dial(output.attempt, output.peer, output.address)
         break
       case 'cancel':
-        this.#dials.get(output.attempt)?.abort()
+        this.#dials.cancel(output.attempt)
         break
       case 'send':
         this.#send(output.session, output.kind, output.body)
@@ -480,6 +447,15 @@ export class Circle implements HandshakeCircle {
     announce()
     changed()
   }
+}
+
+/**
+ * Greater at each start; shifted by less than a day in each circle, so that members of two circles do not see
+ * by it which devices of theirs were started at the same moment.
+ */
+function firstIncarnation(wallMs: number, seed: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = sha256(incarnationDomain, seed)
+  return Math.floor(wallMs) + ((a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 86_400_000)
 }
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */

@@ -30,6 +30,8 @@ export const MAX_PREV = 16
 export const MAX_CUT = 32
 export const MAX_NAME = 64
 export const GUEST_LEVEL = 10
+/** That of a relay. */
+export const GREATEST_LEVEL = 11
 const SIGNATURE = 64
 const utf8 = new TextEncoder()
 const VERSION = 1
@@ -197,7 +199,7 @@ function readBody(kind: Kind, reader: Reader): Body | undefined {
       const suites = reader.uint32()
       const name = readName(reader)
       const guest = flags === 1
-      if (name === undefined || level < 1 || level > 11 || flags > 1 || Number.isNaN(expiresMs))
+      if (name === undefined || level < 1 || level > GREATEST_LEVEL || flags > 1 || Number.isNaN(expiresMs))
         return undefined
       if (guest ? level !== GUEST_LEVEL : expiresMs !== 0) return undefined
       return { kind, target, level, guest, expiresMs, static: key, staticSignature, suites, name }

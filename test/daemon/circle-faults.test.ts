@@ -111,7 +111,7 @@ t.test('the session dies while the circle is being received: it goes on with the
     await world.done(joining)
     await world.meet(a, joiner)
     t.equal(a.members.length, 1 + dies, 'one device, once')
-    t.same(a.circle.logHead, joiner.circle.logHead)
+    t.same(a.circle.handshakes.logHead, joiner.circle.handshakes.logHead)
   }
 })
 
@@ -135,7 +135,7 @@ t.test('sessions die at any frame of an exchange of logs: the logs agree in the 
     world.drop(a, b)
     await world.until(() => b.members.length === a.members.length && b.sees(a) && a.sees(b), 'healed')
     await world.pass(10_000)
-    t.same(a.circle.logHead, b.circle.logHead)
+    t.same(a.circle.handshakes.logHead, b.circle.handshakes.logHead)
     t.ok(b.circle.recognises(a.announcement) && a.circle.recognises(b.announcement))
     t.equal(world.links(a, b), 1)
   }
@@ -157,7 +157,7 @@ t.test('frames that were held up by a slow disk do not confuse a later session',
   await world.until(() => b.members.length === 4, 'it learns')
   await world.meet(a, b, c, d)
   await world.pass(10_000)
-  t.equal(new Set([a, b, c, d].map(x => Buffer.from(x.circle.logHead).toString('hex'))).size, 1)
+  t.equal(new Set([a, b, c, d].map(x => Buffer.from(x.circle.handshakes.logHead).toString('hex'))).size, 1)
   t.equal(operations(b), operations(a))
 })
 

@@ -49,7 +49,7 @@ t.test('joining by ticket: both show each other reachable, and agree', async t =
   t.same(b!.members, ['a', 'b'])
   t.match(a!.peer(b!.self), { Name: 'b', State: 'reachable', Path: 'direct' })
   t.match(b!.peer(a!.self), { Name: 'a', State: 'reachable', Addresses: [a!.uri] })
-  t.same(a!.circle.logHead, b!.circle.logHead)
+  t.same(a!.circle.handshakes.logHead, b!.circle.handshakes.logHead)
   t.ok(a!.circle.recognises(b!.announcement))
   t.ok(b!.circle.recognises(a!.announcement))
   await b!.stop()
@@ -96,7 +96,7 @@ t.test('and so it is when more happened meanwhile than it can show first', async
   world.reaches = from => from === c
   await world.meet(a, c)
   t.same(a.members, ['a', 'admin', 'c', 'd'])
-  t.same(a.circle.logHead, c.circle.logHead)
+  t.same(a.circle.handshakes.logHead, c.circle.handshakes.logHead)
 })
 
 t.test('two devices with one ticket at once: exactly one is in', async t => {
@@ -193,10 +193,10 @@ t.test('a device is removed', async t => {
   t.notOk(c.circle.recognises(b.announcement))
   const strangers = () => a.around.gate.counters.stranger
   const link = await world.done(c.around.connect(a.uri, new AbortController().signal))
-  const member = { id: a.self, staticKey: a.circle.statics[0]!.publicKey }
+  const member = { id: a.self, staticKey: a.circle.handshakes.statics[0]!.publicKey }
   t.equal(
     await world.done(
-      c.around.gate.dial(link, c.circle, member).then(
+      c.around.gate.dial(link, c.circle.handshakes, member).then(
         () => 'in',
         () => 'out'
       )
@@ -264,7 +264,7 @@ t.test('leaving tells who is online', async t => {
   const before = cuts()
   await world.pass(10_000)
   t.equal(cuts(), before + 1, 'the lowest device finishes it with a cut')
-  t.same(a.circle.logHead, b.circle.logHead)
+  t.same(a.circle.handshakes.logHead, b.circle.handshakes.logHead)
   t.equal(b.disk.table('operation').length, cuts(), 'once')
   t.ok(a.circle.recognises(b.announcement))
   t.notOk(c.circle?.recognises(a.announcement))
@@ -338,7 +338,7 @@ t.test('a full disk: nothing is changed, and it is said', async t => {
   const [a, b] = (await world.circle('a', 'b')) as [C, C]
   const ticket = await a.invite()
   const { rows } = a.disk
-  const head = a.circle.logHead
+  const head = a.circle.handshakes.logHead
   a.disk.full = true
   t.equal(await code(world.done(a.circle.remove(b.self))), 'NoSpace')
   t.equal(await code(a.invite()), 'NoSpace')
@@ -346,7 +346,7 @@ t.test('a full disk: nothing is changed, and it is said', async t => {
   t.equal(await world.done(c.redeem(ticket)), 'refused')
   a.disk.full = false
   t.same(a.disk.rows, rows)
-  t.same(a.circle.logHead, head)
+  t.same(a.circle.handshakes.logHead, head)
   t.equal(await world.done(c.redeem(ticket)), 'ok', 'the ticket is as good as before')
 })
 

@@ -16,7 +16,8 @@ t.test('files are named in kebab-case', async t => {
 
 t.test('names are the words of the design', async t => {
   // Other programs' proper names are theirs.
-  const proper = /NetworkManager|network-manager|ObjectManager|AgentManager|AddMatch/g
+  const proper =
+    /NetworkManager|network-manager|SecretService|secret-service|ObjectManager|AgentManager|AddMatch/g
   const forbidden = /(?:^|[^a-z])(manager|helper|util|utils|service|base|impl|broker|cluster)(?![a-z0-9])/
   const words = (name: string) =>
     name
@@ -41,8 +42,6 @@ t.test('files are small, or say why not', async t => {
       'the core that joins the others: each of its verbs is short, and they share one state',
     'src/circle/log.ts': 'the core that joins the others: intake, exchange and members share one order',
     'src/daemon/circle.ts': 'one place where frames go in and outputs come out; each step is a line or two',
-    'src/daemon/membership.ts':
-      'log, keys and tickets change together, in one order: the turn of own operations',
     'src/host/bus.ts': 'the library is wrapped once: connection, calls, matches and names end together'
   }
   const tooLong = sources
