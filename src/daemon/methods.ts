@@ -77,6 +77,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
     },
 
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circle(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
+    },
+
     Remove: async ({ Circle, Device }) => {
       const circle = daemon.circle(Circle)
       const member = circle.member(Device)
