@@ -87,6 +87,8 @@ export interface Facts {
   calls: { method: string; params: unknown }[]
   /** Calls whose caller went away before they were done. */
   aborted: string[]
+  /** What the last Join was told about its caller. */
+  detailed: boolean | undefined
   /** Jobs wait for this before they end; the caller going away ends them too. */
   gate: Promise<void>
   /** Called at each abort. */
@@ -143,6 +145,7 @@ export function fakeFacts(): Facts {
     fault: undefined,
     calls: [],
     aborted: [],
+    detailed: undefined,
     gate: Promise.resolve(),
     onAborted: () => {}
   }
@@ -194,13 +197,14 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         RecoveryCode: '0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ-0000'
       }
     },
-    async Invite(params) {
-      called('Invite', params)
+    async MakeTicket(params) {
+      called('MakeTicket', params)
       return { Ticket: TICKET, ExpiresUSec: (Date.now() + 86_400_000) * 1000 }
     },
     async Join(params, call) {
       called('Join', params)
-      call.progress('looking for the device that invited')
+      facts.detailed = call.detailed
+      call.progress('looking for the device that invited', { Address: 'tcp://192.168.1.20:24747' })
       await gate('Join', call)
       if (params.Ticket !== TICKET) {
         throw new ApiError('InvalidTicket', 'the ticket is mistyped: ask for a new one')

@@ -146,7 +146,7 @@ export interface Method<
   readonly result: R
   /**
    * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
-   * answers when done, or with `more` also on the way ({Progress}). stream: socket with `more` only.
+   * answers when done, or with `more` also on the way ({Progress, Details}). stream: socket with `more` only.
    */
   readonly kind: K
   /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
@@ -158,6 +158,12 @@ const method = <const P extends Fields, const R extends Fields, const K extends 
   m: Method<P, R, K>
 ): Method<P, R, K> => m
 
+const keyStore = {
+  KeyStore: optional(
+    string,
+    'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
+  )
+}
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 
 export const methods = {
@@ -201,7 +207,11 @@ export const methods = {
     params: {
       Name: optional(string, 'Name of the circle; "home" when empty.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      Another: optional(boolean, 'Beside the circles this device is in already; without it that is an error.')
+      Another: optional(
+        boolean,
+        'Beside the circles this device is in already; without it that is an error.'
+      ),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the new circle.'),
@@ -211,7 +221,7 @@ export const methods = {
       RecoveryCode: field(string, 'Shown this once: it can remove a lost first device. Write it down.')
     }
   }),
-  Invite: method({
+  MakeTicket: method({
     doc: 'Make a ticket with which one other device can join, once.',
     kind: 'call',
     surfaces: 'socket',
@@ -232,9 +242,10 @@ export const methods = {
     surfaces: 'socket',
     control: true,
     params: {
-      Ticket: field(string, 'The line that Invite gave.'),
+      Ticket: field(string, 'The line that MakeTicket gave.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.')
+      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.'),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the circle.'),
@@ -336,8 +347,13 @@ export type Result<M extends MethodName> = Values<Methods[M]['result']>
 export interface Call {
   /** Aborted when the caller goes away or cancels. */
   readonly signal: AbortSignal
-  /** A sentence on what a job is doing; shown to whoever asked for it. */
-  progress(sentence: string): void
+  /**
+   * Details of progress reach the caller: it is on the socket and called with `more`. Nobody else sees them, so
+   * they may hold what D-Bus must not.
+   */
+  readonly detailed?: boolean
+  /** A sentence on what a job is doing, shown to everybody; `details` for the caller alone. */
+  progress(sentence: string, details?: { readonly [name: string]: unknown }): void
 }
 export interface StreamCall<R> extends Call {
   /** Sends one reply. Resolves when the reader has room for more; rejects when it is gone. */
@@ -375,8 +391,14 @@ export const errors = {
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
+  WrongCode: 'The code is not the one that was shown; the message says how many tries are left.',
+  NoInvitation: 'No device with an open invitation was found.',
+  InvitationOpen: 'An invitation is open already; only one can be at a time.',
+  CodeEnded: 'The code is good no more: its time or its tries are over, or it was cancelled.',
+  Declined: 'The device was not let in by the person who was asked.',
+  NoAgent: 'Nobody is there to show the code to or to ask.',
   NotAllowed: 'This device’s level does not allow it.',
-  Locked: 'The keys of this device cannot be read now.',
+  Locked: 'The key of this device cannot be read now: its keyring is locked, or its place is missing.',
   Timeout: 'There was no answer in time.',
   Cancelled: 'The call was cancelled.',
   NoSpace: 'The disk is full; nothing was changed.',

@@ -11,11 +11,15 @@ import { parseSpan, span } from './words.ts'
 /** A code of the kind `K7QF-2M9X` (Crockford base32). */
 const CODE = /^[0-9a-hjkmnp-tv-z]{4}-?[0-9a-hjkmnp-tv-z]{4}$/i
 
+const KEY_STORE =
+  'where the key of this device is kept, with its first circle: file, secret-service, credential'
+
 export function addCircleCommands(program: Command): void {
   withJson(program.command('init'))
     .description('make a circle with this device as its first one')
     .option('--name <circle>', 'name of the circle (default: home)')
     .option('--device <name>', 'name of this device (default: the host name)')
+    .option('--key-store <place>', KEY_STORE)
     .action(init)
   withJson(withCircle(program.command('invite')))
     .description('let one other device join')
@@ -27,15 +31,17 @@ export function addCircleCommands(program: Command): void {
     .description('join a circle with a ticket, read from stdin (-) or a file')
     .argument('<from>', '- for stdin, or a file')
     .option('--device <name>', 'name of this device (default: the host name)')
+    .option('--key-store <place>', KEY_STORE)
     .option('--yes', 'ask nothing (join never does; for scripts that say it everywhere)')
     .action(join)
 }
 
-const init = (options: { name?: string; device?: string; json?: boolean }) =>
+const init = (options: { name?: string; device?: string; keyStore?: string; json?: boolean }) =>
   withDaemon(async client => {
     const made = await client.call('Init', {
       ...(options.name !== undefined && { Name: options.name }),
-      ...(options.device !== undefined && { Device: options.device })
+      ...(options.device !== undefined && { Device: options.device }),
+      ...(options.keyStore !== undefined && { KeyStore: options.keyStore })
     })
     tellMade(made, options)
   })
@@ -87,7 +93,11 @@ async function invite(options: InviteOptions): Promise<void> {
     )
   }
   await withDaemon(async client => {
-    const made = await client.call('Invite', { ...circleOf(options), Level: level, ExpiresInUSec: expires })
+    const made = await client.call('MakeTicket', {
+      ...circleOf(options),
+      Level: level,
+      ExpiresInUSec: expires
+    })
     if (options.json) return void json(made)
     out(made.Ticket)
     const look = lookOf(process.stderr)
@@ -99,7 +109,10 @@ async function invite(options: InviteOptions): Promise<void> {
   })
 }
 
-async function join(from: string, options: { device?: string; json?: boolean }): Promise<void> {
+async function join(
+  from: string,
+  options: { device?: string; keyStore?: string; json?: boolean }
+): Promise<void> {
   const notYet = 'joining by a code is not available yet; run `coterie invite --ticket` on the other device'
   if (CODE.test(from)) throw new UsageError(`${notYet} and give its line to \`coterie join -\``)
   const ticket = await readTicket(from)
@@ -115,7 +128,11 @@ async function join(from: string, options: { device?: string; json?: boolean }):
     const joined = await client
       .call(
         'Join',
-        { Ticket: ticket, ...(options.device !== undefined && { Device: options.device }) },
+        {
+          Ticket: ticket,
+          ...(options.device !== undefined && { Device: options.device }),
+          ...(options.keyStore !== undefined && { KeyStore: options.keyStore })
+        },
         waiting.show
       )
       .finally(waiting.clear)

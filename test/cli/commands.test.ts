@@ -18,9 +18,13 @@ t.test('--json prints exactly the record', async t => {
     ['status --all --circle work', 'Status', { Circle: 'work', All: true }],
     ['peers --circle work', 'Peers', { Circle: 'work' }],
     ['devices', 'Devices', { Circle: '' }],
-    ['init', 'Init', { Name: '', Device: '', Another: false }],
-    ['init --name home --device thinkpad', 'Init', { Name: 'home', Device: 'thinkpad', Another: false }],
-    ['circle create work', 'Init', { Name: 'work', Device: '', Another: true }],
+    ['init', 'Init', { Name: '', Device: '', Another: false, KeyStore: '' }],
+    [
+      'init --name home --device thinkpad --key-store file',
+      'Init',
+      { Name: 'home', Device: 'thinkpad', Another: false, KeyStore: 'file' }
+    ],
+    ['circle create work', 'Init', { Name: 'work', Device: '', Another: true, KeyStore: '' }],
     ['circle use work', 'UseCircle', { Circle: 'work' }],
     ['rename study', 'Rename', { Circle: '', Name: 'study' }],
     ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop }],
@@ -29,7 +33,11 @@ t.test('--json prints exactly the record', async t => {
     ['ping desktop --count 3', 'Ping', { Circle: '', Peer: 'desktop', Count: 3 }],
     ['config', 'Config', {}],
     ['version', 'Version', {}],
-    [`join - --device thinkpad --yes`, 'Join', { Ticket: TICKET, Device: 'thinkpad', TimeoutUSec: 0 }]
+    [
+      'join - --device thinkpad --key-store file --yes',
+      'Join',
+      { Ticket: TICKET, Device: 'thinkpad', TimeoutUSec: 0, KeyStore: 'file' }
+    ]
   ]
   for (const [words, method, params] of table) {
     const { code, out, err } = await coterie(`${words} --json`, { stdin: `${TICKET}\n` })
