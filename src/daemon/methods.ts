@@ -82,7 +82,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Rename: async ({ Circle, Name }) => {
-      const circle = daemon.circle(Circle)
+      const circle = daemon.circles.find(Circle)
       await circle.rename(Name)
       return { Id: circle.self, Name: circle.device }
     },
