@@ -33,6 +33,8 @@ interface Batch {
 
 const HEADS_DOMAIN = bytesOf('coterie/1 heads\0')
 const INTRODUCTION = 4
+/** What of them a hello has room for (wire/hello.ts). */
+const INTRODUCTION_BYTES = 1864
 
 export class MembershipLog {
   readonly #gid: Uint8Array
@@ -123,35 +125,29 @@ export class MembershipLog {
     return chosen.slice(0, MAX_PREV).sort(compare)
   }
 
+  /** How many more operations of this device its level lets it make; removals are not counted. */
+  room(self: PeerId): number {
+    const key = peerKey(self)
+    return key === undefined ? 0 : this.#intake.room(hex(key))
+  }
+
   /** Up to 4 operations of this device that lets in one who was away: its adding and its last rekeyings. */
   introduction(self: PeerId): Uint8Array[] {
     const key = peerKey(self)
     const standing = key && this.#resolver.resolve().members.get(hex(key))
     if (standing === undefined) return []
     const keys = [...standing.rekeys]
+    const length = (all: readonly string[]) => all.reduce((sum, k) => sum + 2 + this.#bytes.get(k)!.length, 0)
     for (let by = standing.added; keys.length < INTRODUCTION; ) {
       const added = identify(this.#gid, this.#bytes.get(by)!)!
       if (added.operation.body.kind === 'genesis') break
+      if (length([...keys, by]) > INTRODUCTION_BYTES) break
       keys.push(by)
       const adder = this.#resolver.resolve().members.get(added.author)
-      if (adder === undefined) {
-        keys.push(...this.#removalsBefore(added))
-        break
-      }
+      if (adder === undefined) break
       by = adder.added
     }
-    return keys
-      .slice(0, INTRODUCTION)
-      .reverse()
-      .map(k => this.#bytes.get(k)!)
-  }
-
-  /** What the recovery key removed just before it added somebody: it may be why he is a member again. */
-  #removalsBefore({ author, parents }: Identified): string[] {
-    const [parent] = parents
-    const before = parent === undefined ? undefined : identify(this.#gid, this.#bytes.get(parent)!)!
-    if (before?.author !== author || before.operation.body.kind !== 'remove') return []
-    return [before.key, ...this.#removalsBefore(before)]
+    return keys.reverse().map(k => this.#bytes.get(k)!)
   }
 
   /** An operation of this device, signed by it. Throws when it does not fit the log. */

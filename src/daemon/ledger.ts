@@ -10,6 +10,7 @@ import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.t
 import { type PeerId, peerId } from '../crypto/identity.ts'
 import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
+import { decodeOperation } from '../wire/operation.ts'
 import { Journal } from './journal.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -116,7 +117,13 @@ export class Ledger {
    * with it; `counted` is called before anything else follows from it.
    */
   async append(make: (place: Place) => Made, also: readonly Write[] = [], counted = () => {}): Promise<void> {
-    await this.store([make(await this.place())], also, counted)
+    const made = make(await this.place())
+    if (this.log.room(this.self) === 0 && decodeOperation(made.bytes)?.body.kind !== 'remove')
+      throw new ApiError(
+        'NotAllowed',
+        'this device has made as many changes as its level lets it; to make more it has to leave and join anew'
+      )
+    await this.store([made], also, counted)
   }
 
   /** In turn: where the author's next operation stands. All that it stands on is on disk. */

@@ -56,10 +56,15 @@ export class Recovery {
     })
   }
 
-  /** Removals first: the adding stands on them, and shows them to those who know this device as removed. */
+  /** The adding first: it alone lets this device in where it is known as removed. */
   async #operations(key: RecoveryKey, use: Use): Promise<Made[]> {
     const ledger = this.#ledger
     const { log, own, self } = ledger
+    if (own?.level !== 1 && log.room(peerId(key.signing.publicKey)) === 0)
+      throw new ApiError(
+        'NotAllowed',
+        'the log of the circle is full, so nobody can be added any more; make a new circle'
+      )
     const targets = use.remove.map(text => this.#find(text))
     if (targets.includes(self))
       throw new ApiError(
@@ -73,12 +78,12 @@ export class Recovery {
       made.push(operation)
       place = { ...place, prev: [operation.id] }
     }
+    if (own?.level !== 1) push(add(key.signing, place, this.#ownAdding()))
     for (const id of new Set(targets)) {
       const target = peerKey(id)!
       const cut = use.beforeMs === undefined ? undefined : cutBefore(items, target, use.beforeMs)
       push(remove(key.signing, place, { target, lost: use.lost, cut }))
     }
-    if (own?.level !== 1) push(add(key.signing, place, this.#ownAdding()))
     if (made.length === 0)
       throw new ApiError(
         'InvalidValue',
