@@ -64,6 +64,14 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Self: field(boolean, 'It is this device.')
 })
 
+export const Check = record('Check', 'One thing that was looked at.', {
+  Name: field(string, 'What it is about, such as key-store.'),
+  State: field(string, 'ok, warning or failed.'),
+  Text: field(string, 'What was found.'),
+  Mend: field(string, 'What would mend it; empty when it is ok.')
+})
+export type CheckRecord = Value<typeof Check>
+
 export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
   Cursor: field(string, 'Give it to Watch as Since to go on after this event.'),
   Type: field(
@@ -303,6 +311,14 @@ export const methods = {
     control: true,
     params: {},
     result: {}
+  }),
+  Doctor: method({
+    doc: 'Look for what is wrong on this computer.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: { Checks: field(list(Check), 'Each thing that was looked at.') }
   }),
   Version: method({
     doc: 'Version of the running daemon.',

@@ -4,6 +4,7 @@ import { VERSION } from '../api/api.ts'
 import { addCircleCommands } from './circle.ts'
 import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { addPeerCommands } from './peers.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 
@@ -23,6 +24,7 @@ export function makeProgram(): Command {
   addCircleCommands(program)
   addCirclesCommand(program)
   addDaemonCommands(program)
+  addDoctorCommand(program)
   return program
 }
 

@@ -117,6 +117,8 @@ export function methods(daemon: Daemon): Implementation {
       return {}
     },
 
+    Doctor: async () => ({ Checks: daemon.examine() }),
+
     Version: async () => ({ Version: VERSION })
   }
 }
