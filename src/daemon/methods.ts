@@ -66,7 +66,7 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    Invite: async ({ Circle, Level, ExpiresInUSec }) => {
+    MakeTicket: async ({ Circle, Level, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
@@ -79,6 +79,12 @@ export function methods(daemon: Daemon): Implementation {
         call
       })
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
+    },
+
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
     },
 
     Remove: async ({ Circle, Device }) => {

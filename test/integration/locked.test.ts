@@ -57,7 +57,7 @@ if (inside(t, import.meta.url)) {
     t.equal(shown.code, 0)
     t.match(shown.out, /is locked: its keys cannot be read now/)
     t.match(shown.out, /unlock\s+it,\s+and\s+Coterie\s+goes\s+on\s+by\s+itself/)
-    const calls = ['Init', 'Peers', 'Devices', 'Invite', 'Leave'] as const
+    const calls = ['Init', 'Peers', 'Devices', 'MakeTicket', 'Leave'] as const
     for (const method of calls) t.match(await failure(pc.call(method)), /^Locked: .*unlock it/, method)
     t.match(await failure(pc.call('Join', { Ticket: 'coterie1:x' })), /^Locked: /)
     t.match(await failure(pc.call('Ping', { Peer: 'x' })), /^Locked: /)
