@@ -61,7 +61,21 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Name: field(string, 'Name the device gave itself.'),
   Level: field(uint32, '1 first device, 2-9 admin, 10 member, 11 relay.'),
   AddedBy: field(string, 'Peer id of the device that added it; empty for the first device.'),
-  Self: field(boolean, 'It is this device.')
+  Self: field(boolean, 'It is this device.'),
+  Guest: field(boolean, 'It belongs for a while only: until ExpiresUSec.'),
+  ExpiresUSec: field(uint64, 'When the time of a guest is over; 0 for all others.'),
+  Expired: field(boolean, 'That time is over by the clock of this device, which lets it in no more.'),
+  Reachable: field(boolean, 'It can be reached from here now; true for this device itself.'),
+  LastSeenUSec: field(uint64, 'When it was last reachable from here; 0 when it is now, or never was.'),
+  KeyChangedUSec: field(
+    uint64,
+    'When it came, or last changed its static key, by the clock of the device that said so.'
+  ),
+  Stale: field(
+    boolean,
+    'It was not met for 30 days (this device: it met none of a smaller level), so it may not know of the latest removals.'
+  ),
+  Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
 })
 
 export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
@@ -238,6 +252,17 @@ export const methods = {
       Name: field(string, 'Its name.'),
       Id: field(string, 'Peer id of this device in it.'),
       Device: field(string, 'Name of this device.')
+    }
+  }),
+  Rename: method({
+    doc: 'Give this device another name in the circle; all members see it.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Name: field(string, 'The new name: 1 to 64 bytes, no control characters.') },
+    result: {
+      Id: field(string, 'Peer id of this device.'),
+      Name: field(string, 'Its name now.')
     }
   }),
   Remove: method({

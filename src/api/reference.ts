@@ -16,6 +16,7 @@ export const examples: {
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
   MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
+  Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
   Remove: { params: { Device: 'desktop' }, command: 'coterie remove desktop --yes' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },

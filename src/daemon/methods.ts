@@ -81,6 +81,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
     },
 
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
+    },
+
     Remove: async ({ Circle, Device }) => {
       const circle = daemon.circles.find(Circle)
       const member = circle.member(Device)
