@@ -143,11 +143,9 @@ export class Resolver {
   /** Indices of what adds or removes somebody and counts, with the levels of the authors. */
   deeds(): { index: number; level: number }[] {
     this.resolve()
-    const devices = [...this.#devices.values()]
-    return devices
-      .flatMap(({ adds, removals }) => [...adds, ...removals])
-      .filter(index => this.#entries[index]!.live)
-      .map(index => ({ index, level: this.#entries[index]!.author.level }))
+    return this.#entries.flatMap(({ live, step: { target }, author: { level } }, index) =>
+      live && target !== undefined ? [{ index, level }] : []
+    )
   }
 
   /** Whether an operation with these parents has its author in its past: added, first device or recovery. */
