@@ -5,7 +5,7 @@
  *   sealed  keys, by HPKE base mode to the recipient's X25519 key
  *           info = "coterie/1 locked keys\0" | gid, aad = Ed25519 key of the device | recipient
  *   keys    u8 1 | u16 n | n × row
- *   row     name of the table | u8 n | n × (name of the column | u8 0 bytes, 1 text | u32 length | value)
+ *   row     name of the table | u8 n | n × (name of the column | u8 0 bytes, 1 text, 2 u64 | u32 length | value)
  *   name    u8 length | ASCII
  *
  * A row has the columns that name it in its table, then those that hold keys (host/rows.ts).
@@ -16,9 +16,11 @@ const VERSION = 1
 const utf8 = new TextEncoder()
 const domain = utf8.encode('coterie/1 locked keys\0')
 
+export type Kept = Uint8Array | string | number
+
 export interface KeptRow {
   readonly table: string
-  readonly columns: readonly (readonly [name: string, value: Uint8Array | string])[]
+  readonly columns: readonly (readonly [name: string, value: Kept])[]
 }
 export interface Sealed {
   readonly recipient: Uint8Array
@@ -58,8 +60,9 @@ export function encodeKeys(rows: readonly KeptRow[]): Uint8Array {
     writer.uint8(columns.length)
     for (const [name, value] of columns) {
       writeName(writer, name)
-      const bytes = typeof value === 'string' ? utf8.encode(value) : value
-      writer.uint8(typeof value === 'string' ? 1 : 0).uint32(bytes.length).bytes(bytes)
+      const bytes = bytesOf(value)
+      writer.uint8(typeof value === 'number' ? 2 : typeof value === 'string' ? 1 : 0)
+      writer.uint32(bytes.length).bytes(bytes)
     }
   }
   return writer.take()
@@ -72,14 +75,14 @@ export function decodeKeys(bytes: Uint8Array): KeptRow[] | undefined {
   const rows: KeptRow[] = []
   for (let n = reader.uint16(); n > 0; n--) {
     const table = reader.text(reader.uint8())
-    const columns: [string, Uint8Array | string][] = []
+    const columns: [string, Kept][] = []
     for (let k = reader.uint8(); k > 0; k--) {
       const name = reader.text(reader.uint8())
       const type = reader.uint8()
       const length = reader.uint32()
-      if (length > reader.rest || type > 1) return undefined
-      const value = type === 1 ? reader.text(length) : reader.bytes(length)
-      if (name === undefined || value === undefined) return undefined
+      if (length > reader.rest || (type === 2 && length !== 8)) return undefined
+      const value = type === 2 ? reader.uint64() : type === 1 ? reader.text(length) : reader.bytes(length)
+      if (name === undefined || value === undefined || type > 2) return undefined
       columns.push([name, value])
     }
     if (table === undefined) return undefined
@@ -91,4 +94,9 @@ export function decodeKeys(bytes: Uint8Array): KeptRow[] | undefined {
 function writeName(writer: Writer, name: string): void {
   const bytes = utf8.encode(name)
   writer.uint8(bytes.length).bytes(bytes)
+}
+
+function bytesOf(value: Kept): Uint8Array {
+  if (typeof value === 'number') return new Writer().uint64(value).take()
+  return typeof value === 'string' ? utf8.encode(value) : value
 }
