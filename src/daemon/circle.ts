@@ -228,16 +228,20 @@ export class Circle {
     return this.#announcer.make(port)
   }
 
-  /** Made by somebody who has one of our discovery keys. */
+  /** Made by another member that may be answered. */
   recognises(announcement: Uint8Array): boolean {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address. */
-  heard(announcement: Uint8Array, source: string): void {
+  /** An announcement came from this IP address, on an interface where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) return
-    this.#mesh.offer(this.#around.now(), heard.peer, uri(source, heard.port), 'announcement')
+    const addresses = uri(source, heard.port)
+    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
+    const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
+    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
+    this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
   }
 
@@ -253,6 +257,7 @@ export class Circle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(number, body)
+        if (this.#membership.hasKey(number, peer)) this.#announcer.acknowledged(peer)
       } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
@@ -310,6 +315,7 @@ export class Circle {
       return
     }
     this.#membership.acquainted(session.peer)
+    if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
     this.#sessions.release(number)
   }
 

@@ -111,8 +111,8 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
-      onHeard: ({ announcement, source }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source)
+      onHeard: ({ announcement, source, policy }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)

@@ -106,6 +106,10 @@ export class Membership implements HandshakeCircle {
   synced(session: number): boolean {
     return this.#agreed.has(session)
   }
+  /** The discovery key in use is sealed to this peer, which is done with all that it was sent in this session. */
+  hasKey(session: number, peer: PeerId): boolean {
+    return this.#ledger.log.settled(String(session)) && this.#ledger.keys.holds(peer)
+  }
   /** It signed its own leaving, now or before it was started. */
   get left(): boolean {
     return this.#farewell.signed
