@@ -5,6 +5,7 @@ import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
 import type { Circle } from './circle.ts'
 import type { Daemon } from './daemon.ts'
+import { recoveryMethods } from './recovery-methods.ts'
 import { watch } from './watch.ts'
 
 const DAY = 86_400_000_000
@@ -51,9 +52,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Circle: circle.id, Name: circle.name }
     },
 
-    Init: async ({ Name, Device, Another }) => {
+    Init: async ({ Name, Device, Another, KeyStore }) => {
       const device = Device || daemon.config.device.name
-      const { circle, recoveryCode } = await daemon.circles.init(Name || 'home', device, Another)
+      const { circle, recoveryCode } = await daemon.circles.init(Name || 'home', device, {
+        another: Another,
+        keyStore: KeyStore
+      })
       return {
         Circle: circle.id,
         Name: circle.name,
@@ -63,18 +67,25 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    Invite: async ({ Circle, Level, ExpiresInUSec }) => {
+    MakeTicket: async ({ Circle, Level, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
     },
 
-    Join: async ({ Ticket, Device, TimeoutUSec }, call) => {
+    Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
       const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
+        keyStore: KeyStore,
         call
       })
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
+    },
+
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
     },
 
     Remove: async ({ Circle, Device }) => {
@@ -85,6 +96,8 @@ export function methods(daemon: Daemon): Implementation {
       await circle.remove(member)
       return { Id: member }
     },
+
+    ...recoveryMethods(daemon),
 
     Leave: async ({ Circle }, call) => ({
       Told: await daemon.circles.leave(daemon.circles.find(Circle), call)
