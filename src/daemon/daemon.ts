@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
@@ -16,6 +16,7 @@ import { Attachment } from './attachment.ts'
 import { Circles } from './circles.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
+import { examine, findFacts } from './doctor.ts'
 import { Gate } from './gate.ts'
 import { KeyStores } from './key-stores.ts'
 import type { Log } from './log.ts'
@@ -234,6 +235,12 @@ export class Daemon {
     } finally {
       await this.#supervisor.notify({ ready: true })
     }
+  }
+
+  examine(): CheckRecord[] {
+    const { present } = this.#supervisor
+    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
+    return examine(findFacts(this.paths, known))
   }
 
   // --- what is shown
