@@ -61,7 +61,8 @@ export class Session {
   readonly outgoing: boolean
   readonly remote: string
   readonly local: string
-  readonly peer: PeerId
+  /** '' while one who joins by a code has not said who it is. */
+  peer: PeerId
   /** 16 bytes in hex. */
   readonly bootId: string
   readonly peerLogHead: Uint8Array
