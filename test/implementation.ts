@@ -165,6 +165,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Devices', params)
       return facts.devices
     },
+    async UseCircle(params) {
+      called('UseCircle', params)
+      return { Circle: ids.circle, Name: params.Circle }
+    },
     async Init(params) {
       called('Init', params)
       return {

@@ -171,6 +171,14 @@ export const methods = {
     params: circle,
     result: { Devices: field(list(Member), 'Members, lowest level first.') }
   }),
+  UseCircle: method({
+    doc: 'Make a circle the default one: the one that is meant where none is named.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { Circle: field(string, 'Id or name of the circle.') },
+    result: { Circle: field(string, 'Its id.'), Name: field(string, 'Its name.') }
+  }),
   Init: method({
     doc: 'Make a circle with this device as its first one.',
     kind: 'call',
@@ -178,7 +186,8 @@ export const methods = {
     control: true,
     params: {
       Name: optional(string, 'Name of the circle; "home" when empty.'),
-      Device: optional(string, 'Name of this device; the host name when empty.')
+      Device: optional(string, 'Name of this device; the host name when empty.'),
+      Another: optional(boolean, 'Beside the circles this device is in already; without it that is an error.')
     },
     result: {
       Circle: field(string, 'Id of the new circle.'),
@@ -333,7 +342,7 @@ export const signals = {
 export const errors = {
   InvalidValue: 'A parameter has the wrong form; the message says which and what is expected.',
   NoCircle: 'This device is in no circle yet; init or join comes first.',
-  CircleExists: 'This device is in a circle already.',
+  CircleExists: 'This device is in a circle already, or in one of that name.',
   NoSuchCircle: 'This device is in no circle of that id or name.',
   NoSuchPeer: 'No member has that id or name.',
   AmbiguousPeer: 'Several members have that name; use an id.',

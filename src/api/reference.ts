@@ -12,6 +12,7 @@ export const examples: {
   Status: { params: {}, command: 'coterie status' },
   Peers: { params: {}, command: 'coterie peers' },
   Devices: { params: {}, command: 'coterie devices' },
+  UseCircle: { params: { Circle: 'work' }, command: 'coterie circle use work' },
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
   Invite: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },

@@ -49,9 +49,14 @@ const init = (options: { name?: string; device?: string; json?: boolean }) =>
       ...(options.name !== undefined && { Name: options.name }),
       ...(options.device !== undefined && { Device: options.device })
     })
-    if (options.json) json(made)
-    else for (const line of initLines(made)) out(line)
+    tellMade(made, options)
   })
+
+/** What a new circle is, and its recovery code. */
+export function tellMade(made: Result<'Init'>, options: { json?: boolean }): void {
+  if (options.json) json(made)
+  else for (const line of initLines(made)) out(line)
+}
 
 function initLines(made: Result<'Init'>): string[] {
   const look = lookOf(process.stdout)

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../api/api.ts'
 import { addCircleCommands } from './circle.ts'
+import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addPeerCommands } from './peers.ts'
 import { explain, USAGE, UsageError } from './run.ts'
@@ -20,6 +21,7 @@ export function makeProgram(): Command {
     )
   addPeerCommands(program)
   addCircleCommands(program)
+  addCirclesCommand(program)
   addDaemonCommands(program)
   return program
 }

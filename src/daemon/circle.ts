@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
 import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
-import { verifyBatch } from '../crypto/provider.ts'
+import { bytesOf, hash as sha256, verifyBatch } from '../crypto/provider.ts'
 import { Mesh, type Output } from '../mesh/mesh.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
@@ -28,11 +28,14 @@ const PING_TIMEOUT_MS = 4_000
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
   readonly id: CircleId
   readonly gid: Uint8Array
   readonly name: string
+  /** Among those of this device, in the order of joining. */
+  readonly position: number
   readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
@@ -55,6 +58,7 @@ export class Circle {
     this.gid = row.gid
     this.id = circleId(row.gid)
     this.name = row.name
+    this.position = row.position
     this.#deviceName = row.device
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
@@ -66,7 +70,11 @@ export class Circle {
     this.#membership = new Membership(stored, around, outlet, cores)
     this.#dials = new Dials(around, this.#membership)
     this.#announcer = new Announcer(this.#membership, around)
-    this.#mesh = new Mesh({ self: this.self, random: Math.random, incarnation: Math.floor(around.wall()) })
+    this.#mesh = new Mesh({
+      self: this.self,
+      random: Math.random,
+      incarnation: firstIncarnation(around.wall(), row.seed)
+    })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -437,6 +445,15 @@ export class Circle {
     announce()
     changed()
   }
+}
+
+/**
+ * Greater at each start; shifted by less than a day in each circle, so that members of two circles do not see
+ * by it which devices of theirs were started at the same moment.
+ */
+function firstIncarnation(wallMs: number, seed: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = sha256(incarnationDomain, seed)
+  return Math.floor(wallMs) + ((a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 86_400_000)
 }
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */

@@ -4,54 +4,43 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ApiError, type Call, type Properties, VERSION } from '../api/api.ts'
-import { randomBytes } from '../crypto/provider.ts'
+import { type Properties, VERSION } from '../api/api.ts'
+import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
-import type { Write } from '../host/database.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
-import { CloseReason } from '../wire/frame.ts'
 import { Attachment } from './attachment.ts'
-import { Circle } from './circle.ts'
+import { Circles } from './circles.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
-import { found } from './founding.ts'
 import { Gate } from './gate.ts'
-import { joinByTicket } from './joining.ts'
 import type { Log } from './log.ts'
-import type { Cores } from './membership.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
-import { PendingJoin } from './pending-join.ts'
 import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
-import { storedCircles } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Timer } from './timer.ts'
 import { Vault } from './vault.ts'
 
 /** How long START waits for the session bus to say whether the name is ours. */
 const BUS_NAME_MS = 2_000
-/** How long a leave that was interrupted looks for somebody to tell. */
-const LEAVING_MS = 10_000
 /** What a clean stop may take: goodbyes on the wire, the last commits on disk. */
 const STOP_MS = 3_000
+const bootDomain = bytesOf('coterie/1 boot\0')
 
 export class Daemon {
   readonly paths: Paths
   readonly publisher: Publisher
   config: Config
-  #circles: readonly Circle[] = []
+  readonly circles: Circles
   readonly #readConfig: () => Config
   readonly #log: Log
-  readonly #around: Surroundings
   readonly #supervisor = new Supervisor()
   readonly #vault: Vault
-  readonly #pendingJoin: PendingJoin
-  #turn: Promise<unknown> = Promise.resolve()
   readonly #buses: { readonly session: Bus; readonly system: Bus }
   readonly #socket: SocketSurface
   readonly #dbus: DBusSurface
@@ -67,12 +56,12 @@ export class Daemon {
   constructor(options: { paths: Paths; readConfig: () => Config; log: Log }) {
     const { paths, readConfig, log } = options
     const now = () => performance.now()
-    const bootId = randomBytes(16)
+    const boot = randomBytes(16)
     this.paths = paths
     this.#readConfig = readConfig
     this.#log = log
     this.config = readConfig()
-    this.publisher = new Publisher({ boot: toBase32(bootId.subarray(0, 5)) })
+    this.publisher = new Publisher({ boot: toBase32(boot.subarray(0, 5)) })
     this.#shown = {
       Version: VERSION,
       Id: '',
@@ -89,10 +78,6 @@ export class Daemon {
       databasePath: join(paths.data, 'coterie.db'),
       log
     })
-    this.#pendingJoin = new PendingJoin(async write => {
-      await this.#vault.create()
-      await this.#vault.commit([write])
-    }, randomBytes)
     const implementation = methods(this)
     this.#socket = new SocketSurface({ implementation, log })
     this.#dbus = new DBusSurface({
@@ -107,52 +92,52 @@ export class Daemon {
       }
     })
     this.#gate = new Gate({
-      circles: () => this.#circles.map(circle => circle.handshakes),
+      circles: () => this.circles.all.map(circle => circle.handshakes),
       now,
       random: randomBytes,
       log,
-      onSession: ({ gid }, session) => this.#circles.find(circle => circle.gid === gid)?.opened(session)
+      onSession: ({ gid }, session) => this.circles.all.find(circle => circle.gid === gid)?.opened(session)
     })
     this.#attachment = new Attachment({
       systemBus: this.#buses.system,
       publisher: this.publisher,
       log,
       config: () => this.config.network,
-      wanted: () => this.#circles.length > 0,
+      wanted: () => this.circles.all.length > 0,
       announcements: (_interface, port) =>
-        this.#circles.flatMap(circle => {
+        this.circles.all.flatMap(circle => {
           const bytes = circle.announcement(port)
           return bytes === undefined ? [] : [{ circle: circle.id, bytes }]
         }),
-      circleOf: announcement => this.#circles.find(circle => circle.recognises(announcement))?.id,
+      circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
       onHeard: ({ announcement, source }) => {
-        for (const circle of this.#circles) circle.heard(announcement, source)
+        for (const circle of this.circles.all) circle.heard(announcement, source)
       },
       onListening: bound => {
-        for (const circle of this.#circles) circle.listening(bound)
+        for (const circle of this.circles.all) circle.listening(bound)
       },
       onGained: () => {
-        for (const circle of this.#circles) circle.networkChanged()
+        for (const circle of this.circles.all) circle.networkChanged()
       },
       onSource: source => this.#show({ NetworkSource: source }),
       onChange: () => this.#show({})
     })
     this.#timer = new Timer(
       now,
-      () => Math.min(...this.#circles.map(circle => circle.deadline)),
+      () => Math.min(...this.circles.all.map(circle => circle.deadline)),
       () => {
-        for (const circle of this.#circles) circle.expire()
+        for (const circle of this.circles.all) circle.expire()
       }
     )
-    this.#around = {
+    const around: Surroundings = {
       now,
       wall: () => Date.now(),
       random: randomBytes,
       log,
       publisher: this.publisher,
       gate: this.#gate,
-      bootId,
+      bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
       arm: () => this.#timer.arm(),
@@ -165,6 +150,16 @@ export class Daemon {
       },
       changed: () => this.#show({})
     }
+    this.circles = new Circles({
+      around,
+      vault: this.#vault,
+      bound: () => this.#attachment.bound,
+      onChange: () => {
+        this.#show({})
+        void this.#attachment.follow()
+        this.#attachment.rotate()
+      }
+    })
   }
 
   // --- life
@@ -175,9 +170,8 @@ export class Daemon {
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
     const rows = (await this.#vault.open()) ?? []
-    this.#pendingJoin.load(rows)
-    this.#circles = storedCircles(rows).map(stored => new Circle(stored, this.#around))
-    this.#show(this.#circles[0]?.leaving ? { State: 'leaving' } : {})
+    this.circles.load(rows)
+    this.#show({})
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
     for (const { fd } of passed) await this.#socket.listen({ fd })
@@ -187,14 +181,14 @@ export class Daemon {
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
-    this.#log('info', this.#circles.length === 0 ? `ready; ${next}` : 'ready', {
+    this.#log('info', this.circles.all.length === 0 ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
-    for (const circle of this.#circles) if (circle.leaving) void this.#finishLeaving(circle)
+    this.circles.finishLeaving()
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
@@ -202,7 +196,7 @@ export class Daemon {
     const limit = setTimeout(() => process.exit(1), STOP_MS)
     this.#supervisor.unwatch()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
-    await Promise.all([this.#attachment.stop(), ...this.#circles.map(circle => circle.stop())])
+    await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
     this.#timer.stop()
     await this.#dbus.stop()
@@ -218,7 +212,7 @@ export class Daemon {
     await this.#supervisor.notify({ reloading: true })
     try {
       this.config = this.#readConfig()
-      for (const circle of this.#circles) circle.offerStatic()
+      for (const circle of this.circles.all) circle.offerStatic()
       await this.#attachment.follow()
       this.#show({})
       this.#log('info', 'configuration read again', { path: this.paths.configFile })
@@ -227,130 +221,17 @@ export class Daemon {
     }
   }
 
-  // --- circles
-
-  get circles(): readonly Circle[] {
-    return this.#circles
-  }
-
-  /** By id or name; '' is the default one. Throws ApiError. */
-  circle(name: string): Circle {
-    const first = this.#circles[0]
-    if (first === undefined)
-      throw new ApiError(
-        'NoCircle',
-        'this device is in no circle yet: `coterie init` makes one, `coterie join` joins one'
-      )
-    if (name === '') return first
-    const found = this.#circles.filter(circle => circle.id === name || circle.name === name)
-    if (found.length === 1) return found[0]!
-    throw new ApiError('NoSuchCircle', `this device is in no circle ${JSON.stringify(name)}`)
-  }
-
-  /** Makes a circle with this device as its first. */
-  async init(name: string, device: string): Promise<{ circle: Circle; recoveryCode: string }> {
-    return this.#inTurn(async () => {
-      this.#mustBeNew()
-      const { writes, recoveryCode } = found({ name, device, random: randomBytes, wallMs: Date.now() })
-      await this.#vault.create()
-      await this.#vault.commit(writes)
-      return { circle: this.#adopt(writes), recoveryCode }
-    })
-  }
-
-  /** Joins a circle by ticket; goes on trying until the inviter answers or the time is up. */
-  async join(
-    ticket: string,
-    device: string,
-    { timeoutMs, call }: { timeoutMs: number; call: Call }
-  ): Promise<Circle> {
-    this.#mustBeNew()
-    const secrets = (of: Uint8Array) => this.#inTurn(() => this.#pendingJoin.secrets(of))
-    const joined = await joinByTicket(ticket, device, { around: this.#around, secrets, timeoutMs, call })
-    const circle = await this.#inTurn(async () => {
-      this.#mustBeNew()
-      await this.#vault.commit([...joined.writes, this.#pendingJoin.forget])
-      this.#pendingJoin.forgotten()
-      return this.#adopt(joined.writes, joined.cores)
-    }).catch(error => {
-      joined.session.close(CloseReason.Done)
-      throw error
-    })
-    circle.opened(joined.session)
-    for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
-    const ended = joined.ended()
-    if (ended !== undefined) joined.session.onClose(ended)
-    return circle
-  }
-
-  /** Leaves a circle for good. Resolves how many peers have it on disk. */
-  async leave(circle: Circle, call: Call): Promise<number> {
-    this.#show({ State: 'leaving' })
-    try {
-      const told = await circle.leave(call)
-      await circle.stop()
-      this.#circles = this.#circles.filter(other => other !== circle)
-      await this.#vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
-        // it has left for good; the next start finds that and goes on here
-        this.#log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
-      })
-      circle.unpublish()
-      return told
-    } finally {
-      this.#show({ State: this.#circles.length === 0 ? 'new' : 'ready' })
-      await this.#attachment.follow()
-      this.#attachment.rotate()
-    }
-  }
-
-  /** A leave that was interrupted, by a crash or a power cut. */
-  async #finishLeaving(circle: Circle): Promise<void> {
-    this.#log('info', 'going on with leaving a circle', { circle: circle.name })
-    const call = { signal: AbortSignal.timeout(LEAVING_MS), progress: () => {} }
-    await circle.met(call.signal)
-    if (this.#circles.includes(circle)) await this.leave(circle, call)
-  }
-
-  /** Who has a circle is changed by one at a time. */
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(act)
-    this.#turn = result.catch(() => {})
-    return result
-  }
-
-  #mustBeNew(): void {
-    const [circle] = this.#circles
-    if (circle !== undefined)
-      throw new ApiError(
-        'CircleExists',
-        `this device is in the circle ${JSON.stringify(circle.name)} already; \`coterie leave\` comes first`
-      )
-  }
-
-  /** The circle that these rows, now on disk, make. */
-  #adopt(writes: readonly Write[], cores?: Cores): Circle {
-    const rows = writes.flatMap(write => ('put' in write ? [write.put] : []))
-    const circle = new Circle(storedCircles(rows)[0]!, this.#around, cores)
-    this.#circles = [...this.#circles, circle]
-    this.#show({})
-    circle.listening(this.#attachment.bound)
-    void this.#attachment.follow()
-    this.#attachment.rotate()
-    return circle
-  }
-
   // --- what is shown
 
   #show(change: Partial<Properties<'Daemon'>>): void {
-    const first = this.#circles[0]
-    const state = change.State ?? (this.#shown.State === 'leaving' ? 'leaving' : first ? 'ready' : 'new')
+    const first = this.circles.all[0]
     this.#shown = {
       ...this.#shown,
       ...change,
       Id: first?.self ?? '',
       Name: first?.device ?? this.config.device.name,
       Circle: first?.id ?? '',
-      State: state
+      State: first === undefined ? 'new' : first.leaving ? 'leaving' : 'ready'
     }
     const Notes = notesOn({
       dbus: this.#shown.DBus,
@@ -367,7 +248,7 @@ export class Daemon {
 
   /** One line for `systemctl status`. */
   #summary(): string {
-    if (this.#circles.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
-    return this.#circles.map(circle => circle.summary).join('; ')
+    if (this.circles.all.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
+    return this.circles.all.map(circle => circle.summary).join('; ')
   }
 }

@@ -28,6 +28,7 @@ const PAUSE_MS = 1_000
 const TRANSFER_MS = 20_000
 
 export interface Joined {
+  readonly gid: Uint8Array
   readonly writes: readonly Write[]
   readonly cores: Cores
   readonly session: Session
@@ -39,6 +40,8 @@ export interface Joined {
 
 interface Joining {
   readonly around: Surroundings
+  /** Throws ApiError when this device may not join that circle. */
+  readonly check: (gid: Uint8Array) => void
   /** Own keys for the ticket with this secret. */
   readonly secrets: (ticketSecret: Uint8Array) => Promise<OwnSecrets>
   readonly timeoutMs: number
@@ -48,12 +51,13 @@ interface Joining {
 /** Rejects ApiError; nothing of the circle has been stored then. */
 export async function joinByTicket(text: string, device: string, joining: Joining): Promise<Joined> {
   const ticket = readTicket(text)
+  joining.check(ticket.gid)
   checkName('Device', device)
   const { seed, secret } = await joining.secrets(ticket.secret)
   const keys: JoinKeys = {
     identity: ed25519(seed),
     static: x25519(secret),
-    bootId: joining.around.bootId,
+    bootId: joining.around.bootId(ticket.gid),
     name: device
   }
   const limit = AbortSignal.timeout(joining.timeoutMs)
@@ -242,6 +246,7 @@ function receive(
       if (log.members.has(self) && log.synced(session.peer) && keys.current !== undefined)
         end(() =>
           resolve({
+            gid,
             writes: [...circleRows(), ...rows].map(put => ({ put })),
             cores: { log, keys },
             session,

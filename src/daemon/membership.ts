@@ -80,7 +80,7 @@ export class Membership implements HandshakeCircle {
     )
     this.self = ledger.self
     this.gid = ledger.gid
-    this.bootId = around.bootId
+    this.bootId = around.bootId(ledger.gid)
     this.signingKey = ledger.signingKey
     this.#around = around
     this.#ledger = ledger

@@ -14,7 +14,7 @@ const PINGS_AT_MOST = 1000
 export function methods(daemon: Daemon): Implementation {
   const { publisher } = daemon
   const shown = (name: string): Circle | undefined =>
-    name === '' && daemon.circles.length === 0 ? undefined : daemon.circle(name)
+    name === '' && daemon.circles.all.length === 0 ? undefined : daemon.circles.find(name)
   const peersOf = (circle: Circle | undefined): Properties<'Peer'>[] =>
     circle === undefined
       ? []
@@ -31,7 +31,7 @@ export function methods(daemon: Daemon): Implementation {
       return {
         Device: { Id: circle?.self ?? '', Name: circle?.device ?? self.Name, State: self.State },
         Circle: record,
-        Circles: daemon.circles.map(c => c.record),
+        Circles: daemon.circles.all.map(c => c.record),
         NetworkSource: self.NetworkSource,
         DBus: self.DBus,
         Listeners: publisher.list('Listener').map(o => o.properties),
@@ -41,12 +41,19 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    Peers: async ({ Circle }) => ({ Peers: peersOf(daemon.circle(Circle)) }),
+    Peers: async ({ Circle }) => ({ Peers: peersOf(daemon.circles.find(Circle)) }),
 
-    Devices: async ({ Circle }) => ({ Devices: daemon.circle(Circle).devices() }),
+    Devices: async ({ Circle }) => ({ Devices: daemon.circles.find(Circle).devices() }),
 
-    Init: async ({ Name, Device }) => {
-      const { circle, recoveryCode } = await daemon.init(Name || 'home', Device || daemon.config.device.name)
+    UseCircle: async ({ Circle }) => {
+      const circle = daemon.circles.find(Circle)
+      await daemon.circles.use(circle)
+      return { Circle: circle.id, Name: circle.name }
+    },
+
+    Init: async ({ Name, Device, Another }) => {
+      const device = Device || daemon.config.device.name
+      const { circle, recoveryCode } = await daemon.circles.init(Name || 'home', device, Another)
       return {
         Circle: circle.id,
         Name: circle.name,
@@ -57,13 +64,13 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Invite: async ({ Circle, Level, ExpiresInUSec }) => {
-      const circle = daemon.circle(Circle)
+      const circle = daemon.circles.find(Circle)
       const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
     },
 
     Join: async ({ Ticket, Device, TimeoutUSec }, call) => {
-      const circle = await daemon.join(Ticket, Device || daemon.config.device.name, {
+      const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         call
       })
@@ -71,7 +78,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Remove: async ({ Circle, Device }) => {
-      const circle = daemon.circle(Circle)
+      const circle = daemon.circles.find(Circle)
       const member = circle.member(Device)
       if (member === circle.self)
         throw new ApiError('InvalidValue', 'this is the device you are on; use `coterie leave` to leave')
@@ -79,12 +86,14 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: member }
     },
 
-    Leave: async ({ Circle }, call) => ({ Told: await daemon.leave(daemon.circle(Circle), call) }),
+    Leave: async ({ Circle }, call) => ({
+      Told: await daemon.circles.leave(daemon.circles.find(Circle), call)
+    }),
 
     Ping: async ({ Circle, Peer, Count }, call) => {
       if (Count > PINGS_AT_MOST)
         throw new ApiError('InvalidValue', `Ping.Count: at most ${PINGS_AT_MOST} at a time`)
-      const circle = daemon.circle(Circle)
+      const circle = daemon.circles.find(Circle)
       const peer = circle.member(Peer)
       if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
       const latencies: number[] = []

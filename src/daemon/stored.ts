@@ -1,6 +1,6 @@
 /** The rows of the database, by circle. */
 
-import type { Row } from '../host/database.ts'
+import type { Row, Write } from '../host/database.ts'
 import { toBase32 } from '../wire/base32.ts'
 
 type Of<T extends Row['table']> = Row & { table: T }
@@ -14,7 +14,15 @@ export interface StoredCircle {
   readonly tickets: readonly Of<'ticket'>[]
 }
 
-/** The default circle first. */
+/** The setting that names the default circle. */
+const DEFAULT = 'default circle'
+
+/** To be stored: from now on this circle is the default one. */
+export const chosen = (gid: Uint8Array): Write => ({
+  put: { table: 'setting', key: DEFAULT, value: toBase32(gid) }
+})
+
+/** The default circle first, then in the order of joining. */
 export function storedCircles(rows: readonly Row[]): StoredCircle[] {
   const of = <T extends Row['table']>(table: T, gid: Uint8Array) => {
     const key = toBase32(gid)
@@ -22,9 +30,12 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
       (row): row is Of<T> => row.table === table && toBase32((row as Of<'circle'>).gid) === key
     )
   }
+  const setting = rows.find(row => row.table === 'setting' && row.key === DEFAULT)
+  const first = setting?.table === 'setting' ? setting.value : ''
+  const place = (row: Of<'circle'>) => (toBase32(row.gid) === first ? -1 : row.position)
   return rows
     .filter(row => row.table === 'circle')
-    .sort((a, b) => a.position - b.position)
+    .sort((a, b) => place(a) - place(b))
     .map(row => ({
       row,
       operations: of('operation', row.gid).map(operation => operation.bytes),

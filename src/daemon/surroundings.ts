@@ -15,7 +15,8 @@ export interface Surroundings {
   readonly log: Log
   readonly publisher: Publisher
   readonly gate: Gate
-  readonly bootId: Uint8Array
+  /** 16 bytes, drawn at each start; another in each circle, so that members of two cannot compare them. */
+  bootId(gid: Uint8Array): Uint8Array
   /** Rejects DialError. */
   connect(address: string, signal: AbortSignal): Promise<Link>
   /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */

@@ -6,7 +6,7 @@ export type Row =
       gid: Uint8Array
       name: string
       device: string
-      /** Place among this device's circles; 0 is the default one. */
+      /** Place among this device's circles, in the order of joining. */
       position: number
       /** Ed25519 seed and X25519 secret of this device in the circle. */
       seed: Uint8Array

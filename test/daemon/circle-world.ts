@@ -6,6 +6,7 @@ import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { ApiError, type Call, type Properties } from '../../src/api/api.ts'
 import type { PeerId } from '../../src/crypto/identity.ts'
+import { hash } from '../../src/crypto/provider.ts'
 import { Circle } from '../../src/daemon/circle.ts'
 import { found } from '../../src/daemon/founding.ts'
 import { Gate, type JoinKeys, type JoinTicket } from '../../src/daemon/gate.ts'
@@ -202,6 +203,7 @@ export class Computer {
       },
       session => this.#traced(session)
     )
+    const bootSecret = this.#random(16)
     this.around = {
       now: () => clock.now,
       wall: () => START_MS + clock.now,
@@ -209,7 +211,7 @@ export class Computer {
       log: this.#log,
       publisher: this.publisher,
       gate,
-      bootId: this.#random(16),
+      bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
       commit: writes => this.disk.commit(writes),
       arm: () => this.#arm(),
@@ -249,7 +251,7 @@ export class Computer {
   /** As the daemon does it. */
   async joining(ticket: string, { call = calling(), timeoutMs = 60_000 } = {}): Promise<Circle> {
     const secrets = async () => ({ seed: this.#random(32), secret: this.#random(32) })
-    const asked = { around: this.around, secrets, timeoutMs, call }
+    const asked = { around: this.around, check: () => {}, secrets, timeoutMs, call }
     const joined: Joined = await joinByTicket(ticket, this.name, asked)
     await this.disk.commit(joined.writes)
     const circle = this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around, joined.cores))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { storedCircles } from '../../src/daemon/stored.ts'
+import { chosen, storedCircles } from '../../src/daemon/stored.ts'
 import type { Row } from '../../src/host/database.ts'
 import { fill } from './gates.ts'
 
@@ -57,4 +57,14 @@ t.test('rows go to their circles, in their order; the default circle is first', 
     ]
   )
   t.same(storedCircles([]), [])
+})
+
+t.test('the circle that was chosen is the default one, as long as it is there', t => {
+  const rows = [circle(1, 0), circle(2, 1), circle(3, 2)]
+  const names = (rows: Row[]) => storedCircles(rows).map(({ row }) => row.name)
+  const write = chosen(fill(3))
+  const put = 'put' in write ? write.put : t.fail('a row')
+  t.same(names([...rows, put as Row]), ['circle 3', 'circle 1', 'circle 2'])
+  t.same(names([rows[1]!, rows[0]!, put as Row]), ['circle 1', 'circle 2'])
+  t.end()
 })

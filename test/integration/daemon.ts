@@ -161,13 +161,13 @@ export class Computer {
     return this.call('Status')
   }
 
-  /** Looks at the status after each event until it holds. */
+  /** Looks at the status, with the peers of all circles, after each event until it holds. */
   async until(what: string, holds: (status: Status) => boolean, milliseconds = 20_000): Promise<Status> {
     const client = await Client.open(this.socket)
     let last: Status | undefined
     const look = async () => {
       for await (const _event of client.stream('Watch', { Since: '' })) {
-        last = await this.aside('Status')
+        last = await this.aside('Status', { All: true })
         if (holds(last)) return last
       }
       throw new Error(`${this.name}: the events ended`)

@@ -1,0 +1,228 @@
+/** The circles of this device: which there are, which one is meant, and how one comes and goes. */
+import { ApiError, type Call } from '../api/api.ts'
+import { equal } from '../crypto/provider.ts'
+import type { Row, Write } from '../host/database.ts'
+import type { BoundListener } from '../net/listeners.ts'
+import { CloseReason } from '../wire/frame.ts'
+import { Circle } from './circle.ts'
+import { found } from './founding.ts'
+import { joinByTicket } from './joining.ts'
+import type { Cores } from './membership.ts'
+import { PendingJoin } from './pending-join.ts'
+import { chosen, storedCircles } from './stored.ts'
+import type { Surroundings } from './surroundings.ts'
+import type { Vault } from './vault.ts'
+
+/** DESIGN 4. */
+const AT_MOST = 16
+/** How long a leave that was interrupted looks for somebody to tell. */
+const LEAVING_MS = 10_000
+
+export interface CirclesOptions {
+  readonly around: Surroundings
+  readonly vault: Pick<Vault, 'create' | 'commit'>
+  /** The sockets this device listens on. */
+  readonly bound: () => readonly BoundListener[]
+  /** A circle came, went, or is going. */
+  readonly onChange: () => void
+}
+
+export class Circles {
+  readonly #options: CirclesOptions
+  readonly #pendingJoin: PendingJoin
+  #all: readonly Circle[] = []
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: CirclesOptions) {
+    this.#options = options
+    const { around, vault } = options
+    this.#pendingJoin = new PendingJoin(async write => {
+      await vault.create()
+      await vault.commit([write])
+    }, around.random)
+  }
+
+  /** What was stored. */
+  load(rows: readonly Row[]): void {
+    this.#pendingJoin.load(rows)
+    this.#all = storedCircles(rows).map(stored => new Circle(stored, this.#options.around))
+  }
+
+  /** The default one first. */
+  get all(): readonly Circle[] {
+    return this.#all
+  }
+
+  /** By id or name; '' is the default one. Throws ApiError. */
+  find(name: string): Circle {
+    const first = this.#all[0]
+    if (first === undefined)
+      throw new ApiError(
+        'NoCircle',
+        'this device is in no circle yet: `coterie init` makes one, `coterie join` joins one'
+      )
+    if (name === '') return first
+    const meant =
+      this.#all.find(circle => circle.id === name) ?? this.#all.find(circle => circle.name === name)
+    if (meant !== undefined) return meant
+    throw new ApiError(
+      'NoSuchCircle',
+      `this device is in no circle ${JSON.stringify(name)}; \`coterie circle list\` names them`
+    )
+  }
+
+  /** Makes a circle with this device as its first; `another`: beside those it is in already. */
+  async init(
+    name: string,
+    device: string,
+    another: boolean
+  ): Promise<{ circle: Circle; recoveryCode: string }> {
+    const { around, vault } = this.#options
+    return this.#inTurn(async () => {
+      const [first] = this.#all
+      if (first !== undefined && !another)
+        throw new ApiError(
+          'CircleExists',
+          `this device is in the circle ${JSON.stringify(first.name)} already; \`coterie circle create NAME\` makes another`
+        )
+      this.#mustHaveRoom()
+      if (this.#all.some(circle => circle.name === name))
+        throw new ApiError(
+          'CircleExists',
+          `this device is in a circle called ${JSON.stringify(name)} already; give this one another name`
+        )
+      const { random, wall } = around
+      const { writes, recoveryCode } = found({ name, device, random, wallMs: Math.floor(wall()) })
+      await vault.create()
+      const placed = writes.map(write => this.#placed(write))
+      await vault.commit(placed)
+      return { circle: this.#adopt(placed), recoveryCode }
+    })
+  }
+
+  /** From now on it is the default one. */
+  async use(circle: Circle): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#options.vault.commit([chosen(circle.gid)])
+      this.#all = [circle, ...this.#all.filter(other => other !== circle)]
+      this.#options.onChange()
+    })
+  }
+
+  /** Joins a circle by ticket; goes on trying until the inviter answers or the time is up. */
+  async join(
+    ticket: string,
+    device: string,
+    { timeoutMs, call }: { timeoutMs: number; call: Call }
+  ): Promise<Circle> {
+    const { around, vault } = this.#options
+    this.#mustHaveRoom()
+    const joined = await joinByTicket(ticket, device, {
+      around,
+      check: gid => this.#mustBeNew(gid),
+      secrets: of => this.#inTurn(() => this.#pendingJoin.secrets(of)),
+      timeoutMs,
+      call
+    })
+    const circle = await this.#inTurn(async () => {
+      this.#mustHaveRoom()
+      this.#mustBeNew(joined.gid)
+      const writes = joined.writes.map(write => this.#placed(write))
+      await vault.commit([...writes, this.#pendingJoin.forget])
+      this.#pendingJoin.forgotten()
+      return this.#adopt(writes, joined.cores)
+    }).catch(error => {
+      joined.session.close(CloseReason.Done)
+      throw error
+    })
+    circle.opened(joined.session)
+    for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
+    const ended = joined.ended()
+    if (ended !== undefined) joined.session.onClose(ended)
+    return circle
+  }
+
+  /** Leaves a circle for good. Resolves how many peers have it on disk. */
+  async leave(circle: Circle, call: Call): Promise<number> {
+    const { around, vault, onChange } = this.#options
+    try {
+      const telling = circle.leave(call)
+      onChange()
+      const told = await telling
+      await circle.stop()
+      this.#all = this.#all.filter(other => other !== circle)
+      await vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
+        // it has left for good; the next start finds that and goes on here
+        around.log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
+      })
+      circle.unpublish()
+      return told
+    } finally {
+      onChange()
+    }
+  }
+
+  /** Leaves that were interrupted, by a crash or a power cut, go on. */
+  finishLeaving(): void {
+    for (const circle of this.#all) if (circle.leaving) void this.#leaveOn(circle)
+  }
+
+  /** Says goodbye in all of them. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#all.map(circle => circle.stop()))
+  }
+
+  async #leaveOn(circle: Circle): Promise<void> {
+    this.#options.around.log('info', 'going on with leaving a circle', { circle: circle.name })
+    const call = { signal: AbortSignal.timeout(LEAVING_MS), progress: () => {} }
+    await circle.met(call.signal)
+    if (this.#all.includes(circle)) await this.leave(circle, call)
+  }
+
+  /** Who has a circle is changed by one at a time. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act)
+    this.#turn = result.catch(() => {})
+    return result
+  }
+
+  #mustBeNew(gid: Uint8Array): void {
+    const known = this.#all.find(circle => equal(circle.gid, gid))
+    if (known === undefined) return
+    const name = JSON.stringify(known.name)
+    throw new ApiError(
+      'CircleExists',
+      known.record.Level === 0
+        ? `this device was removed from the circle ${name}; \`coterie leave\` clears it away, then it can join anew`
+        : `this device is in the circle ${name} already`
+    )
+  }
+
+  #mustHaveRoom(): void {
+    if (this.#all.length >= AT_MOST)
+      throw new ApiError(
+        'NotAllowed',
+        `this device is in ${AT_MOST} circles, which is the most; \`coterie leave --circle NAME\` leaves one`
+      )
+  }
+
+  /** A new circle comes after the others, under a name that none of them has on this device. */
+  #placed(write: Write): Write {
+    if (!('put' in write) || write.put.table !== 'circle') return write
+    const taken = new Set(this.#all.map(({ name }) => name))
+    let { name } = write.put
+    for (let n = 2; taken.has(name); n++) name = `${write.put.name} ${n}`
+    const position = Math.max(-1, ...this.#all.map(circle => circle.position)) + 1
+    return { put: { ...write.put, name, position } }
+  }
+
+  /** The circle that these rows, now on disk, make. */
+  #adopt(writes: readonly Write[], cores?: Cores): Circle {
+    const rows = writes.flatMap(write => ('put' in write ? [write.put] : []))
+    const circle = new Circle(storedCircles(rows)[0]!, this.#options.around, cores)
+    this.#all = [...this.#all, circle]
+    circle.listening(this.#options.bound())
+    this.#options.onChange()
+    return circle
+  }
+}
