@@ -3,6 +3,7 @@
  * is stored: it ends with the daemon.
  */
 import { ApiError } from '../api/api.ts'
+import type * as CodeHandshake from '../crypto/code-handshake.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import type { Verdict } from '../wire/joining.ts'
 import type { JoinAnswer, JoinRequest } from './handshake-circle.ts'
@@ -38,10 +39,13 @@ export interface InvitingCircle {
   readonly name: string
   /** Of this device there. */
   readonly device: string
+  readonly bootId: Uint8Array
   readonly key: Uint8Array
   readonly staticKey: Uint8Array
-  /** A member now, with exactly this static. */
-  has(request: JoinRequest): boolean
+  /** A member now. */
+  has(id: PeerId): boolean
+  /** Whose this static is, of members. */
+  owner(staticKey: Uint8Array): PeerId | undefined
   /** Its key was removed, for ever. */
   removed(id: PeerId): boolean
   /** Adds it; on disk when it resolves ok. */
@@ -52,6 +56,8 @@ export interface OpenInvitationOptions {
   readonly circle: InvitingCircle
   /** Of readJoinCode. */
   readonly prs: Uint8Array
+  /** Loaded when it is needed: the group costs 40 ms and 10 MB. */
+  readonly handshake: typeof CodeHandshake
   readonly level: number
   readonly lifetimeMs: number
   readonly after: (ms: number, act: () => void) => () => void
@@ -62,7 +68,6 @@ export interface OpenInvitationOptions {
 
 interface Asking {
   readonly ask: JoinAsk
-  readonly key: PeerId
   readonly abort: AbortController
   readonly verdict: Promise<Verdict>
   /** Links over which it asks; a joiner that lost one comes again on another. */
@@ -72,6 +77,7 @@ interface Asking {
 export class OpenInvitation {
   readonly circle: InvitingCircle
   readonly prs: Uint8Array
+  readonly handshake: typeof CodeHandshake
   readonly level: number
   /** Resolves with the device that joined; rejects ApiError. */
   readonly ended: Promise<{ id: PeerId; name: string }>
@@ -80,6 +86,8 @@ export class OpenInvitation {
   readonly #cancelExpiry: () => void
   #triesLeft = TRIES
   #asking: Asking | undefined
+  /** It was confirmed: nothing but its outcome ends it now. */
+  #confirmed = false
   /** What those are told that come after the end. */
   #after: Verdict | undefined
 
@@ -87,6 +95,7 @@ export class OpenInvitation {
     this.#options = options
     this.circle = options.circle
     this.prs = options.prs
+    this.handshake = options.handshake
     this.level = options.level
     this.#settle = Promise.withResolvers()
     this.ended = this.#settle.promise
@@ -95,7 +104,7 @@ export class OpenInvitation {
 
   /** Somebody may begin a run, or go on with one. */
   get accepting(): boolean {
-    return this.#after === undefined && this.#triesLeft > 0
+    return this.#after === undefined && this.#triesLeft > 0 && !this.#confirmed
   }
 
   began(): void {
@@ -114,13 +123,13 @@ export class OpenInvitation {
   /** A joiner that has the code asks to be let in; `gone`: it does not wait any more. */
   async ask(request: JoinRequest, gone: AbortSignal): Promise<Verdict> {
     const { id, name } = request
-    if (this.#after !== undefined) return this.circle.has(request) ? 'ok' : this.#after
+    if (this.#after !== undefined) return this.circle.has(id) ? 'ok' : this.#after
     if (this.circle.removed(id)) return 'removed'
-    if (this.circle.has(request)) {
+    if (this.circle.has(id)) {
       this.#joined(id, name)
       return 'ok'
     }
-    if (this.#asking !== undefined && this.#asking.key !== id) return 'used'
+    if (this.#asking !== undefined && this.#asking.ask.id !== id) return 'used'
     this.#asking ??= this.#begin(request)
     const asking = this.#asking
     asking.links++
@@ -154,7 +163,7 @@ export class OpenInvitation {
     const ask = { id, name, circle: this.circle.name, level: this.level }
     const abort = new AbortController()
     this.#options.onEvent({ type: 'asking', ask })
-    return { ask, key: id, abort, verdict: this.#decide(ask, request, abort.signal), links: 0 }
+    return { ask, abort, verdict: this.#decide(ask, request, abort.signal), links: 0 }
   }
 
   async #decide(ask: JoinAsk, request: JoinRequest, signal: AbortSignal): Promise<Verdict> {
@@ -170,9 +179,11 @@ export class OpenInvitation {
         this.#endOfTries()
         return 'expired'
       }
-      return confirmed ? await this.#welcome(ask, request) : this.#declined(ask)
+      if (!confirmed) return this.#declined(ask)
+      this.#confirmed = true
+      return await this.#welcome(ask, request)
     } catch (error) {
-      // nobody can be asked: as good as a no, and the inviter is told why
+      // nobody could be asked: as good as a no, and the inviter is told why
       this.#over('declined', () => this.#settle.reject(error))
       return 'declined'
     }
@@ -207,6 +218,7 @@ export class OpenInvitation {
   }
 
   #end(reason: 'expired' | 'tries' | 'cancelled', error: ApiError): void {
+    if (this.#confirmed) return
     this.#over('expired', () => {
       this.#asking?.abort.abort()
       this.#options.onEvent({ type: 'ended', reason })

@@ -12,7 +12,7 @@ const EACH_MS = 1_000
 const REMEMBERED_MS = 60_000
 
 export class Turns<T> {
-  readonly #waiting: { readonly source: string; readonly one: T }[] = []
+  #waiting: { readonly source: string; readonly one: T }[] = []
   readonly #last = new Map<string, number>()
   #tokens = ALL.burst
   #at = 0
@@ -21,9 +21,9 @@ export class Turns<T> {
     this.#waiting.push({ source, one })
   }
 
-  leave(one: T): void {
-    const at = this.#waiting.findIndex(waiting => waiting.one === one)
-    if (at >= 0) this.#waiting.splice(at, 1)
+  /** Those of whom it is so wait no more. */
+  forget(so: (one: T) => boolean): void {
+    this.#waiting = this.#waiting.filter(({ one }) => !so(one))
   }
 
   /** Those whose turn it is; they wait no more. `now` is monotonic milliseconds. */
@@ -38,7 +38,7 @@ export class Turns<T> {
       this.#tokens--
       this.#last.delete(first.source)
       this.#last.set(first.source, now)
-      this.leave(first.one)
+      this.#waiting = this.#waiting.filter(waiting => waiting !== first)
       turns.push(first.one)
     }
     return turns

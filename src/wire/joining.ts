@@ -12,14 +12,16 @@
  *   0x17 B    e 32 | offer 256 + 16
  *   0x1f B    u8 tries left                              instead of 0x15: Ta was wrong; B closes
  *
- *   greeting  u8 pmin | u8 pmax | boot_id 16 | u32 features | zeros
+ *   greeting  u8 pmin | u8 pmax | u32 features | zeros
  *   offer     u8 version | boot_id 16 | u32 features | gid 32 | key 32 | static 32 | u8 level
  *             | u8 len | name of the circle | u8 len | name of the device | zeros
  *
  *   Join frame
- *   request A u8 1 | key 32 | static 32 | static_sig 64 | u32 suites | u8 len | name | zeros, 198 bytes in all
+ *   request A u8 1 | boot_id 16 | key 32 | static 32 | static_sig 64 | u32 suites | u8 len | name
+ *             | zeros, 214 bytes in all
  *   verdict B u8 2 | u8 result
  *
+ * Boot ids differ from circle to circle, so the joiner's comes when it knows which one this is.
  * Big-endian; names are those of wire/operation.ts. Every length is fixed, so that none tells a name. Exactly
  * what these functions write is read.
  */
@@ -44,7 +46,7 @@ export const JOIN_HEADER = 5
 export const SID_HALF = 16
 const GREETING = 64
 const OFFER = 256
-const REQUEST = 198
+const REQUEST = 214
 const NOISE = 32 + 16
 const magic = [0x43, 0x4f, 0x54, 0x31]
 
@@ -84,14 +86,13 @@ export function joinMessageBody(type: JoinMessage, message: Uint8Array): Uint8Ar
 /** Of the joiner: versions spoken, features offered (none defined yet). */
 export interface Greeting {
   readonly versions: { readonly least: number; readonly greatest: number }
-  /** 16 bytes, random at each start of the daemon. */
-  readonly bootId: Uint8Array
   readonly features: number
 }
 
 /** Of the inviter: the circle, and who it is there. */
 export interface Offer {
   readonly version: number
+  /** 16 bytes, random at each start of the daemon. */
   readonly bootId: Uint8Array
   readonly features: number
   readonly gid: Uint8Array
@@ -106,6 +107,7 @@ export interface Offer {
 
 /** Of the joiner: the keys it made for this circle. */
 export interface CodeRequest {
+  readonly bootId: Uint8Array
   readonly key: Uint8Array
   readonly staticKey: Uint8Array
   /** By the key over the static, 64 bytes. */
@@ -121,17 +123,16 @@ export interface CodeRequest {
 export const verdicts = ['ok', 'declined', 'refused', 'expired', 'used', 'removed'] as const
 export type Verdict = (typeof verdicts)[number]
 
-export function encodeGreeting({ versions, bootId, features }: Greeting): Uint8Array {
-  const writer = new Writer().uint8(versions.least).uint8(versions.greatest)
-  return filled(writer.bytes(bootId, 16).uint32(features), GREETING)
+export function encodeGreeting({ versions, features }: Greeting): Uint8Array {
+  const writer = new Writer().uint8(versions.least).uint8(versions.greatest).uint32(features)
+  return filled(writer, GREETING)
 }
 
 export function decodeGreeting(bytes: Uint8Array): Greeting | undefined {
   const reader = new Reader(bytes)
   const versions = { least: reader.uint8(), greatest: reader.uint8() }
-  const bootId = reader.bytes(16)
   const features = reader.uint32()
-  return isFilled(reader, bytes, GREETING) ? { versions, bootId, features } : undefined
+  return isFilled(reader, bytes, GREETING) ? { versions, features } : undefined
 }
 
 /** Throws RangeError when a name may not be. */
@@ -170,6 +171,7 @@ const Frame = { Request: 1, Verdict: 2 } as const
 export function encodeCodeRequest(request: CodeRequest): Uint8Array {
   const writer = new Writer()
     .uint8(Frame.Request)
+    .bytes(request.bootId, 16)
     .bytes(request.key, 32)
     .bytes(request.staticKey, 32)
     .bytes(request.signature, 64)
@@ -181,13 +183,14 @@ export function encodeCodeRequest(request: CodeRequest): Uint8Array {
 export function decodeCodeRequest(body: Uint8Array): CodeRequest | undefined {
   const reader = new Reader(body)
   if (reader.uint8() !== Frame.Request) return undefined
+  const bootId = reader.bytes(16)
   const key = reader.bytes(32)
   const staticKey = reader.bytes(32)
   const signature = reader.bytes(64)
   const suites = reader.uint32()
   const name = readName(reader)
   if (name === undefined || !isFilled(reader, body, REQUEST)) return undefined
-  return { key, staticKey, signature, suites, name }
+  return { bootId, key, staticKey, signature, suites, name }
 }
 
 /** Body of a Join frame. */
