@@ -9,7 +9,9 @@
  * slot - 1, slot, slot + 1 and 0xFFFFFFFF, under the current key and at most 8 old ones. The address is not
  * under the MAC, so an announcement can be played back: it is a hint where to dial, the handshake proves it.
  *
- * An open invitation has the same shape, a random tag and a MAC under INVITATION_KEY, which everybody knows.
+ * An open invitation has the same shape, a random tag and a MAC under INVITATION_KEY, which everybody knows; a
+ * search for one too, with port 0. Both are of slot 0xFFFFFFFF always: under a public key the slot proves
+ * nothing, and a device whose clock is wrong by years must be able to join. Nothing in them derives from the code.
  */
 import { decodeAnnouncement, encodeAnnouncement, MACED_SIZE } from '../wire/announcement.ts'
 import { bytesOf, equal, hmac } from './provider.ts'
@@ -67,7 +69,7 @@ export function recognise(
   slot: number
 ): Recognised | undefined {
   const announcement = decodeAnnouncement(bytes)
-  if (announcement === undefined) return undefined
+  if (announcement === undefined || announcement.port === 0) return undefined
   for (const [index, key] of keys.slice(0, MAX_KEYS).entries()) {
     const found = slotOf(bytes, key, slot)
     if (found === undefined) continue
@@ -78,9 +80,17 @@ export function recognise(
   return undefined
 }
 
-/** Whether somebody here has an invitation open. Anybody can say so. */
-export function isOpenInvitation(bytes: Uint8Array, slot: number): boolean {
-  return decodeAnnouncement(bytes) !== undefined && slotOf(bytes, INVITATION_KEY, slot) !== undefined
+/** 48 bytes: an open invitation, or with port 0 a search for one. Random: 24 fresh bytes. */
+export function makeInvitation(port: number, random: Uint8Array): Uint8Array {
+  const [salt, id] = [random.subarray(0, SALT_SIZE), random.subarray(SALT_SIZE)]
+  return makeAnnouncement({ key: INVITATION_KEY, id, port, slot: UNSYNCHRONISED, salt })
+}
+
+/** The port of an open invitation, 0 for a search; undefined for all else. Anybody can make one. */
+export function invitationPort(bytes: Uint8Array): number | undefined {
+  const announcement = decodeAnnouncement(bytes)
+  if (announcement === undefined) return undefined
+  return slotOf(bytes, INVITATION_KEY, UNSYNCHRONISED) === undefined ? undefined : announcement.port
 }
 
 /** What an announcement shows of an id (32 bytes): key of the table in which to look members up. */

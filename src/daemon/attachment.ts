@@ -1,19 +1,26 @@
 /**
  * How the daemon is attached to the network: watches it, listens and announces on it as policy says, dials
- * through it. Without a circle it watches only; no network socket is open then.
+ * through it. Without a circle it watches only; no network socket is open then but those of a search for open
+ * invitations, while it lasts.
  */
-
-import { SLOT_LENGTH } from '../crypto/announcement.ts'
 import type { Bus } from '../host/bus.ts'
 import { NetworkWatcher } from '../host/network.ts'
-import { type Announced, Discovery, type DiscoveryState, type Heard } from '../net/discovery.ts'
+import {
+  type Announced,
+  Discovery,
+  type DiscoveryInterface,
+  type DiscoveryState,
+  type Heard
+} from '../net/discovery.ts'
 import { delta, type NetworkSource, type Snapshot } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
 import { type BoundListener, Listeners } from '../net/listeners.ts'
 import { type NetworkConfig, type Planned, plan } from '../net/policy.ts'
 import { dialTcp } from '../net/tcp.ts'
 import type { Log } from './log.ts'
+import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import type { Publisher } from './publisher.ts'
+import { Rotation } from './rotation.ts'
 
 const DIAL_TIMEOUT_MS = 5_000
 
@@ -49,11 +56,12 @@ export class Attachment {
   readonly #options: AttachmentOptions
   readonly #watcher: NetworkWatcher
   readonly #discovery: Discovery
+  readonly #open: OpenDiscovery
+  readonly #rotation = new Rotation(() => this.rotate())
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
   #planned: readonly Planned[] = []
-  #rotation: NodeJS.Timeout | undefined
 
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
@@ -61,6 +69,7 @@ export class Attachment {
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
+    this.#open = new OpenDiscovery(log)
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -84,13 +93,13 @@ export class Attachment {
 
   start(): void {
     this.#watcher.start()
-    this.#rotateLater()
+    this.#rotation.start()
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#rotation)
+    this.#rotation.stop()
     this.#watcher.stop()
-    await Promise.all([this.#discovery.stop(), this.#listeners.stop()])
+    await Promise.all([this.#discovery.stop(), this.#open.stop(), this.#listeners.stop()])
   }
 
   /** The configuration or the circles changed: binds, unbinds and announces accordingly. */
@@ -107,6 +116,25 @@ export class Attachment {
   /** New announcements under new names; the old ones lapse. */
   rotate(): void {
     this.#discovery.rotate()
+    this.#open.rotate()
+  }
+
+  /** Whether an invitation by code is open: each announcing interface says so, at once, until it closes. */
+  invite(open: boolean): void {
+    this.#open.invite(open)
+  }
+
+  /** Where an open invitation is announced, and where not though the interface is in use. */
+  get carriers(): Carriers {
+    return this.#open.carriers
+  }
+
+  /**
+   * Looks for open invitations of others on all interfaces in use, until the signal ends it. They may be
+   * anybody's; what is found is told again every few seconds, as long as it is heard.
+   */
+  search(onFound: OnFound, signal: AbortSignal): void {
+    this.#open.search(onFound, signal)
   }
 
   /** Rejects DialError. With `only`, no packet leaves by another interface. */
@@ -157,24 +185,19 @@ export class Attachment {
 
   /** On each interface with a listener, naming its port. */
   #announce(): void {
-    const interfaces = (this.#snapshot?.interfaces ?? []).flatMap(i => {
-      const listener = this.bound.find(b => b.interface === i.name)
-      return listener === undefined ? [] : [{ ...i, policy: listener.policy, port: listener.port }]
-    })
-    void this.#discovery.apply(interfaces).then(() => this.#options.onChange())
+    const interfaces = this.#interfaces()
+    this.#open.apply(interfaces)
+    void this.#discovery.apply(interfaces.filter(({ port }) => port > 0)).then(() => this.#options.onChange())
   }
 
-  /** At the beginning of each slot of the wall clock. */
-  #rotateLater(): void {
-    const slotMs = SLOT_LENGTH * 1000
-    this.#rotation = setTimeout(
-      () => {
-        this.rotate()
-        this.#rotateLater()
-      },
-      slotMs - (Date.now() % slotMs)
-    )
-    this.#rotation.unref()
+  /** Those in use, port 0 where nothing is bound. */
+  #interfaces(): DiscoveryInterface[] {
+    return (this.#snapshot?.interfaces ?? []).flatMap(i => {
+      const planned = this.#planned.find(p => p.interface === i.name)
+      if (planned === undefined) return []
+      const port = this.bound.find(b => b.interface === i.name)?.port ?? 0
+      return [{ ...i, policy: planned.policy, port }]
+    })
   }
 }
 

@@ -319,8 +319,10 @@ export class Circle {
     this.#membership.closed(number)
   }
 
-  #close(number: number, reason: CloseReason): void {
-    this.#sessions.get(number)?.close(reason)
+  #close(number: number, reason: CloseReason | undefined): void {
+    const session = this.#sessions.get(number)
+    if (reason === undefined) session?.destroy()
+    else session?.close(reason)
     this.#forget(number)
   }
 

@@ -83,7 +83,7 @@ export class Mesh {
       timers,
       emit,
       sessions: () => this.#sessions.values(),
-      silent: (now, session) => this.#drop(now, session, CloseReason.Done, 'timeout'),
+      silent: (now, session) => this.#drop(now, session, undefined, 'timeout'),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
     this.#nomination = new Nomination({
@@ -360,7 +360,7 @@ export class Mesh {
   }
 
   /** We end it. */
-  #drop(now: number, session: Session, reason: CloseReason, lost: Reason): void {
+  #drop(now: number, session: Session, reason: CloseReason | undefined, lost: Reason): void {
     this.#outputs.push({ type: 'close', session: session.number, reason })
     this.#ended(now, session, lost)
   }

@@ -126,7 +126,8 @@ export type Output =
   | { type: 'dial'; attempt: number; peer: PeerId; address: string }
   | { type: 'cancel'; attempt: number }
   | { type: 'send'; session: number; kind: number; body: Uint8Array }
-  | { type: 'close'; session: number; reason: CloseReason }
+  /** Without a reason nothing is said: the other end does not answer, and what was sent to it is taken back. */
+  | { type: 'close'; session: number; reason: CloseReason | undefined }
   | { type: 'peer'; peer: PeerView }
   | { type: 'pong'; token: number; roundTripUSec: number }
   /** Sign these bytes as they are; answer with `ownRecord`. */

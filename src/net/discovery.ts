@@ -8,16 +8,18 @@ import { setImmediate } from 'node:timers/promises'
 import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget, Limits } from './limits.ts'
-import { MDNS_BUDGET, MDNS_SPAN } from './mdns.ts'
-import { isLinkLocal, type Place, placesOf, samePlace, within } from './place.ts'
+import { MDNS_SPAN } from './mdns.ts'
+import { isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
-import type { Via } from './voice.ts'
+import { SILENCE, type Speech, type Via } from './voice.ts'
 
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
 const REMEMBERED = 256
 /** That an interface may bring in a second. */
 const PACKETS = 100
+/** Own mDNS packets on an interface in MDNS_SPAN. */
+const MDNS_PACKETS = 8
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
 
@@ -30,6 +32,8 @@ export interface DiscoveryInterface {
   readonly port: number
   readonly multicast: boolean
   readonly mac: string
+  /** What tells one network from another on the same interface (NetworkManager's connection), or ''. */
+  readonly connection: string
 }
 
 /** An own announcement, freshly made. */
@@ -53,14 +57,19 @@ export interface DiscoveryOptions {
   readonly onHeard: (heard: Heard) => void
   /** One for each circle, for the slot that it is now, with fresh salt; none before there is a circle. */
   readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
-  /** The circle under whose key this announcement's MAC holds; undefined for strangers. */
+  /** As whom is asked; the announcements themselves where this is not given. Also where none is made. */
+  readonly searchers?: () => readonly Uint8Array[]
+  /** The circle whose announcement this searcher may have by unicast; undefined for strangers. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
+  /** Own mDNS packets on an interface in any 15 s; 8 unless told. */
+  readonly mdnsPackets?: number
 }
 
 interface Known {
   readonly limits: Limits
   interface: DiscoveryInterface
   announced: readonly Announced[]
+  speech: Speech
   readonly segments: Map<string, Segment>
 }
 
@@ -118,10 +127,10 @@ export class Discovery {
 
   /**
    * New announcements, names and source ports everywhere, said at once; the old names lapse. Call it with each
-   * new slot, when a circle is made, joined or left, and when a discovery key changes.
+   * new slot, when a circle is made, joined or left, and when a discovery key changes. `ask`: asks too.
    */
-  rotate(): void {
-    for (const known of this.#known.values()) this.#renew(known, false)
+  rotate(ask = false): void {
+    for (const known of this.#known.values()) this.#renew(known, ask)
   }
 
   /** Asks who is there, on all interfaces; at most once a second. */
@@ -157,6 +166,7 @@ export class Discovery {
     const known: Known = {
       interface: one,
       announced: [],
+      speech: SILENCE,
       segments: new Map(),
       limits: new Limits(PACKETS, PACKETS)
     }
@@ -188,10 +198,7 @@ export class Discovery {
     for (const place of places) {
       if (known.segments.has(place.family)) continue
       const segment = this.#open(place, known.limits)
-      segment.set(
-        known.announced.map(({ bytes }) => bytes),
-        true
-      )
+      segment.set(known.speech, true)
       known.segments.set(place.family, segment)
     }
   }
@@ -199,18 +206,17 @@ export class Discovery {
   #renew(known: Known, ask: boolean): void {
     const { name, port, policy } = known.interface
     known.announced = policy === 'announce' && port > 0 ? this.#options.announcements(name, port) : []
-    for (const { bytes } of known.announced) remember(this.#own, announcementText(bytes))
-    for (const segment of known.segments.values())
-      segment.set(
-        known.announced.map(({ bytes }) => bytes),
-        ask
-      )
+    const announcements = known.announced.map(({ bytes }) => bytes)
+    known.speech = { announcements, searchers: this.#options.searchers?.() ?? announcements }
+    for (const bytes of [...announcements, ...known.speech.searchers])
+      remember(this.#own, announcementText(bytes))
+    for (const segment of known.segments.values()) segment.set(known.speech, ask)
   }
 
   #open(place: Place, limits: Limits): Segment {
     const name = place.interface
     const key = `${name} ${place.family}`
-    const budget = this.#budgets.get(name) ?? new Budget(MDNS_BUDGET, MDNS_SPAN)
+    const budget = this.#budgets.get(name) ?? new Budget(this.#options.mdnsPackets ?? MDNS_PACKETS, MDNS_SPAN)
     this.#budgets.set(name, budget)
     return new Segment({
       place,
@@ -273,10 +279,15 @@ const isLoopback = (one: DiscoveryInterface) =>
 /** lo lacks the flag, but carries multicast. */
 const speaks = (one: DiscoveryInterface) => one.multicast || isLoopback(one)
 
-/** What an observer could link; when it changes all names change. */
+/**
+ * What an observer knows the interface by, and which network it is on: when any of it changes all names change.
+ * Not every address: one more in the same IPv6 network is said under the same names.
+ */
 function identity(one: DiscoveryInterface): string {
-  const four = one.addresses.find(({ address }) => !address.includes(':'))?.address ?? ''
-  return [one.index, one.mac, four, one.port, one.policy].join(' ')
+  const spoken = placesOf(one).map(({ address }) => address)
+  const networks = one.addresses.filter(({ address }) => address.includes(':')).map(networkOf)
+  const { index, mac, connection, port, policy } = one
+  return [index, mac, connection, port, policy, ...spoken, ...new Set(networks.sort())].join(' ')
 }
 
 function stateOf(one: DiscoveryInterface, segments: ReadonlyMap<string, Segment>, via: Via): string {

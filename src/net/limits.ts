@@ -39,10 +39,10 @@ export class Budget {
     this.#spanMs = spanMs
   }
 
-  /** True, and counted, when one more may go; `keep` of them stay reserved for others. */
-  take(now: number, keep = 0): boolean {
+  /** True, and counted, when one more may go within this share of the limit. */
+  take(now: number, share = 1): boolean {
     this.#times = this.#times.filter(time => now - time < this.#spanMs)
-    if (this.#times.length >= this.#limit - keep) return false
+    if (this.#times.length >= this.#limit * share) return false
     this.#times.push(now)
     return true
   }

@@ -9,7 +9,7 @@ import { DnsCoder } from './dns.ts'
 import { type Budget, Limits } from './limits.ts'
 import { MulticastSocket } from './multicast.ts'
 import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
-import type { Voice, VoiceOptions } from './voice.ts'
+import { SILENCE, type Speech, type Voice, type VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
 const PORT = 5353
@@ -17,11 +17,10 @@ const PORT = 5353
 const LIMIT = 1400
 /** Milliseconds between two announcements, a little less than Segment's step. */
 const SPACING = 950
-/** Own packets on an interface, in any span of so many milliseconds. */
-export const MDNS_BUDGET = 8
+/** Own packets on an interface are bounded in any span of so many milliseconds. */
 export const MDNS_SPAN = 15_000
-/** Of the budget, what answers leave to announcements and queries. */
-const RESERVED = 4
+/** Of the budget, what answers may use; the rest is for announcements and queries. */
+const FOR_ANSWERS = 0.5
 
 export interface MdnsOptions extends VoiceOptions {
   readonly budget: Budget
@@ -32,7 +31,7 @@ export class Mdns implements Voice {
   readonly #options: MdnsOptions
   readonly #socket: MulticastSocket
   readonly #coder: DnsCoder
-  #announcements: readonly Uint8Array[] = []
+  #speech = SILENCE
   #due: NodeJS.Timeout | undefined
   #saidAt = -Infinity
 
@@ -52,7 +51,7 @@ export class Mdns implements Voice {
     this.#coder = new DnsCoder({
       send: bytes => this.#socket.send(bytes),
       onQuery: packet => {
-        if (asksFor(packet, this.#announcements)) this.#answerSoon()
+        if (asksFor(packet, this.#speech.announcements)) this.#answerSoon()
       },
       onResponse: (packet, source, port) => {
         const { found, malformed } = announcementsIn(packet)
@@ -68,24 +67,25 @@ export class Mdns implements Voice {
     return this.#socket.state
   }
 
-  set(announcements: readonly Uint8Array[]): void {
-    this.#announcements = announcements
+  set(speech: Speech): void {
+    this.#speech = speech
     this.#saidAt = -Infinity
     this.#cancel()
   }
 
   announce(): void {
-    if (performance.now() - this.#saidAt >= SPACING) this.#say(TTL, 0)
+    if (performance.now() - this.#saidAt >= SPACING) this.#say(TTL, 1)
   }
 
   query(): void {
-    if (this.#announcements.length === 0 || !this.#options.budget.take(performance.now())) return
-    this.#coder.query(queryOf(this.#announcements))
+    const { announcements, searchers } = this.#speech
+    if (searchers.length === 0 || !this.#options.budget.take(performance.now())) return
+    this.#coder.query(queryOf(announcements))
   }
 
   /** Takes the current names back, for those who list services. */
   goodbye(): void {
-    this.#say(0, 0)
+    this.#say(0, 1)
   }
 
   close(): void {
@@ -95,13 +95,13 @@ export class Mdns implements Voice {
 
   #concerns(datagram: Buffer): boolean {
     if (datagram.includes('_coterie', 0, 'latin1')) return true
-    return this.#announcements.some(bytes => datagram.includes(announcementName(bytes), 0, 'latin1'))
+    return this.#speech.announcements.some(bytes => datagram.includes(announcementName(bytes), 0, 'latin1'))
   }
 
   /** After 20 to 120 ms (RFC 6762 6), and no record twice in a second. */
   #answerSoon(): void {
     const wait = Math.max(20 + Math.random() * 100, this.#saidAt + SPACING - performance.now())
-    this.#due ??= setTimeout(() => this.#say(TTL, RESERVED), wait)
+    this.#due ??= setTimeout(() => this.#say(TTL, FOR_ANSWERS), wait)
   }
 
   #cancel(): void {
@@ -109,15 +109,16 @@ export class Mdns implements Voice {
     this.#due = undefined
   }
 
-  #say(ttl: number, keep: number): void {
+  #say(ttl: number, share: number): void {
+    const { announcements } = this.#speech
     this.#cancel()
-    for (let i = 0; i < this.#announcements.length; i += PER_RESPONSE) {
-      if (!this.#options.budget.take(performance.now(), keep)) {
+    for (let i = 0; i < announcements.length; i += PER_RESPONSE) {
+      if (!this.#options.budget.take(performance.now(), share)) {
         // New names must be said; an answer may be left out, they will ask again.
-        if (keep === 0 && ttl > 0) this.#due = setTimeout(() => this.#say(ttl, keep), MDNS_SPAN)
+        if (share === 1 && ttl > 0) this.#due = setTimeout(() => this.#say(ttl, share), MDNS_SPAN)
         return
       }
-      const some = this.#announcements.slice(i, i + PER_RESPONSE)
+      const some = announcements.slice(i, i + PER_RESPONSE)
       this.#coder.respond(responseOf(some, this.#options.place.address, ttl))
       this.#saidAt = performance.now()
     }

@@ -1,5 +1,6 @@
 /** A place: one interface and one address family, from which multicast is spoken and heard. */
 import { BlockList } from 'node:net'
+import { addressOf } from '../wire/address.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 
 export type Family = 'ipv4' | 'ipv6'
@@ -50,6 +51,13 @@ export function onLink(place: Place, source: string): boolean {
   if (scope !== undefined && scope !== place.interface) return false
   if (place.family === 'ipv6' && isLinkLocal(address)) return scope === place.interface
   return within(place.prefixes, address)
+}
+
+/** The network of an address, as text: its first bits, the rest zero. */
+export function networkOf({ address, prefix }: InterfaceAddress): string {
+  const host = addressOf(address, 1, 'any')?.host ?? []
+  const kept = (i: number) => Math.min(8, Math.max(0, prefix - 8 * i))
+  return `${[...host].map((byte, i) => byte & (0xff00 >> kept(i)) & 0xff).join('.')}/${prefix}`
 }
 
 /** Whether an address lies in one of these prefixes. */

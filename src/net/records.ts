@@ -53,7 +53,7 @@ export function asksFor(packet: Packet, own: readonly Uint8Array[]): boolean {
   })
 }
 
-/** The well-formed announcements in a response, each under its own name; and how many were not so. */
+/** The well-formed announcements in a response, each under its own name, no searches; and how many were not so. */
 export function announcementsIn(packet: Packet): { found: Uint8Array[]; malformed: number } {
   const found: Uint8Array[] = []
   let malformed = 0
@@ -63,7 +63,8 @@ export function announcementsIn(packet: Packet): { found: Uint8Array[]; malforme
     if (record.type !== 'TXT' || record.ttl === 0 || !name.endsWith(`.${SERVICE}`)) continue
     const item = Array.isArray(record.data) && record.data.map(String).find(text => text.startsWith('a='))
     const bytes = item ? parseAnnouncementText(item.slice(2)) : undefined
-    if (bytes !== undefined && name === `${announcementName(bytes)}.${SERVICE}`) found.push(bytes)
+    const fits = bytes !== undefined && name === `${announcementName(bytes)}.${SERVICE}`
+    if (fits && decodeAnnouncement(bytes)!.port > 0) found.push(bytes)
     else malformed++
   }
   return { found, malformed }

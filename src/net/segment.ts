@@ -6,7 +6,7 @@ import type { Budget } from './limits.ts'
 import { Mdns } from './mdns.ts'
 import type { Place } from './place.ts'
 import { Ssdp, type SsdpOptions } from './ssdp.ts'
-import type { Via, Voice } from './voice.ts'
+import { SILENCE, type Speech, type Via, type Voice } from './voice.ts'
 
 const STEPS = [1000, 1000]
 const PERIOD = 60_000
@@ -25,7 +25,7 @@ export class Segment {
   readonly opened: Promise<void>
   readonly #options: SegmentOptions
   readonly #voices: Record<Via, Voice>
-  #announcements: readonly Uint8Array[] = []
+  #speech = SILENCE
   #timer: NodeJS.Timeout | undefined
   #step = 0
   #asked = false
@@ -51,11 +51,11 @@ export class Segment {
     return this.#voices[via].state
   }
 
-  /** From now on these, announced from the beginning; [] = hear only. Asks too, unless it has before. */
-  set(announcements: readonly Uint8Array[], ask: boolean): void {
-    this.#announcements = announcements
+  /** From now on this, from the beginning; SILENCE = hear only. Asks too, unless it has before. */
+  set(speech: Speech, ask: boolean): void {
+    this.#speech = speech
     if (ask) this.#asked = false
-    for (const voice of Object.values(this.#voices)) voice.set(announcements)
+    for (const voice of Object.values(this.#voices)) voice.set(speech)
     this.#begin()
   }
 
@@ -68,7 +68,7 @@ export class Segment {
       this.#voices[via].close()
       const voice = this.#open(via)
       this.#voices[via] = voice
-      voice.set(this.#announcements)
+      voice.set(this.#speech)
       void voice.opened.then(() => {
         if (this.#closed) return
         voice.announce()
@@ -96,7 +96,7 @@ export class Segment {
     clearTimeout(this.#timer)
     if (this.#closed || !this.#ready) return
     this.#step = 0
-    const delay = this.#announcements.length === 0 ? 0 : this.#options.delay()
+    const delay = this.#speech.announcements.length === 0 ? 0 : this.#options.delay()
     if (delay > 0) this.#timer = setTimeout(() => this.#speak(), delay)
     else this.#speak()
   }
@@ -113,14 +113,14 @@ export class Segment {
     const step = this.#step++
     if (step > STEPS.length) this.revive()
     const { mdns, ssdp } = this.#voices
-    if (this.#announcements.length > 0) {
+    if (this.#speech.announcements.length > 0) {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
       if (step < 2 || ssdp.state !== '') mdns.announce()
-      if (step === 0 && !this.#asked) mdns.query()
-      if (step === 0 ? !this.#asked : step === 2) ssdp.query()
-      this.#asked = true
     }
+    if (step === 0 && !this.#asked) mdns.query()
+    if (step === 0 ? !this.#asked : step === 2) ssdp.query()
+    if (this.#speech.searchers.length > 0) this.#asked = true
     const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
     this.#timer = setTimeout(() => this.#speak(), wait)
   }

@@ -2,13 +2,13 @@
  * Announcements by SSDP at one place: our own few lines of it (docs/decisions/0031), in IPv4 and IPv6.
  *
  * A NOTIFY or a search that is heard is itself an announcement, so nothing depends on unicast answers. Only a
- * search by a member of one of our circles is answered: to the searcher, never more bytes than it sent, and by
+ * search by a member of one of our circles (for an open invitation: by anybody) is answered: to the searcher, never more bytes than it sent, and by
  * a NOTIFY, at most one a second, for searchers whose firewall drops the answer.
  */
 import { decodeSsdp, encodeSsdp, SSDP_LIMIT, SSDP_PORT, SSDP_TARGET, type SsdpMessage } from '../wire/ssdp.ts'
 import { Limits } from './limits.ts'
 import { type Group, MulticastSocket } from './multicast.ts'
-import type { Voice, VoiceOptions } from './voice.ts'
+import { SILENCE, type Speech, type Voice, type VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '239.255.255.250', ipv6: 'ff02::c' }
 const UNPRIVILEGED = 1024
@@ -33,7 +33,7 @@ export class Ssdp implements Voice {
   readonly #ears: MulticastSocket
   /** Speaks from a port of its own, a new one with each new announcement. */
   #mouth: MulticastSocket | undefined
-  #announcements: readonly Uint8Array[] = []
+  #speech = SILENCE
   #saidAt = -Infinity
   #due: NodeJS.Timeout | undefined
 
@@ -50,13 +50,13 @@ export class Ssdp implements Voice {
     return this.#ears.state || (this.#mouth?.state ?? '')
   }
 
-  set(announcements: readonly Uint8Array[]): void {
-    this.#announcements = announcements
+  set(speech: Speech): void {
+    this.#speech = speech
     this.#saidAt = -Infinity
     clearTimeout(this.#due)
     this.#due = undefined
     this.#mouth?.close()
-    this.#mouth = announcements.length === 0 ? undefined : this.#open('own')
+    this.#mouth = Object.values(speech).every(list => list.length === 0) ? undefined : this.#open('own')
   }
 
   announce(): void {
@@ -71,11 +71,11 @@ export class Ssdp implements Voice {
     clearTimeout(this.#due)
     this.#due = undefined
     this.#saidAt = performance.now()
-    this.#say('notify')
+    this.#say('notify', this.#speech.announcements)
   }
 
   query(): void {
-    this.#say('search')
+    this.#say('search', this.#speech.searchers)
   }
 
   /** Nothing: those who heard us know us by our sessions, and nobody else lists us. */
@@ -101,9 +101,9 @@ export class Ssdp implements Voice {
   }
 
   /** With many circles a few each second, so that receivers' limits let all through. */
-  #say(kind: 'notify' | 'search'): void {
+  #say(kind: 'notify' | 'search', announcements: readonly Uint8Array[]): void {
     const mouth = this.#mouth
-    const datagrams = this.#announcements.map(bytes => encodeSsdp(kind, bytes, this.#host))
+    const datagrams = announcements.map(bytes => encodeSsdp(kind, bytes, this.#host))
     void mouth?.opened.then(() => {
       for (const [i, datagram] of datagrams.entries()) {
         if (i < PER_SECOND) mouth.send(datagram)

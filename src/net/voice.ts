@@ -14,13 +14,22 @@ export interface VoiceOptions {
   readonly count: (what: Dropped | 'answered') => void
 }
 
+/** What a voice says, and as whom it asks. */
+export interface Speech {
+  /** Announced, and given as answers. */
+  readonly announcements: readonly Uint8Array[]
+  /** Under which others are asked for theirs: the same, or one that says only that somebody asks. */
+  readonly searchers: readonly Uint8Array[]
+}
+export const SILENCE: Speech = { announcements: [], searchers: [] }
+
 export interface Voice {
   /** Settles when it can speak, or will not be able to (see state). */
   readonly opened: Promise<void>
   /** '' while it works, else why not. */
   readonly state: string
-  /** What to say from now on; nothing is said, answered or asked while this is empty. */
-  set(announcements: readonly Uint8Array[]): void
+  /** What to say from now on: nothing is said or answered without announcements, nor asked without searchers. */
+  set(speech: Speech): void
   announce(): void
   query(): void
   goodbye(): void

@@ -3,7 +3,8 @@
  *
  *   "CB" | u8 version = 1 | u8 flags = 0 | u16 port | u16 0 | salt 8 | tag 16 | mac 16
  *
- * The port is that of the session listener; the address is the source of the packet. Tag and MAC are
+ * The port is that of the session listener; the address is the source of the packet. Port 0 is a search for open
+ * invitations: somebody asks, and is not to be dialled; it stands in an SSDP M-SEARCH only. Tag and MAC are
  * crypto/announcement.ts. Nothing else about the device is said anywhere: every name that the carrying
  * protocols need (mDNS instance and host, SSDP USN) is derived from the tag.
  */
@@ -13,7 +14,7 @@ export const MACED_SIZE = 32
 const VERSION = 1
 
 export interface Announcement {
-  /** TCP and UDP port of the listener, 1 to 65,535. */
+  /** TCP and UDP port of the listener, 1 to 65,535; 0 = a search. */
   readonly port: number
   /** 8 bytes. */
   readonly salt: Uint8Array
@@ -38,7 +39,6 @@ export function decodeAnnouncement(bytes: Uint8Array): Announcement | undefined 
   if (bytes[0] !== 0x43 || bytes[1] !== 0x42 || bytes[2] !== VERSION) return undefined
   if (bytes[3] !== 0 || bytes[6] !== 0 || bytes[7] !== 0) return undefined
   const port = (bytes[4]! << 8) | bytes[5]!
-  if (port === 0) return undefined
   return { port, salt: bytes.subarray(8, 16), tag: bytes.subarray(16, 32), mac: bytes.subarray(32, 48) }
 }
 

@@ -12,9 +12,14 @@
  *
  * The padding makes a search SEARCH_SIZE bytes, more than any answer. There is no LOCATION (nothing to fetch),
  * no SERVER and no version. Of what comes in only the first line, ST or NT (exactly the one above), NTS and the
- * announcement are read; all else is ignored.
+ * announcement are read; all else is ignored. An announcement with port 0 may stand in a search only.
  */
-import { announcementText, announcementUuid, parseAnnouncementText } from './announcement.ts'
+import {
+  announcementText,
+  announcementUuid,
+  decodeAnnouncement,
+  parseAnnouncementText
+} from './announcement.ts'
 
 export const SSDP_PORT = 1900
 export const SSDP_TARGET = 'urn:coterie:service:mesh:1'
@@ -70,7 +75,9 @@ export function decodeSsdp(bytes: Uint8Array): SsdpMessage | undefined {
   if (kind === 'notify' && headers.get('NTS') !== 'ssdp:alive') return undefined
   if (kind === 'search' && headers.get('MAN') !== '"ssdp:discover"') return undefined
   const announcement = parseAnnouncementText(headers.get('ANNOUNCEMENT.COTERIE.ORG') ?? '')
-  return announcement && { kind, announcement }
+  if (announcement === undefined) return undefined
+  if (decodeAnnouncement(announcement)!.port === 0 && kind !== 'search') return undefined
+  return { kind, announcement }
 }
 
 function kindOf(line: string): SsdpKind | undefined {

@@ -44,6 +44,10 @@ export class Switch {
     await this.space.ip('link', 'add', 'name', port, 'type', 'veth', 'peer', ...far)
     await this.space.run(`ip link set ${port} master lan-${lan} up`)
   }
+  /** Cuts a cable without a word, as a bad switch does: no carrier is lost. Or mends it. */
+  async cut(host: { name: string }, cut = true, name = 'eth0'): Promise<void> {
+    await this.space.run(`bridge link set dev ${host.name}-${name} state ${cut ? 0 : 3}`)
+  }
   /** Takes the far end of a cable down or up: the computer sees its carrier go and come. */
   async cable(host: { name: string }, state: 'down' | 'up', name = 'eth0'): Promise<void> {
     await this.space.run(`ip link set ${host.name}-${name} ${state}`)

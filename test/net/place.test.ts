@@ -69,12 +69,12 @@ t.test('limits: 10 a second from one source, 100 from all', t => {
 
 t.test('a budget holds over any span', t => {
   const budget = new Budget(8, 15_000)
-  const taken = (now: number, keep = 0) => {
+  const taken = (now: number, share = 1) => {
     let count = 0
-    while (count < 100 && budget.take(now, keep)) count++
+    while (count < 100 && budget.take(now, share)) count++
     return count
   }
-  t.equal(taken(0, 4), 4, 'some are reserved')
+  t.equal(taken(0, 0.5), 4, 'some may use a share only')
   t.equal(taken(14_000), 4)
   t.equal(taken(14_999), 0)
   t.equal(taken(15_000), 4)

@@ -203,7 +203,8 @@ export class Device implements Station {
       case 'close': {
         const end = this.ends.get(output.session)
         this.ends.delete(output.session)
-        end?.write({ kind: Kind.Close, body: Uint8Array.of(0, output.reason) })
+        if (output.reason !== undefined)
+          end?.write({ kind: Kind.Close, body: Uint8Array.of(0, output.reason) })
         end?.close()
         break
       }

@@ -31,7 +31,7 @@ t.test('fixed bytes are strict', t => {
     mutant[at]! ^= 1
     t.equal(decodeAnnouncement(mutant), undefined, `byte ${at}`)
   }
-  t.equal(decodeAnnouncement(encodeAnnouncement({ ...value, port: 0 })), undefined, 'port 0')
+  t.equal(decodeAnnouncement(encodeAnnouncement({ ...value, port: 0 }))?.port, 0, 'a search')
   t.equal(decodeAnnouncement(bytes.subarray(0, 47)), undefined, 'short')
   t.equal(decodeAnnouncement(new Uint8Array([...bytes, 0])), undefined, 'long')
   t.end()

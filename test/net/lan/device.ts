@@ -7,15 +7,22 @@ import { networkInterfaces } from 'node:os'
 import { createInterface } from 'node:readline'
 import { makeAnnouncement, recognise, slotAt } from '../../../src/crypto/announcement.ts'
 import { randomBytes } from '../../../src/crypto/provider.ts'
+import { OpenDiscovery } from '../../../src/daemon/open-discovery.ts'
 import { Discovery, type DiscoveryInterface } from '../../../src/net/discovery.ts'
 
 export interface Command {
   /** A new Discovery instead of the one before. */
   fresh?: true
-  apply?: Partial<DiscoveryInterface>[]
+  apply?: readonly Partial<DiscoveryInterface>[]
   circles?: number
   rotate?: true
   query?: true
+  /** Has an invitation open; looks for those of others, and reports them. Both on what was applied last. */
+  invite?: boolean
+  search?: boolean
+  carriers?: true
+  /** With apply: in no circle, so only for invitations and searches. */
+  bare?: true
   state?: true
   stop?: true
   /** Like another program on this host: joins both groups on this address. */
@@ -50,6 +57,9 @@ const make = () =>
     circleOf: announcement => (recognise(announcement, [key], slot()) ? '0' : undefined)
   })
 let discovery = make()
+let applied: DiscoveryInterface[] = []
+let open = new OpenDiscovery((_level, text) => say({ log: text }))
+let search = new AbortController()
 
 /** The interface as the kernel has it, with what the command says about it. */
 function interfaceOf(of: Partial<DiscoveryInterface>): DiscoveryInterface {
@@ -63,6 +73,7 @@ function interfaceOf(of: Partial<DiscoveryInterface>): DiscoveryInterface {
     port: 24747,
     multicast: true,
     mac,
+    connection: '',
     ...of
   }
 }
@@ -70,17 +81,31 @@ function interfaceOf(of: Partial<DiscoveryInterface>): DiscoveryInterface {
 async function obey(command: Command): Promise<void> {
   if (command.circles !== undefined) circles = command.circles
   if (command.fresh) {
-    await discovery.stop()
+    await Promise.all([discovery.stop(), open.stop()])
     discovery = make()
+    open = new OpenDiscovery((_level, text) => say({ log: text }))
+    search.abort()
   }
   if (command.apply) {
-    const interfaces = command.apply.map(interfaceOf)
+    applied = command.apply.map(interfaceOf)
+    open.apply(applied)
     say({ applied: true })
-    await discovery.apply(interfaces)
+    if (!command.bare) await discovery.apply(applied)
+  }
+  if (command.invite !== undefined) {
+    open.apply(applied)
+    open.invite(command.invite)
+    say({ invited: command.invite })
+  }
+  if (command.search !== undefined) {
+    search.abort()
+    search = new AbortController()
+    if (command.search) open.search((found, inviter) => say({ found, inviter }), search.signal)
+    say({ searched: command.search })
   }
   if (command.rotate) discovery.rotate()
   if (command.query) discovery.query()
-  if (command.stop) await discovery.stop()
+  if (command.stop) await Promise.all([discovery.stop(), open.stop()])
   if (command.join) {
     for (const [group, port] of [['224.0.0.251', 5353] as const, ['239.255.255.250', 1900] as const]) {
       const socket = createSocket({ type: 'udp4', reuseAddr: true })
@@ -96,10 +121,11 @@ async function obey(command: Command): Promise<void> {
   if (command.state) {
     say({ state: discovery.state, counters: discovery.counters, rss: process.memoryUsage.rss() })
   } else say({ done: true })
+  if (command.carriers) say({ carriers: open.carriers })
 }
 
 if (process.argv[1] === import.meta.filename) {
   say({ started: true })
   for await (const line of createInterface({ input: process.stdin })) await obey(JSON.parse(line) as Command)
-  await discovery.stop()
+  await Promise.all([discovery.stop(), open.stop()])
 }

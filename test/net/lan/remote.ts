@@ -1,6 +1,7 @@
 /** Drives device.ts and stranger.ts inside the hosts of a Lan: commands in, reports out, and waiting for one. */
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Carriers } from '../../../src/daemon/open-discovery.ts'
 import type { DiscoveryState } from '../../../src/net/discovery.ts'
 import type { Via } from '../../../src/net/voice.ts'
 import type { Command } from './device.ts'
@@ -21,6 +22,12 @@ export interface Report {
   readonly state?: Record<string, DiscoveryState>
   readonly counters?: Record<string, number>
   readonly rss?: number
+  /** A tcp URI, and what is equal for all addresses of one inviter. */
+  readonly found?: string
+  readonly inviter?: string
+  readonly invited?: boolean
+  readonly searched?: boolean
+  readonly carriers?: Carriers
   /** stranger.ts: bytes that came back. */
   readonly answer?: string
 }
@@ -100,6 +107,25 @@ export class Device extends Remote {
       (more.via === undefined || via === more.via) &&
       (more.source instanceof RegExp ? more.source.test(source!) : (more.source ?? source) === source)
     return this.until(fits, `announcement of ${who} ${JSON.stringify(more)}`)
+  }
+
+  /** Opens or closes an invitation; when. */
+  async invite(open: boolean): Promise<number> {
+    this.write({ invite: open })
+    return (await this.until(({ invited }) => invited === open, 'invitation')).at
+  }
+
+  /** Begins or ends a search; when. What was found before is forgotten. */
+  async search(begin: boolean): Promise<number> {
+    this.drain()
+    this.write({ search: begin })
+    return (await this.until(({ searched }) => searched === begin, 'search')).at
+  }
+
+  finds(address: string | RegExp): Promise<Report> {
+    const fits = (found: string) =>
+      address instanceof RegExp ? address.test(found) : found === `tcp://${address}:24747`
+    return this.until(({ found }) => found !== undefined && fits(found), `invitation from ${address}`)
   }
 
   async state(): Promise<Required<Pick<Report, 'state' | 'counters' | 'rss'>>> {

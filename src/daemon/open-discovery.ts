@@ -1,0 +1,136 @@
+/**
+ * Says that an invitation is open here, and finds those of others (PROTOCOL 3). Beside the circles' own
+ * discovery and apart from it: sockets, names, ports and limits of its own, and none of them while nobody here
+ * invites or searches. Nothing that is said derives from the code.
+ *
+ * A search goes out on each interface in use, whatever its policy: the user asked for it. An invitation is
+ * announced only where the policy is `announce`.
+ */
+import { invitationPort, makeInvitation } from '../crypto/announcement.ts'
+import { randomBytes } from '../crypto/provider.ts'
+import { Discovery, type DiscoveryInterface, type Heard } from '../net/discovery.ts'
+import { addressOf, formatAddress } from '../wire/address.ts'
+import { announcementText } from '../wire/announcement.ts'
+import type { Log } from './log.ts'
+
+const QUERY_MS = 2_000
+/** In 15 s: a query every 2 s in IPv4 and IPv6, and an invitation that somebody else asks for as often. */
+const MDNS_PACKETS = 32
+
+/**
+ * Told at each hearing, so the last is the latest heard. `address`: a tcp URI. `inviter`: equal for the
+ * addresses of one announcement; it changes when that does.
+ */
+export type OnFound = (address: string, inviter: string) => void
+
+/** Interface names. */
+export interface Carriers {
+  /** Where an open invitation is, or would be, announced. */
+  readonly announcing: readonly string[]
+  /** In use, but not announcing: by policy, or because nothing can be sent or reached there. */
+  readonly silent: readonly string[]
+}
+
+export class OpenDiscovery {
+  readonly #log: Log
+  readonly #searches = new Set<OnFound>()
+  #inviting = false
+  #discovery: Discovery | undefined
+  #interfaces: readonly DiscoveryInterface[] = []
+  #asking: NodeJS.Timeout | undefined
+  #closing: Promise<void> = Promise.resolve()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** All interfaces in use, port 0 where nobody listens. */
+  apply(interfaces: readonly DiscoveryInterface[]): void {
+    this.#interfaces = interfaces
+    void this.#discovery?.apply(this.#wanted)
+  }
+
+  invite(open: boolean): void {
+    if (open === this.#inviting) return
+    this.#inviting = open
+    this.#follow()
+  }
+
+  /** Until the signal ends it. Asks at once, then every 2 s. */
+  search(onFound: OnFound, signal: AbortSignal): void {
+    if (signal.aborted) return
+    const search: OnFound = (...found) => onFound(...found)
+    this.#searches.add(search)
+    const end = () => {
+      if (this.#searches.delete(search)) this.#follow()
+    }
+    signal.addEventListener('abort', end, { once: true })
+    this.#follow()
+  }
+
+  get carriers(): Carriers {
+    const works = (name: string) => {
+      const state = this.#discovery?.state[name]
+      return state === undefined || state.mdns === 'ok' || state.ssdp === 'ok'
+    }
+    const [announcing, silent]: [string[], string[]] = [[], []]
+    for (const one of this.#interfaces) (carries(one) && works(one.name) ? announcing : silent).push(one.name)
+    return { announcing, silent }
+  }
+
+  rotate(): void {
+    this.#discovery?.rotate()
+  }
+
+  async stop(): Promise<void> {
+    this.#inviting = false
+    this.#searches.clear()
+    this.#follow()
+    await this.#closing
+  }
+
+  /** Who only invites has no ears where it does not speak. */
+  get #wanted(): readonly DiscoveryInterface[] {
+    return this.#searches.size > 0 ? this.#interfaces : this.#interfaces.filter(carries)
+  }
+
+  #follow(): void {
+    const searching = this.#searches.size > 0
+    if (!searching) {
+      clearInterval(this.#asking)
+      this.#asking = undefined
+    }
+    if (!searching && !this.#inviting) {
+      this.#closing = this.#discovery?.stop() ?? this.#closing
+      this.#discovery = undefined
+      return
+    }
+    const fresh = this.#discovery === undefined
+    this.#discovery ??= this.#open()
+    const discovery = this.#discovery
+    void discovery.apply(this.#wanted)
+    if (!fresh) discovery.rotate(searching)
+    if (searching) this.#asking ??= setInterval(() => this.#discovery?.query(), QUERY_MS)
+  }
+
+  #open(): Discovery {
+    const make = (port: number) => makeInvitation(port, randomBytes(24))
+    return new Discovery({
+      log: this.#log,
+      announcements: (_name, port) => (this.#inviting ? [{ circle: '', bytes: make(port) }] : []),
+      searchers: () => (this.#searches.size > 0 ? [make(0)] : []),
+      circleOf: announcement => (invitationPort(announcement) === 0 ? '' : undefined),
+      onHeard: heard => this.#heard(heard),
+      mdnsPackets: MDNS_PACKETS
+    })
+  }
+
+  #heard({ announcement, source }: Heard): void {
+    const port = invitationPort(announcement) ?? 0
+    const address = port === 0 ? undefined : addressOf(source, port)
+    if (address === undefined) return
+    for (const search of [...this.#searches]) search(formatAddress(address), announcementText(announcement))
+  }
+}
+
+const carries = ({ policy, port }: DiscoveryInterface): boolean => policy === 'announce' && port > 0
