@@ -6,7 +6,9 @@ import type { BoundListener } from '../net/listeners.ts'
 import { CloseReason } from '../wire/frame.ts'
 import { Circle } from './circle.ts'
 import { found } from './founding.ts'
-import { joinByTicket } from './joining.ts'
+import type { Joined, Joining } from './joining.ts'
+import { type CodeJoining, joinByCode } from './joining-by-code.ts'
+import { joinByTicket } from './joining-by-ticket.ts'
 import type { Cores } from './membership.ts'
 import { PendingJoin } from './pending-join.ts'
 import { chosen, storedCircles } from './stored.ts'
@@ -21,11 +23,16 @@ const LEAVING_MS = 10_000
 export interface CirclesOptions {
   readonly around: Surroundings
   readonly vault: Pick<Vault, 'create' | 'commit'>
+  /** Finds open invitations by code. */
+  readonly search: CodeJoining['search']
   /** The sockets this device listens on. */
   readonly bound: () => readonly BoundListener[]
   /** A circle came, went, or is going. */
   readonly onChange: () => void
 }
+
+/** `at`: addresses of the inviter; none: it is searched for. */
+export type JoinWay = { readonly ticket: string } | { readonly code: string; readonly at?: readonly string[] }
 
 export class Circles {
   readonly #options: CirclesOptions
@@ -109,27 +116,31 @@ export class Circles {
     })
   }
 
-  /** Joins a circle by ticket; goes on trying until the inviter answers or the time is up. */
-  async join(
-    ticket: string,
-    device: string,
-    { timeoutMs, call }: { timeoutMs: number; call: Call }
-  ): Promise<Circle> {
-    const { around, vault } = this.#options
+  /** Joins a circle by ticket or code; goes on trying until the inviter answers or the time is up. */
+  async join(way: JoinWay, device: string, how: { timeoutMs: number; call: Call }): Promise<Circle> {
+    const { around, search } = this.#options
     this.#mustHaveRoom()
-    const joined = await joinByTicket(ticket, device, {
+    const joining: Joining = {
+      ...how,
       around,
       check: gid => this.#mustBeNew(gid),
-      secrets: of => this.#inTurn(() => this.#pendingJoin.secrets(of)),
-      timeoutMs,
-      call
-    })
+      secrets: (of, anew) => this.#inTurn(() => this.#pendingJoin.secrets(of, anew))
+    }
+    return this.#enter(
+      'ticket' in way
+        ? await joinByTicket(way.ticket, device, joining)
+        : await joinByCode(way.code, device, { ...joining, at: way.at ?? [], search })
+    )
+  }
+
+  /** The circle was taken in: it is stored, and its session goes on. */
+  async #enter(joined: Joined): Promise<Circle> {
     const circle = await this.#inTurn(async () => {
       this.#mustHaveRoom()
       this.#mustBeNew(joined.gid)
       const writes = joined.writes.map(write => this.#placed(write))
-      await vault.commit([...writes, this.#pendingJoin.forget])
-      this.#pendingJoin.forgotten()
+      await this.#options.vault.commit([...writes, this.#pendingJoin.forget(joined.of)])
+      this.#pendingJoin.forgotten(joined.of)
       return this.#adopt(writes, joined.cores)
     }).catch(error => {
       joined.session.close(CloseReason.Done)

@@ -32,6 +32,7 @@ import { type CodeJoin, callWithCode, type Offered } from './joiner-run.ts'
 import type { OpenInvitation } from './open-invitation.ts'
 import { Seen } from './seen.ts'
 import type { Session } from './session.ts'
+import { afterMs } from './timer.ts'
 
 export type {
   HandshakeCircle,
@@ -313,10 +314,4 @@ export class Gate {
       this.#sweepLater()
     })
   }
-}
-
-function afterMs(ms: number, act: () => void): () => void {
-  const timer = setTimeout(act, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

@@ -13,6 +13,7 @@ import { Farewell } from './farewell.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import type { InvitingCircle } from './open-invitation.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
@@ -219,6 +220,27 @@ export class Membership implements HandshakeCircle {
       if (this.members.has(request.id)) return { result: 'ok' }
       return this.#take(request, rank)
     })
+  }
+
+  /** What an invitation by code needs. Throws ApiError when this device may not give that level. */
+  inviting(name: string, device: string, level: number, guestForMs: number): InvitingCircle {
+    this.checkInvited(level)
+    const { bootId, gid } = this
+    return {
+      gid,
+      name,
+      device,
+      bootId,
+      key: this.signingKey.publicKey,
+      staticKey: this.statics[0]!.publicKey,
+      has: id => this.members.has(id),
+      owner: staticKey => this.owner(staticKey),
+      removed: id => this.#ledger.log.removed(id),
+      welcome: request => {
+        const until = guestForMs === 0 ? 0 : Math.round(this.#around.wall() + guestForMs)
+        return this.welcome(request, { level, guestUntilMs: until })
+      }
+    }
   }
 
   /** For ever. The others get a new discovery key. Rejects ApiError. */

@@ -70,7 +70,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Join: async ({ Ticket, Device, TimeoutUSec }, call) => {
-      const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
+      const circle = await daemon.circles.join({ ticket: Ticket }, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         call
       })
