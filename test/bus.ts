@@ -1,7 +1,7 @@
 /** A dbus-daemon of a test's own, on a private socket; it can be killed and started again at the same place. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,14 +10,19 @@ interface Test {
   teardown(fn: () => Promise<void>): void
 }
 
+/** `bare`: a session bus that starts no program but those that the test puts into `services`. */
+export type BusKind = 'session' | 'system' | 'bare'
+
 export class TestBus {
   readonly directory = mkdtempSync(join(tmpdir(), 'coterie-bus-'))
   readonly address = `unix:path=${this.directory}/bus`
-  readonly #kind: 'session' | 'system'
+  /** Of service files, for a bare one. */
+  readonly services = `${this.directory}/services`
+  readonly #kind: BusKind
   #daemon: ChildProcess | undefined
 
   /** Not running yet; gone with the test. To a system bus every user may connect, and own what name he likes. */
-  constructor(t: Test, kind: 'session' | 'system' = 'session') {
+  constructor(t: Test, kind: BusKind = 'session') {
     this.#kind = kind
     t.teardown(async () => {
       await this.kill()
@@ -25,7 +30,7 @@ export class TestBus {
     })
   }
 
-  static async up(t: Test, kind: 'session' | 'system' = 'session'): Promise<TestBus> {
+  static async up(t: Test, kind: BusKind = 'session'): Promise<TestBus> {
     const bus = new TestBus(t, kind)
     await bus.start()
     return bus
@@ -56,12 +61,15 @@ export class TestBus {
 
   #config(): string {
     if (this.#kind === 'session') return '--session'
+    mkdirSync(this.services, { recursive: true })
     const rules = '<allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>'
-    const path = `${this.directory}/system.conf`
+    const path = `${this.directory}/bus.conf`
+    const type = this.#kind === 'system' ? 'system' : 'session'
     const listen = `<listen>${this.address}</listen><auth>EXTERNAL</auth>`
     writeFileSync(
       path,
-      `<busconfig><type>system</type>${listen}<policy context="default">${rules}</policy></busconfig>`
+      `<busconfig><type>${type}</type>${listen}<servicedir>${this.services}</servicedir>` +
+        `<policy context="default">${rules}</policy></busconfig>`
     )
     chmodSync(this.directory, 0o755)
     return `--config-file=${path}`

@@ -87,6 +87,8 @@ export interface Facts {
   calls: { method: string; params: unknown }[]
   /** Calls whose caller went away before they were done. */
   aborted: string[]
+  /** What the last Join was told about its caller. */
+  detailed: boolean | undefined
   /** Jobs wait for this before they end; the caller going away ends them too. */
   gate: Promise<void>
   /** Called at each abort. */
@@ -94,12 +96,22 @@ export interface Facts {
 }
 
 export function fakeFacts(): Facts {
+  const nowUSec = Date.now() * 1000
+  const day = 86_400_000_000
   const member = (Id: string, Name: string, Level: number, AddedBy: string, Self = false) => ({
     Id,
     Name,
     Level,
     AddedBy,
-    Self
+    Self,
+    Guest: false,
+    ExpiresUSec: 0,
+    Expired: false,
+    Reachable: Self,
+    LastSeenUSec: 0,
+    KeyChangedUSec: nowUSec - 12 * day,
+    Stale: false,
+    Cloned: false
   })
   const event = (n: number, Type: string, path: string, Kind: string, Properties: object) => ({
     Cursor: `boot-${n}`,
@@ -114,9 +126,14 @@ export function fakeFacts(): Facts {
     devices: {
       Devices: [
         member(ids.self, 'thinkpad', 1, '', true),
-        member(ids.desktop, 'desktop', 10, ids.self),
-        member(ids.nas, 'nas', 10, ids.self),
-        member(ids.phone, 'phone', 10, ids.desktop)
+        { ...member(ids.desktop, 'desktop', 10, ids.self), Reachable: true },
+        { ...member(ids.nas, 'nas', 10, ids.self), LastSeenUSec: nowUSec - 34 * day, Stale: true },
+        {
+          ...member(ids.phone, 'phone', 10, ids.desktop),
+          Guest: true,
+          ExpiresUSec: Date.UTC(2099, 10, 30) * 1000,
+          KeyChangedUSec: nowUSec
+        }
       ]
     },
     events: [
@@ -128,6 +145,7 @@ export function fakeFacts(): Facts {
     fault: undefined,
     calls: [],
     aborted: [],
+    detailed: undefined,
     gate: Promise.resolve(),
     onAborted: () => {}
   }
@@ -179,18 +197,23 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         RecoveryCode: '0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ-0000'
       }
     },
-    async Invite(params) {
-      called('Invite', params)
+    async MakeTicket(params) {
+      called('MakeTicket', params)
       return { Ticket: TICKET, ExpiresUSec: (Date.now() + 86_400_000) * 1000 }
     },
     async Join(params, call) {
       called('Join', params)
-      call.progress('looking for the device that invited')
+      facts.detailed = call.detailed
+      call.progress('looking for the device that invited', { Address: 'tcp://192.168.1.20:24747' })
       await gate('Join', call)
       if (params.Ticket !== TICKET) {
         throw new ApiError('InvalidTicket', 'the ticket is mistyped: ask for a new one')
       }
       return { Circle: ids.circle, Name: 'home', Id: ids.self, Device: params.Device || 'thinkpad' }
+    },
+    async Rename(params) {
+      called('Rename', params)
+      return { Id: ids.self, Name: params.Name }
     },
     async Remove(params) {
       called('Remove', params)

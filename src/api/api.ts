@@ -61,7 +61,21 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Name: field(string, 'Name the device gave itself.'),
   Level: field(uint32, '1 first device, 2-9 admin, 10 member, 11 relay.'),
   AddedBy: field(string, 'Peer id of the device that added it; empty for the first device.'),
-  Self: field(boolean, 'It is this device.')
+  Self: field(boolean, 'It is this device.'),
+  Guest: field(boolean, 'It belongs for a while only: until ExpiresUSec.'),
+  ExpiresUSec: field(uint64, 'When the time of a guest is over; 0 for all others.'),
+  Expired: field(boolean, 'That time is over by the clock of this device, which lets it in no more.'),
+  Reachable: field(boolean, 'It can be reached from here now; true for this device itself.'),
+  LastSeenUSec: field(uint64, 'When it was last reachable from here; 0 when it is now, or never was.'),
+  KeyChangedUSec: field(
+    uint64,
+    'When it came, or last changed its static key, by the clock of the device that said so.'
+  ),
+  Stale: field(
+    boolean,
+    'It was not met for 30 days (this device: it met none of a smaller level), so it may not know of the latest removals.'
+  ),
+  Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
 })
 
 export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
@@ -132,7 +146,7 @@ export interface Method<
   readonly result: R
   /**
    * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
-   * answers when done, or with `more` also on the way ({Progress}). stream: socket with `more` only.
+   * answers when done, or with `more` also on the way ({Progress, Details}). stream: socket with `more` only.
    */
   readonly kind: K
   /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
@@ -144,6 +158,12 @@ const method = <const P extends Fields, const R extends Fields, const K extends 
   m: Method<P, R, K>
 ): Method<P, R, K> => m
 
+const keyStore = {
+  KeyStore: optional(
+    string,
+    'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
+  )
+}
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 
 export const methods = {
@@ -187,7 +207,11 @@ export const methods = {
     params: {
       Name: optional(string, 'Name of the circle; "home" when empty.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      Another: optional(boolean, 'Beside the circles this device is in already; without it that is an error.')
+      Another: optional(
+        boolean,
+        'Beside the circles this device is in already; without it that is an error.'
+      ),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the new circle.'),
@@ -197,7 +221,7 @@ export const methods = {
       RecoveryCode: field(string, 'Shown this once: it can remove a lost first device. Write it down.')
     }
   }),
-  Invite: method({
+  MakeTicket: method({
     doc: 'Make a ticket with which one other device can join, once.',
     kind: 'call',
     surfaces: 'socket',
@@ -218,15 +242,27 @@ export const methods = {
     surfaces: 'socket',
     control: true,
     params: {
-      Ticket: field(string, 'The line that Invite gave.'),
+      Ticket: field(string, 'The line that MakeTicket gave.'),
       Device: optional(string, 'Name of this device; the host name when empty.'),
-      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.')
+      TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.'),
+      ...keyStore
     },
     result: {
       Circle: field(string, 'Id of the circle.'),
       Name: field(string, 'Its name.'),
       Id: field(string, 'Peer id of this device in it.'),
       Device: field(string, 'Name of this device.')
+    }
+  }),
+  Rename: method({
+    doc: 'Give this device another name in the circle; all members see it.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Name: field(string, 'The new name: 1 to 64 bytes, no control characters.') },
+    result: {
+      Id: field(string, 'Peer id of this device.'),
+      Name: field(string, 'Its name now.')
     }
   }),
   Remove: method({
@@ -311,8 +347,13 @@ export type Result<M extends MethodName> = Values<Methods[M]['result']>
 export interface Call {
   /** Aborted when the caller goes away or cancels. */
   readonly signal: AbortSignal
-  /** A sentence on what a job is doing; shown to whoever asked for it. */
-  progress(sentence: string): void
+  /**
+   * Details of progress reach the caller: it is on the socket and called with `more`. Nobody else sees them, so
+   * they may hold what D-Bus must not.
+   */
+  readonly detailed?: boolean
+  /** A sentence on what a job is doing, shown to everybody; `details` for the caller alone. */
+  progress(sentence: string, details?: { readonly [name: string]: unknown }): void
 }
 export interface StreamCall<R> extends Call {
   /** Sends one reply. Resolves when the reader has room for more; rejects when it is gone. */
@@ -350,13 +391,14 @@ export const errors = {
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
-  WrongCode: 'The code is another; the message says how many tries are left.',
-  NoInvitation: 'No open invitation was found.',
-  InvitationOpen: 'This device has an invitation by code open already.',
-  CodeEnded: 'The code is no longer good; ask for a new one.',
-  Declined: 'Somebody said no on the inviting device.',
+  WrongCode: 'The code is not the one that was shown; the message says how many tries are left.',
+  NoInvitation: 'No device with an open invitation was found.',
+  InvitationOpen: 'An invitation is open already; only one can be at a time.',
+  CodeEnded: 'The code is good no more: its time or its tries are over, or it was cancelled.',
+  Declined: 'The device was not let in by the person who was asked.',
+  NoAgent: 'Nobody is there to show the code to or to ask.',
   NotAllowed: 'This device’s level does not allow it.',
-  Locked: 'The keys of this device cannot be read now.',
+  Locked: 'The key of this device cannot be read now: its keyring is locked, or its place is missing.',
   Timeout: 'There was no answer in time.',
   Cancelled: 'The call was cancelled.',
   NoSpace: 'The disk is full; nothing was changed.',

@@ -1,18 +1,20 @@
 /**
  * The Varlink interface description (varlink.org, "Interface Definition"), made from the API.
  *
- * A job's result has one member more than on D-Bus, `Progress`: with `more`, replies on the way carry it,
- * all other members having their empty values; the last reply has the result and no Progress. A stream
- * ends with a reply of empty values that does not continue. So every reply fits the description.
+ * A job's result has two members more than on D-Bus, `Progress` and `Details`: with `more`, replies on the way
+ * carry them, all other members having their empty values; the last reply has the result alone. A stream ends with a reply of empty values that does not continue. So every reply fits the description.
  */
 import { errors, INTERFACE, methods } from './api.ts'
 import type { Field, Fields, RecordType, Type } from './types.ts'
-import { optional, string } from './types.ts'
+import { object, optional, string } from './types.ts'
 
 export const SERVICE = 'org.varlink.service'
 const COLUMNS = 100
 
-const PROGRESS = { Progress: optional(string, 'On the way, with more: a sentence on what it is doing.') }
+const PROGRESS = {
+  Progress: optional(string, 'On the way, with more: a sentence on what it is doing.'),
+  Details: optional(object, 'On the way, with more: what a program needs of it, if anything.')
+}
 
 const basic = {
   string: 'string',

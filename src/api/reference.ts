@@ -14,8 +14,9 @@ export const examples: {
   Devices: { params: {}, command: 'coterie devices' },
   UseCircle: { params: { Circle: 'work' }, command: 'coterie circle use work' },
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
-  Invite: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
+  MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
+  Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
   Remove: { params: { Device: 'desktop' }, command: 'coterie remove desktop --yes' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
@@ -50,7 +51,8 @@ varlinkctl call "$XDG_RUNTIME_DIR/coterie/coterie.sock" ${INTERFACE}.Status '{}'
 - A **stream** needs \`"more": true\`. Each reply has \`"continues": true\`; if the daemon ends the stream, a last
   reply of empty values has not.
 - A **job** may take long. It answers when it is done; with \`"more": true\` replies on the way have
-  \`"continues": true\`, a sentence in \`Progress\`, and all else empty. Closing the connection cancels it.
+  \`"continues": true\`, a sentence in \`Progress\`, sometimes an object in \`Details\`, and all else empty. Closing
+  the connection cancels it.
 - \`"oneway": true\`: no answer. \`"upgrade"\` is refused.
 - A call has at most 1 MiB and is nested at most 32 deep. A reader that lets 16 MiB wait is cut off.
 

@@ -1,21 +1,25 @@
-/** Commands about who belongs to the circle: init, invite, join, devices, remove, leave. */
+/** Commands with which a circle begins and grows: init, invite, join. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { ApiError } from '../api/api.ts'
-import { confirm, needTerminal, readTicket } from './ask.ts'
-import { err, json, lookOf, out, printable, progressLine, table } from './print.ts'
+import { readTicket } from './ask.ts'
+import { err, json, lookOf, out, printable, progressLine } from './print.ts'
 import { qrLines } from './qr.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
-import { count, level, parseSpan, shortId, span } from './words.ts'
+import { parseSpan, span } from './words.ts'
 
 /** A code of the kind `K7QF-2M9X` (Crockford base32). */
 const CODE = /^[0-9a-hjkmnp-tv-z]{4}-?[0-9a-hjkmnp-tv-z]{4}$/i
+
+const KEY_STORE =
+  'where the key of this device is kept, with its first circle: file, secret-service, credential'
 
 export function addCircleCommands(program: Command): void {
   withJson(program.command('init'))
     .description('make a circle with this device as its first one')
     .option('--name <circle>', 'name of the circle (default: home)')
     .option('--device <name>', 'name of this device (default: the host name)')
+    .option('--key-store <place>', KEY_STORE)
     .action(init)
   withJson(withCircle(program.command('invite')))
     .description('let one other device join')
@@ -27,27 +31,17 @@ export function addCircleCommands(program: Command): void {
     .description('join a circle with a ticket, read from stdin (-) or a file')
     .argument('<from>', '- for stdin, or a file')
     .option('--device <name>', 'name of this device (default: the host name)')
+    .option('--key-store <place>', KEY_STORE)
     .option('--yes', 'ask nothing (join never does; for scripts that say it everywhere)')
     .action(join)
-  withJson(withCircle(program.command('devices')))
-    .description('all devices of the circle, by its signed log')
-    .action(devices)
-  withJson(withCircle(program.command('remove')))
-    .description('remove a device from the circle, for ever')
-    .argument('<device>', 'id, short id or name')
-    .option('--yes', 'do not ask')
-    .action(remove)
-  withJson(withCircle(program.command('leave')))
-    .description('leave the circle and forget its keys')
-    .option('--yes', 'do not ask')
-    .action(leave)
 }
 
-const init = (options: { name?: string; device?: string; json?: boolean }) =>
+const init = (options: { name?: string; device?: string; keyStore?: string; json?: boolean }) =>
   withDaemon(async client => {
     const made = await client.call('Init', {
       ...(options.name !== undefined && { Name: options.name }),
-      ...(options.device !== undefined && { Device: options.device })
+      ...(options.device !== undefined && { Device: options.device }),
+      ...(options.keyStore !== undefined && { KeyStore: options.keyStore })
     })
     tellMade(made, options)
   })
@@ -99,7 +93,11 @@ async function invite(options: InviteOptions): Promise<void> {
     )
   }
   await withDaemon(async client => {
-    const made = await client.call('Invite', { ...circleOf(options), Level: level, ExpiresInUSec: expires })
+    const made = await client.call('MakeTicket', {
+      ...circleOf(options),
+      Level: level,
+      ExpiresInUSec: expires
+    })
     if (options.json) return void json(made)
     out(made.Ticket)
     const look = lookOf(process.stderr)
@@ -111,7 +109,10 @@ async function invite(options: InviteOptions): Promise<void> {
   })
 }
 
-async function join(from: string, options: { device?: string; json?: boolean }): Promise<void> {
+async function join(
+  from: string,
+  options: { device?: string; keyStore?: string; json?: boolean }
+): Promise<void> {
   const notYet = 'joining by a code is not available yet; run `coterie invite --ticket` on the other device'
   if (CODE.test(from)) throw new UsageError(`${notYet} and give its line to \`coterie join -\``)
   const ticket = await readTicket(from)
@@ -127,7 +128,11 @@ async function join(from: string, options: { device?: string; json?: boolean }):
     const joined = await client
       .call(
         'Join',
-        { Ticket: ticket, ...(options.device !== undefined && { Device: options.device }) },
+        {
+          Ticket: ticket,
+          ...(options.device !== undefined && { Device: options.device }),
+          ...(options.keyStore !== undefined && { KeyStore: options.keyStore })
+        },
         waiting.show
       )
       .finally(waiting.clear)
@@ -137,54 +142,5 @@ async function join(from: string, options: { device?: string; json?: boolean }):
       `This device is now ${look.bold(printable(joined.Device))} in the circle ${look.bold(printable(joined.Name))}.`
     )
     out(`Next: ${look.bold('coterie status')} shows the others.`)
-  })
-}
-
-const devices = (options: { circle?: string; json?: boolean }) =>
-  withDaemon(async client => {
-    const result = await client.call('Devices', circleOf(options))
-    if (options.json) return void json(result)
-    const look = lookOf(process.stdout)
-    const names = new Map(result.Devices.map(d => [d.Id, d.Name]))
-    const rows = result.Devices.map(d => [
-      look.bold(printable(d.Name)),
-      level(d.Level),
-      shortId(d.Id),
-      look.dim(d.AddedBy ? `added by ${printable(names.get(d.AddedBy) ?? shortId(d.AddedBy))}` : ''),
-      d.Self ? 'this device' : ''
-    ])
-    for (const line of table(look, ['NAME', 'LEVEL', 'ID', '', ''], rows)) out(line)
-  })
-
-async function remove(device: string, options: { circle?: string; json?: boolean; yes?: boolean }) {
-  if (!options.yes) needTerminal('remove')
-  await withDaemon(async client => {
-    if (!options.yes) {
-      const { Devices } = await client.call('Devices', circleOf(options))
-      const meant = Devices.filter(d => d.Id === device || shortId(d.Id) === device || d.Name === device)
-      const named =
-        meant.length === 1 ? `${printable(meant[0]!.Name)} (${shortId(meant[0]!.Id)})` : printable(device)
-      await confirm(`Remove ${named} for ever? It can come back only by joining anew.`, 'nothing was removed')
-    }
-    const removed = await client.call('Remove', { ...circleOf(options), Device: device })
-    if (options.json) json(removed)
-    else out(`${printable(device)} (${shortId(removed.Id)}) is removed.`)
-  })
-}
-
-async function leave(options: { circle?: string; json?: boolean; yes?: boolean }) {
-  if (!options.yes) {
-    needTerminal('leave')
-    await confirm(
-      `Leave ${printable(options.circle ?? 'the circle')} and forget its keys? Coming back takes a new invitation.`,
-      'nothing was changed'
-    )
-  }
-  await withDaemon(async client => {
-    const waiting = progressLine()
-    const left = await client.call('Leave', circleOf(options), waiting.show).finally(waiting.clear)
-    if (options.json) return void json(left)
-    const others = `${count(left.Told, 'other device')} ${left.Told === 1 ? 'knows' : 'know'}`
-    out(`This device has left; ${left.Told === 0 ? 'no other device knows it yet' : others}.`)
   })
 }

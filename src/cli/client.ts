@@ -58,18 +58,21 @@ export class Client {
     })
   }
 
-  /** `progress` gets the sentences of a job on its way. Rejects ApiError. */
+  /** `progress` gets the sentences of a job on its way, with their details. Rejects ApiError. */
   async call<M extends CallName>(
     method: M,
     params: Given<M>,
-    progress?: (sentence: string) => void
+    progress?: (sentence: string, details: { readonly [name: string]: unknown }) => void
   ): Promise<Result<M>> {
     const more = progress !== undefined && methods[method].kind === 'job'
     this.#send({ method: `${INTERFACE}.${method}`, parameters: params, ...(more && { more }) })
     for (;;) {
       const { parameters = {}, continues } = await this.#next()
       if (!continues) return parameters as Result<M>
-      progress?.(String(parameters['Progress'] ?? ''))
+      progress?.(
+        String(parameters['Progress'] ?? ''),
+        (parameters['Details'] ?? {}) as { [name: string]: unknown }
+      )
     }
   }
 

@@ -4,7 +4,11 @@ import { VERSION } from '../api/api.ts'
 import { addCircleCommands } from './circle.ts'
 import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
+import { addDevicesCommand } from './devices.ts'
+import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
+import { addRemoveCommand } from './remove.ts'
+import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 
 export function makeProgram(): Command {
@@ -21,6 +25,10 @@ export function makeProgram(): Command {
     )
   addPeerCommands(program)
   addCircleCommands(program)
+  addDevicesCommand(program)
+  addRenameCommand(program)
+  addRemoveCommand(program)
+  addLeaveCommand(program)
   addCirclesCommand(program)
   addDaemonCommands(program)
   return program

@@ -258,6 +258,24 @@ function publicHalf(key: KeyObject): Uint8Array {
   return new Uint8Array(Buffer.from(createPublicKey(key).export({ format: 'jwk' }).x!, 'base64url'))
 }
 
+// --- AES-128-CBC with PKCS#7 padding, for the Secret Service alone (secret-session.ts)
+
+/** `iv` 16 bytes. */
+export function sealCbc(key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const cipher = createCipheriv('aes-128-cbc', key, iv)
+  return plain(Buffer.concat([cipher.update(plaintext), cipher.final()]))
+}
+
+/** Undefined when the padding is wrong; nothing else is checked. */
+export function openCbc(key: Uint8Array, iv: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+  try {
+    const decipher = createDecipheriv('aes-128-cbc', key, iv)
+    return plain(Buffer.concat([decipher.update(sealed), decipher.final()]))
+  } catch {
+    return undefined
+  }
+}
+
 // --- AEAD
 
 const noAad = new Uint8Array(0)

@@ -6,6 +6,7 @@ import { ApiError, methods } from '../api/api.ts'
 import { checkFields, InvalidValue } from '../api/types.ts'
 import { DatabaseError } from '../host/database-error.ts'
 import { FileError } from '../host/files.ts'
+import { KeyAway } from '../host/key-store.ts'
 import { ConfigError } from './config.ts'
 import { VaultError } from './vault.ts'
 
@@ -21,7 +22,7 @@ type CallOf<M extends MethodName> =
  *
  * Rejects with ApiError only: the method's own as it is, a parameter of the wrong form as InvalidValue, an
  * AbortError after `call.signal` fired as Cancelled, what disk and files have to say as NoSpace or Internal with
- * their sentence, anything else as Internal, with the story in the log.
+ * their sentence, a key that is away as Locked, anything else as Internal, with the story in the log.
  */
 export async function invoke<M extends MethodName>(
   implementation: Implementation,
@@ -44,6 +45,7 @@ function asApiError(error: unknown, method: string, signal: AbortSignal, log: Lo
   if (signal.aborted && (error === signal.reason || (error as Error | undefined)?.name === 'AbortError')) {
     return new ApiError('Cancelled', 'the call was cancelled')
   }
+  if (error instanceof KeyAway) return new ApiError('Locked', error.message)
   if (error instanceof ConfigError) return new ApiError('InvalidValue', error.message)
   if (error instanceof DatabaseError || error instanceof FileError || error instanceof VaultError) {
     log('warn', `${method} failed`, { error: error.message })

@@ -83,7 +83,7 @@ export class Circle {
       self: this.self,
       publisher: around.publisher,
       wall: around.wall,
-      lastSeen: addresses.map(({ peer, lastMs }) => [peer, lastMs])
+      lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
     for (const { peer, address } of addresses) this.#mesh.offer(around.now(), peer, [address], 'known')
@@ -122,7 +122,7 @@ export class Circle {
   }
 
   devices(): Value<typeof Member>[] {
-    return this.#roster.devices()
+    return this.#roster.devices(this.#membership.seen)
   }
   /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
@@ -147,9 +147,13 @@ export class Circle {
   }
 
   /** Rejects ApiError. */
-  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  async invite(
+    level: number,
+    lifetimeMs: number,
+    guestForMs = 0
+  ): Promise<{ ticket: string; expiresMs: number }> {
     await this.#mustListen('use a ticket')
-    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
+    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
   }
 
   /** For an invitation by code. Rejects ApiError. */
@@ -169,6 +173,10 @@ export class Circle {
     )
   }
 
+  /** Of this device. Rejects ApiError. */
+  rename(name: string): Promise<void> {
+    return this.#membership.rename(name)
+  }
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
   }
@@ -326,9 +334,10 @@ export class Circle {
   }
 
   #forget(number: number): void {
-    if (!this.#sessions.delete(number)) return
+    const peer = this.#sessions.get(number)?.peer
+    if (peer === undefined || !this.#sessions.delete(number)) return
     this.#introductions.end(number)
-    this.#membership.closed(number)
+    this.#membership.closed(number, peer)
   }
 
   #close(number: number, reason: CloseReason | undefined): void {

@@ -25,6 +25,8 @@ export interface CirclesOptions {
   readonly vault: Pick<Vault, 'create' | 'commit'>
   /** Finds open invitations by code. */
   readonly search: CodeJoining['search']
+  /** Why what is stored cannot be read now, and what to do; '' when it can be. */
+  readonly locked: () => string
   /** The sockets this device listens on. */
   readonly bound: () => readonly BoundListener[]
   /** A circle came, went, or is going. */
@@ -39,20 +41,28 @@ export class Circles {
   readonly #pendingJoin: PendingJoin
   #all: readonly Circle[] = []
   #turn: Promise<unknown> = Promise.resolve()
+  /** The network is followed: what was stored may go on. */
+  #begun = false
 
   constructor(options: CirclesOptions) {
     this.#options = options
     const { around, vault } = options
-    this.#pendingJoin = new PendingJoin(async write => {
-      await vault.create()
-      await vault.commit([write])
-    }, around.random)
+    this.#pendingJoin = new PendingJoin(write => vault.commit([write]), around.random)
   }
 
-  /** What was stored. */
+  /** What was stored: at the start, or later when it could not be read then. */
   load(rows: readonly Row[]): void {
     this.#pendingJoin.load(rows)
     this.#all = storedCircles(rows).map(stored => new Circle(stored, this.#options.around))
+    for (const circle of this.#all) circle.listening(this.#options.bound())
+    this.#options.onChange()
+    if (this.#begun) this.begin()
+  }
+
+  /** Leaves that were interrupted, by a crash or a power cut, go on. */
+  begin(): void {
+    this.#begun = true
+    for (const circle of this.#all) if (circle.leaving) void this.#leaveOn(circle)
   }
 
   /** The default one first. */
@@ -62,6 +72,7 @@ export class Circles {
 
   /** By id or name; '' is the default one. Throws ApiError. */
   find(name: string): Circle {
+    this.#mustBeOpen()
     const first = this.#all[0]
     if (first === undefined)
       throw new ApiError(
@@ -82,10 +93,11 @@ export class Circles {
   async init(
     name: string,
     device: string,
-    another: boolean
+    { another, keyStore }: { another: boolean; keyStore: string }
   ): Promise<{ circle: Circle; recoveryCode: string }> {
     const { around, vault } = this.#options
     return this.#inTurn(async () => {
+      this.#mustBeOpen()
       const [first] = this.#all
       if (first !== undefined && !another)
         throw new ApiError(
@@ -100,7 +112,7 @@ export class Circles {
         )
       const { random, wall } = around
       const { writes, recoveryCode } = found({ name, device, random, wallMs: Math.floor(wall()) })
-      await vault.create()
+      await vault.create(keyStore)
       const placed = writes.map(write => this.#placed(write))
       await vault.commit(placed)
       return { circle: this.#adopt(placed), recoveryCode }
@@ -117,14 +129,24 @@ export class Circles {
   }
 
   /** Joins a circle by ticket or code; goes on trying until the inviter answers or the time is up. */
-  async join(way: JoinWay, device: string, how: { timeoutMs: number; call: Call }): Promise<Circle> {
-    const { around, search } = this.#options
+  async join(
+    way: JoinWay,
+    device: string,
+    { timeoutMs, keyStore, call }: { timeoutMs: number; keyStore: string; call: Call }
+  ): Promise<Circle> {
+    const { around, search, vault } = this.#options
+    this.#mustBeOpen()
     this.#mustHaveRoom()
     const joining: Joining = {
-      ...how,
       around,
       check: gid => this.#mustBeNew(gid),
-      secrets: (of, anew) => this.#inTurn(() => this.#pendingJoin.secrets(of, anew))
+      secrets: (of, anew) =>
+        this.#inTurn(async () => {
+          await vault.create(keyStore)
+          return this.#pendingJoin.secrets(of, anew)
+        }),
+      timeoutMs,
+      call
     }
     return this.#enter(
       'ticket' in way
@@ -173,11 +195,6 @@ export class Circles {
     }
   }
 
-  /** Leaves that were interrupted, by a crash or a power cut, go on. */
-  finishLeaving(): void {
-    for (const circle of this.#all) if (circle.leaving) void this.#leaveOn(circle)
-  }
-
   /** Says goodbye in all of them. */
   async stop(): Promise<void> {
     await Promise.all(this.#all.map(circle => circle.stop()))
@@ -195,6 +212,11 @@ export class Circles {
     const result = this.#turn.then(act)
     this.#turn = result.catch(() => {})
     return result
+  }
+
+  #mustBeOpen(): void {
+    const why = this.#options.locked()
+    if (why !== '') throw new ApiError('Locked', why)
   }
 
   #mustBeNew(gid: Uint8Array): void {

@@ -285,8 +285,13 @@ class RunningCall implements StreamCall<object> {
     this.#controller?.abort(reason)
   }
 
-  progress(sentence: string): void {
-    this.#progress?.({ ...emptyResult(this.#method), Progress: sentence })
+  get detailed(): boolean {
+    return this.#progress !== undefined
+  }
+
+  progress(sentence: string, details?: object): void {
+    const Details = details && { Details: details }
+    this.#progress?.({ ...emptyResult(this.#method), Progress: sentence, ...Details })
   }
 
   async reply(value: object): Promise<void> {

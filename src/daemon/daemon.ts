@@ -20,6 +20,7 @@ import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
 import { Gate } from './gate.ts'
 import { type Invite, Inviting } from './inviting.ts'
+import { KeyStores } from './key-stores.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
@@ -27,6 +28,7 @@ import { Publisher } from './publisher.ts'
 import { SocketSurface } from './socket.ts'
 import type { Surroundings } from './surroundings.ts'
 import { afterMs, Timer } from './timer.ts'
+import { Unlocking } from './unlocking.ts'
 import { Vault } from './vault.ts'
 
 /** How long START waits for the session bus to say whether the name is ours. */
@@ -44,6 +46,7 @@ export class Daemon {
   readonly #log: Log
   readonly #supervisor = new Supervisor()
   readonly #vault: Vault
+  readonly #unlocking: Unlocking
   readonly #buses: { readonly session: Bus; readonly system: Bus }
   readonly #socket: SocketSurface
   readonly #dbus: DBusSurface
@@ -78,9 +81,19 @@ export class Daemon {
     }
     this.#buses = { session: new Bus({ kind: 'session', log }), system: new Bus({ kind: 'system', log }) }
     this.#vault = new Vault({
-      keyPath: join(paths.state, 'key'),
+      stores: new KeyStores({
+        keyPath: join(paths.state, 'key'),
+        bus: this.#buses.session,
+        random: randomBytes
+      }),
       databasePath: join(paths.data, 'coterie.db'),
       log
+    })
+    this.#unlocking = new Unlocking({
+      vault: this.#vault,
+      log,
+      onRows: rows => this.circles.load(rows),
+      onChange: () => this.#show({})
     })
     const implementation = methods(this)
     this.#socket = new SocketSurface({ implementation, log })
@@ -161,6 +174,7 @@ export class Daemon {
       around,
       vault: this.#vault,
       search: (onFound, signal) => this.#attachment.search(onFound, signal),
+      locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
         this.#show({})
@@ -180,9 +194,8 @@ export class Daemon {
     await privateDirectory(this.paths.data)
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
-    const rows = (await this.#vault.open()) ?? []
-    this.circles.load(rows)
-    this.#show({})
+    if (this.#vault.keyStore === 'secret-service') this.#buses.session.start()
+    await this.#unlocking.start()
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
     for (const { fd } of passed) await this.#socket.listen({ fd })
@@ -192,14 +205,14 @@ export class Daemon {
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
-    this.#log('info', this.circles.all.length === 0 ? `ready; ${next}` : 'ready', {
+    this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
     })
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
-    this.circles.finishLeaving()
+    this.circles.begin()
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
@@ -207,6 +220,7 @@ export class Daemon {
     const limit = setTimeout(() => process.exit(1), STOP_MS)
     this.#supervisor.unwatch()
     this.#inviting.stop()
+    this.#unlocking.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -224,6 +238,7 @@ export class Daemon {
     await this.#supervisor.notify({ reloading: true })
     try {
       this.config = this.#readConfig()
+      await this.#unlocking.again({ start: true })
       for (const circle of this.circles.all) circle.offerStatic()
       await this.#attachment.follow()
       this.#show({})
@@ -250,13 +265,15 @@ export class Daemon {
 
   #show(change: Partial<Properties<'Daemon'>>): void {
     const first = this.circles.all[0]
+    const { away } = this.#unlocking
+    const none = away === '' ? 'new' : 'locked'
     this.#shown = {
       ...this.#shown,
       ...change,
       Id: first?.self ?? '',
       Name: first?.device ?? this.config.device.name,
       Circle: first?.id ?? '',
-      State: first === undefined ? 'new' : first.leaving ? 'leaving' : 'ready'
+      State: first === undefined ? none : first.leaving ? 'leaving' : 'ready'
     }
     const Notes = notesOn({
       dbus: this.#shown.DBus,
@@ -264,7 +281,7 @@ export class Daemon {
       only: this.config.network.only,
       runtimeDirectory: !this.paths.socket.startsWith(this.paths.state),
       socket: this.paths.socket,
-      trouble: [...this.#trouble.values()]
+      trouble: [away, ...this.#trouble.values()]
     })
     this.#shown = { ...this.#shown, Notes }
     this.publisher.set('Daemon', '', this.#shown)
@@ -273,6 +290,7 @@ export class Daemon {
 
   /** One line for `systemctl status`. */
   #summary(): string {
+    if (this.#unlocking.away !== '') return `locked: ${this.#unlocking.away}`
     if (this.circles.all.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
     return this.circles.all.map(circle => circle.summary).join('; ')
   }

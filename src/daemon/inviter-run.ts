@@ -26,6 +26,8 @@ import type { Session } from './session.ts'
 
 /** A joiner pings while it waits; one that is not heard for so long has gone. */
 export const SILENT_MS = 15_000
+/** For the request: the joiner makes its keys and stores them, perhaps with a keyring to be opened first. */
+const REQUEST_MS = 30_000
 /** Keys that were removed before may be replaced, once. */
 const REQUESTS = 2
 
@@ -138,6 +140,7 @@ export class InviterRun {
     const offer = { version: VERSION, features: 0, bootId, gid, key, staticKey, level, circle: name, device }
     const sealed = noise.write(encodeOffer(offer), x25519(this.#around.random(32)))
     this.#say(JoinMessage.NoiseB, sealed, undefined)
+    this.#half.deadline = this.#around.now() + REQUEST_MS
     const rest = { bootId: new Uint8Array(16), logHead: new Uint8Array(32), handshakeUSec: 0 }
     const session = sessionOn(this.#half.link, noise.keys, '', this.#around, rest)
     this.#session = this.#half.session = session
@@ -167,7 +170,7 @@ export class InviterRun {
     this.#cancelSilence()
     session.send(Kind.Join, encodeVerdict(verdict))
     if (verdict === 'removed' && this.#requests < REQUESTS) {
-      this.#cancelSilence = this.#around.after(HANDSHAKE_MS, () => this.destroy())
+      this.#cancelSilence = this.#around.after(REQUEST_MS, () => this.destroy())
       return
     }
     session.onClose = () => {}

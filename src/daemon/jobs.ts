@@ -93,6 +93,7 @@ export class Jobs {
   async #run(path: string, job: Job, params: object): Promise<void> {
     if (job.state !== 'running') return
     const { signal } = job.controller
+    // What a sentence does not say is for the caller alone, and on D-Bus all would read it.
     const progress = (sentence: string) => {
       if (job.state === 'running') this.#publish(path, job, sentence, {})
     }

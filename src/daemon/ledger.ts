@@ -10,6 +10,7 @@ import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.t
 import { type PeerId, peerId } from '../crypto/identity.ts'
 import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
+import { decodeOperation } from '../wire/operation.ts'
 import { Journal } from './journal.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -124,6 +125,11 @@ export class Ledger {
       prev: this.log.parents(this.self),
       wallMs: Math.floor(wall())
     })
+    if (this.log.room(this.self) === 0 && decodeOperation(bytes)?.body.kind !== 'remove')
+      throw new ApiError(
+        'NotAllowed',
+        'this device has made as many changes as its level lets it; to make more it has to leave and join anew'
+      )
     await commit([...also, { put: { table: 'operation', gid: this.gid, id, bytes } }])
     this.log.append(now(), bytes)
     counted()

@@ -51,9 +51,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Circle: circle.id, Name: circle.name }
     },
 
-    Init: async ({ Name, Device, Another }) => {
+    Init: async ({ Name, Device, Another, KeyStore }) => {
       const device = Device || daemon.config.device.name
-      const { circle, recoveryCode } = await daemon.circles.init(Name || 'home', device, Another)
+      const { circle, recoveryCode } = await daemon.circles.init(Name || 'home', device, {
+        another: Another,
+        keyStore: KeyStore
+      })
       return {
         Circle: circle.id,
         Name: circle.name,
@@ -63,18 +66,25 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    Invite: async ({ Circle, Level, ExpiresInUSec }) => {
+    MakeTicket: async ({ Circle, Level, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
     },
 
-    Join: async ({ Ticket, Device, TimeoutUSec }, call) => {
+    Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
       const circle = await daemon.circles.join({ ticket: Ticket }, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
+        keyStore: KeyStore,
         call
       })
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
+    },
+
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
     },
 
     Remove: async ({ Circle, Device }) => {

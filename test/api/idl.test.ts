@@ -82,7 +82,11 @@ t.test('the description follows the grammar and says all', async t => {
     const unknown = types.filter(x => !basic.has(x) && members.get(x)?.kind !== 'type')
     t.same(unknown, [], `${member} mentions only types that are there`)
   }
-  t.match(idl(), /method Join\([^>]*-> \([^)]*Progress: \?string\n\)/, 'a job tells its progress')
+  t.match(
+    idl(),
+    /method Join\([^>]*-> \([^)]*Progress: \?string,[^>]*Details: \?object\n\)/,
+    'a job tells its progress'
+  )
   t.notMatch(idl(), /method Status\([^>]*-> \([^)]*Progress/, 'a call does not')
 })
 

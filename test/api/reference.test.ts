@@ -28,7 +28,7 @@ t.test('all there is has its place on the page, and links lead somewhere', async
 
 t.test('secrets are offered on the socket only', async t => {
   t.match(page, /busctl --user call \S+ \S+ \S+ Ping ssu "" "desktop" 3\n/)
-  for (const name of ['Init', 'Invite', 'Join', 'Watch']) {
+  for (const name of ['Init', 'MakeTicket', 'Join', 'Watch']) {
     t.notMatch(page, new RegExp(`busctl .* ${name} `), name)
   }
 })

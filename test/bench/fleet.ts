@@ -69,7 +69,7 @@ async function joinCircle(daemons: readonly RunningDaemon[]): Promise<void> {
   const [first, last] = [await daemons[0]!.client(), await daemons.at(-1)!.client()]
   const Device = `d${daemons.length}`
   if (daemons.length === 1) await first.call('Init', { Device })
-  else await last.call('Join', { Ticket: (await first.call('Invite', {})).Ticket, Device })
+  else await last.call('Join', { Ticket: (await first.call('MakeTicket', {})).Ticket, Device })
   first.close()
   last.close()
 }

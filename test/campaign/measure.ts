@@ -133,3 +133,28 @@ export async function stranger(lab: Lab, times: number): Promise<Series[]> {
   await h3.daemon.stop()
   return [bytes]
 }
+
+/** A connected device is removed: until it is out everywhere, and knows. */
+export async function removals(lab: Lab, times: number): Promise<Series[]> {
+  const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
+  const out = series('`coterie remove` typed → its sessions ended everywhere', 1000, 1000)
+  const told = series('`coterie remove` typed → it knows', 1000, 1000)
+  await h3.start()
+  for (let n = 0; n < times; n++) {
+    await h3.coterie('join - --yes', await h1.coterie('invite --ticket'))
+    await Promise.all([together(h1, h3), together(h2, h3)])
+    const gone = Promise.all([h1, h2].map(host => when(host.sees('h3', 'gone'))))
+    const knows = when(
+      h3.daemon.until('knows', () =>
+        (h3.daemon.self['Notes'] as string[]).some(note => note.includes('was removed from the circle'))
+      )
+    )
+    const began = performance.now()
+    await h1.coterie('remove h3 --yes')
+    out.values.push(Math.max(...(await gone)) - began)
+    told.values.push((await knows) - began)
+    await h3.coterie('leave --yes')
+  }
+  await h3.daemon.stop()
+  return [out, told]
+}

@@ -1,13 +1,13 @@
 /**
- * The second tier of tests: `node test/campaign/run.ts [REPETITIONS]` (20). Boxes with systemd, and figures
- * into docs/performance.md.
+ * The second tier of tests: `node test/campaign/run.ts [REPETITIONS]` (20). Boxes with systemd, membership
+ * histories, and figures into docs/performance.md.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { Lab } from '../lab/lab.ts'
 import { labMissing } from '../lab/missing.ts'
 import { place, type Series, table } from './figures.ts'
-import { downAndUp, endings, neverMet, stranger } from './measure.ts'
+import { downAndUp, endings, neverMet, removals, stranger } from './measure.ts'
 
 const top = new URL('../..', import.meta.url).pathname
 const times = Number(process.argv[2] ?? 20)
@@ -19,7 +19,7 @@ if (missing || !Number.isInteger(times) || times < 1) {
 
 let failed = 0
 const all: Series[] = []
-for (const measure of [downAndUp, neverMet, endings, stranger]) {
+for (const measure of [downAndUp, neverMet, endings, stranger, removals]) {
   const undo: (() => unknown)[] = []
   try {
     const lab = await Lab.up({ teardown: fn => undo.push(fn) }, { h1: 'a', h2: 'a', h3: 'a' })
@@ -47,4 +47,5 @@ const boxes = spawnSync('node', ['test/run.ts', 'test/campaign/boxes.test.ts'], 
   cwd: top,
   stdio: 'inherit'
 })
-process.exitCode = failed || boxes.status ? 1 : 0
+const histories = spawnSync('node', ['test/campaign/histories.ts'], { cwd: top, stdio: 'inherit' })
+process.exitCode = failed || boxes.status || histories.status ? 1 : 0

@@ -103,8 +103,11 @@ function keyOf(row: Row): string {
       return `address ${row.peer} ${row.address}`
     case 'ticket':
       return `ticket ${row.id}`
+    case 'contact':
+      return `contact ${row.peer}`
     case 'circle':
-      return 'circle'
+    case 'previous':
+      return row.table
     case 'setting':
       return `setting ${row.key}`
   }

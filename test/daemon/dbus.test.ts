@@ -229,7 +229,7 @@ t.test('signals', async t => {
 })
 
 t.test('jobs', async t => {
-  let ask: { signal: AbortSignal; progress(sentence: string): void } | undefined
+  let ask: Call | undefined
   let finish: (error?: unknown) => void = () => {}
   const started = new Inbox<string>()
   const own = await Surface.up(t, {
@@ -257,7 +257,8 @@ t.test('jobs', async t => {
   const one = await ping('a')
   t.match(one, /^\/job\/\d+$/)
   t.same(await job(one), { Method: 'Ping', State: 'running', Progress: '', Result: {} })
-  ask?.progress('1 of 2')
+  t.notOk(ask?.detailed, 'details would not reach the caller')
+  ask?.progress('1 of 2', { Code: 'for the caller alone' })
   t.match(await inbox.until(m => m.path === one), { body: [`${INTERFACE}.Job`, { Progress: '1 of 2' }, []] })
   finish()
   const result = { Id: 'a', Address: 'tcp://10.0.0.1:1', LatencyUSec: [1, 2] }
@@ -283,6 +284,7 @@ t.test('jobs', async t => {
   finish()
   await call(bus, 'Cancel', '', [], three, `${INTERFACE}.Job`)
   t.match(await job(three), { State: 'cancelled' }, 'it stays cancelled')
+  t.notMatch(JSON.stringify(inbox.seen), /for the caller alone/)
 
   own.control = false
   const four = await ping('d')

@@ -177,16 +177,19 @@ t.test('streams and jobs', async t => {
     { parameters: joined },
     'without more only the result'
   )
+  t.equal(facts.detailed, false)
   t.same(await client.ask(`${JSON.stringify({ ...join, more: true })}\n`), {
     parameters: {
       Circle: '',
       Name: '',
       Id: '',
       Device: '',
-      Progress: 'looking for the device that invited'
+      Progress: 'looking for the device that invited',
+      Details: { Address: 'tcp://192.168.1.20:24747' }
     },
     continues: true
   })
+  t.equal(facts.detailed, true)
   t.same(JSON.parse((await client.next()) ?? ''), { parameters: joined }, 'the result comes last')
 
   client.socket.write('{"method":"Version","oneway":true}\n{"method":"Nothing","oneway":true}\n')

@@ -1,27 +1,44 @@
-import { readFileSync, renameSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { randomBytes } from '../../src/crypto/provider.ts'
+import { KeyStores } from '../../src/daemon/key-stores.ts'
 import { Vault } from '../../src/daemon/vault.ts'
+import { Bus } from '../../src/host/bus.ts'
 import { DatabaseError } from '../../src/host/database.ts'
+import { KeyAway } from '../../src/host/key-store.ts'
 
 const row = { table: 'setting', key: 'marker-in-clear', value: 'b' } as const
 
-async function kept(t: { testdir(): string; teardown(fn: () => unknown): void }) {
+const log = () => {}
+const noBus = new Bus({ kind: 'session', address: 'unix:path=/nonexistent', log })
+noBus.start()
+t.teardown(() => noBus.close())
+
+const vaultAt = (keyPath: string, databasePath: string, environment: { [name: string]: string } = {}) =>
+  new Vault({
+    stores: new KeyStores({ keyPath, bus: noBus, random: randomBytes, environment, lingers: () => false }),
+    databasePath,
+    log
+  })
+
+async function kept(
+  t: { testdir(): string; teardown(fn: () => unknown): void },
+  environment: { [name: string]: string } = {}
+) {
   const directory = t.testdir()
   const keyPath = join(directory, 'state', 'key')
   const databasePath = join(directory, 'data', 'coterie.db')
-  const vault = () => {
-    const made = new Vault({ keyPath, databasePath, log: () => {} })
+  const vault = (other = environment) => {
+    const made = vaultAt(keyPath, databasePath, other)
     t.teardown(() => made.close())
     return made
   }
-  const first = vault()
-  t.teardown(() => first.close())
-  return { keyPath, databasePath, vault, first }
+  return { directory, keyPath, databasePath, vault, first: vault() }
 }
 
 t.test('nothing is made until there is a circle; then all is there again', async t => {
-  const { keyPath, databasePath, vault, first } = await kept(t)
+  const { directory, keyPath, databasePath, vault, first } = await kept(t)
   t.equal(await first.open(), undefined)
   t.ok(await first.responds())
   await t.rejects(first.commit([{ put: row }]), /no database yet/)
@@ -32,6 +49,8 @@ t.test('nothing is made until there is a circle; then all is there again', async
   t.ok(await first.responds())
   await first.close()
   t.equal(statSync(keyPath).mode & 0o777, 0o600)
+  t.equal(statSync(`${keyPath}-store`).mode & 0o777, 0o600)
+  t.strictSame(readdirSync(join(directory, 'state')), ['key', 'key-store'])
   t.notOk(readFileSync(databasePath).includes('marker-in-clear'), 'it is encrypted')
   t.notOk(readFileSync(databasePath).includes(readFileSync(keyPath)))
   const again = vault()
@@ -58,11 +77,7 @@ t.test('a key of another database does not open it', async t => {
   const one = await kept(t)
   await one.first.create()
   await one.first.close()
-  const two = new Vault({
-    keyPath: `${one.keyPath}2`,
-    databasePath: `${one.databasePath}2`,
-    log: () => {}
-  })
+  const two = vaultAt(`${one.keyPath}2`, `${one.databasePath}2`)
   await two.create()
   await two.close()
   renameSync(`${one.keyPath}2`, one.keyPath)
@@ -71,4 +86,99 @@ t.test('a key of another database does not open it', async t => {
     .open()
     .catch((e: unknown) => e)
   t.ok(error instanceof DatabaseError, String(error))
+})
+
+t.test('a key file without a record is the key, as it was before there were others', async t => {
+  const { keyPath, vault, first } = await kept(t)
+  await first.create()
+  await first.commit([{ put: row }])
+  await first.close()
+  renameSync(`${keyPath}-store`, `${keyPath}-away`)
+  const again = vault()
+  t.same(await again.open(), [row])
+  t.equal(again.keyStore, 'file')
+  await t.rejects(again.create('secret-service'), /its place \(file\) is chosen once/)
+  await again.create('file')
+})
+
+t.test('a crash while it is made', async t => {
+  const { directory, keyPath, databasePath, vault, first } = await kept(t)
+  const state = join(directory, 'state')
+  const opens = async () => {
+    const opened = vault()
+    const rows = await opened.open()
+    await opened.close()
+    return rows
+  }
+  await first.create()
+  await first.close()
+  t.comment('the database was made, the key not yet kept')
+  renameSync(keyPath, `${keyPath}.new`)
+  renameSync(`${keyPath}-store`, `${keyPath}-store.new`)
+  t.same(await opens(), [])
+  t.strictSame(readdirSync(state), ['key', 'key-store'])
+  t.comment('the key was kept, the record not')
+  renameSync(`${keyPath}-store`, `${keyPath}-store.new`)
+  t.same(await opens(), [])
+  t.strictSame(readdirSync(state), ['key', 'key-store'])
+  t.comment('there was no database yet')
+  renameSync(keyPath, `${keyPath}.new`)
+  renameSync(`${keyPath}-store`, `${keyPath}-store.new`)
+  renameSync(databasePath, `${databasePath}.away`)
+  t.equal(await opens(), undefined)
+  t.strictSame(readdirSync(state), [])
+})
+
+t.test('a record that says nothing', async t => {
+  const { keyPath, vault, first } = await kept(t)
+  await first.create()
+  await first.close()
+  for (const text of ['', '{}', '{"Store":"paper","Id":""}', '{"Store":"file","Id":"../x"}', '[]', 'null']) {
+    writeFileSync(`${keyPath}-store`, text)
+    await t.rejects(vault().open(), /key-store does not say where/, text)
+  }
+})
+
+t.test('a credential', async t => {
+  const credentials = t.testdir({})
+  const key = randomBytes(32)
+  const given = { CREDENTIALS_DIRECTORY: credentials }
+  const place = join(credentials, 'coterie.key')
+  t.test('is the key when it is there', async t => {
+    writeFileSync(place, key)
+    const { directory, vault, first } = await kept(t, given)
+    await first.create()
+    t.equal(first.keyStore, 'credential')
+    await first.commit([{ put: row }])
+    await first.close()
+    t.strictSame(readdirSync(join(directory, 'state')), ['key-store'], 'and is kept nowhere else')
+    t.same(readFileSync(place), key, 'nor changed')
+    await t.rejects(vault({}).open(), {
+      name: 'KeyAway',
+      message: /credential coterie\.key, which this daemon was not/
+    })
+    writeFileSync(place, key.subarray(1))
+    await t.rejects(vault().open(), { name: 'KeyAway', message: /has 31 bytes/ })
+    writeFileSync(place, randomBytes(32))
+    await t.rejects(vault().open(), { name: 'DatabaseError', code: 'wrong-key' })
+    writeFileSync(place, key)
+    t.same(await vault().open(), [row])
+  })
+  t.test('of a wrong form makes nothing', async t => {
+    writeFileSync(place, 'short')
+    const { directory, first } = await kept(t, given)
+    const error = await first.create().catch((error: unknown) => error)
+    t.ok(error instanceof KeyAway, String(error))
+    t.equal(await first.open(), undefined)
+    t.strictSame(readdirSync(join(directory, 'state')), [])
+    await first.create('file')
+    t.equal(first.keyStore, 'file')
+  })
+  t.test('that is not there cannot be wished for', async t => {
+    const { first } = await kept(t)
+    await t.rejects(first.create('credential'), /systemd gives this daemon no credential/)
+    await t.rejects(first.create('secret-service'), /no keyring \(Secret Service\) runs/)
+    await t.rejects(first.create('paper'), /one of credential, secret-service, file/)
+    t.equal(await first.open(), undefined)
+  })
 })

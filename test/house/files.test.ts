@@ -16,7 +16,8 @@ t.test('files are named in kebab-case', async t => {
 
 t.test('names are the words of the design', async t => {
   // Other programs' proper names are theirs.
-  const proper = /NetworkManager|network-manager|ObjectManager|AgentManager|AddMatch/g
+  const proper =
+    /NetworkManager|network-manager|SecretService|secret-service|ObjectManager|AgentManager|AddMatch/g
   const forbidden = /(?:^|[^a-z])(manager|helper|util|utils|service|base|impl|broker|cluster)(?![a-z0-9])/
   const words = (name: string) =>
     name

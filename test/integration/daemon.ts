@@ -201,7 +201,7 @@ export class Computer {
   }
 
   async ticket(seconds = 600): Promise<string> {
-    return (await this.call('Invite', { ExpiresInUSec: seconds * 1e6 })).Ticket
+    return (await this.call('MakeTicket', { ExpiresInUSec: seconds * 1e6 })).Ticket
   }
 
   joins(ticket: string, seconds = 15): Promise<Result<'Join'>> {

@@ -155,7 +155,7 @@ if (inside(t, import.meta.url)) {
 
     fill()
     t.match(await failure(anna.call('Remove', { Device: 'ben' })), /^NoSpace: /)
-    t.match(await failure(anna.call('Invite')), /^NoSpace: /)
+    t.match(await failure(anna.call('MakeTicket')), /^NoSpace: /)
     t.match(await failure(anna.call('Leave')), /^NoSpace: /)
     t.match(await failure(cleo.joins(ticket, 3)), /^(NotAllowed|Timeout): /, 'nobody can be added')
     t.equal((await cleo.status()).Device.State, 'new')

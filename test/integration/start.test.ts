@@ -157,7 +157,7 @@ if (inside(t, import.meta.url)) {
       place: pc.directory,
       wrapper: ['setpriv', '--reuid', '12345', '--clear-groups', '--regid', '12345']
     })
-    for (const path of [pc.state, pc.data, pc.key, pc.database, join(pc.directory, 'run')])
+    for (const path of [pc.state, pc.data, pc.key, `${pc.key}-store`, pc.database, join(pc.directory, 'run')])
       chownSync(path, 12345, 12345)
     rmSync(join(pc.data, 'lock'))
     for (const path of ['.local', '.local/state', '.local/share']) chmodSync(join(pc.directory, path), 0o755)

@@ -150,7 +150,7 @@ if (inside(t, import.meta.url)) {
       const ben = new Computer(t, 'ben')
       await Promise.all([anna.start(), ben.start()])
       await anna.founds()
-      const made = await anna.call('Invite')
+      const made = await anna.call('MakeTicket')
       t.ok(Math.abs(made.ExpiresUSec / 1000 - Date.now() - milliseconds) < 2 * 86_400_000, 'it is wrong')
       await ben.joins(made.Ticket)
       await Promise.all([anna.sees('ben'), ben.sees()])
