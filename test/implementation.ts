@@ -179,6 +179,28 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Peers', params)
       return { Peers: facts.status.Peers }
     },
+    async VerifyRecovery(params) {
+      called('VerifyRecovery', params)
+      return { Circle: ids.circle, Name: 'home' }
+    },
+    async UseRecovery(params) {
+      called('UseRecovery', params)
+      const change = (Id: string, Name: string, Change: string, WasLevel: number, Level: number) => ({
+        Id,
+        Name,
+        Change,
+        WasLevel,
+        Level
+      })
+      return {
+        Changes: [
+          change(ids.desktop, 'desktop', 'removed', 1, 0),
+          change(ids.phone, 'phone', 'dropped', 10, 0),
+          change(ids.nas, 'nas', 'returns', 0, 10),
+          change(ids.self, 'thinkpad', 'level', 10, 1)
+        ]
+      }
+    },
     async Devices(params) {
       called('Devices', params)
       return facts.devices

@@ -117,9 +117,9 @@ export class Resolver {
   id(index: number): string | undefined {
     return this.#entries[index]?.step.id
   }
-  /** Authors that made two operations at one sequence. */
+  /** Devices that made two operations at one sequence. The recovery code is none: it may be used anywhere. */
   get forks(): string[] {
-    return [...this.#devices.values()].filter(d => d.forked).map(d => d.id)
+    return [...this.#devices.values()].filter(d => d.forked && d !== this.#recovery).map(d => d.id)
   }
   /** Whether an operation is the other one, or in its past. */
   inPast(id: string, of: string): boolean {

@@ -18,6 +18,7 @@ import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
+import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
@@ -29,6 +30,8 @@ const PING_TIMEOUT_MS = 4_000
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+/** Of all peers together, kept for one that comes back. */
+const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
@@ -47,6 +50,8 @@ export class Circle {
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
+  /** Where peers were reached before. */
+  #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -61,6 +66,7 @@ export class Circle {
     this.name = row.name
     this.position = row.position
     this.#deviceName = row.device
+    this.#addresses = addresses
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -86,7 +92,6 @@ export class Circle {
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
-    for (const { peer, address } of addresses) this.#mesh.offer(around.now(), peer, [address], 'known')
     this.#carry()
   }
 
@@ -191,6 +196,10 @@ export class Circle {
     }
   }
 
+  get recovery(): Recovery {
+    return this.#membership.recovery
+  }
+
   /** This device has signed that it leaves. */
   get leaving(): boolean {
     return this.#leaving
@@ -282,11 +291,19 @@ export class Circle {
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
-    if (!this.#membership.members.has(peer)) this.#introductions.begin(now(), number, peer)
+    if (!this.#belongs(peer)) this.#introductions.begin(now(), number, peer)
     this.#membership.greet(number)
     if (!this.#introductions.has(number)) this.#enter(number, session)
     this.#carry()
     this.#met()
+  }
+
+  /** Both it and this device are members; one that was removed may be told that it is not, after all. */
+  #belongs(peer: PeerId): boolean {
+    return this.#membership.members.has(peer) && !this.#out
+  }
+  get #out(): boolean {
+    return this.#membership.own === undefined && !this.#leaving
   }
 
   /** The session is a member's: the mesh gets it. */
@@ -312,9 +329,7 @@ export class Circle {
 
   /** Those whose logs have come, and say that they are members. */
   #enterIntroduced(): void {
-    for (const { session: number, early } of this.#introductions.arrived(id =>
-      this.#membership.members.has(id)
-    )) {
+    for (const { session: number, early } of this.#introductions.arrived(id => this.#belongs(id))) {
       const session = this.#sessions.get(number)!
       this.#enter(number, session)
       for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
@@ -439,6 +454,8 @@ export class Circle {
 
   /** A hint for the next start; nobody waits for it. */
   #remember(peer: PeerId, address: string): void {
+    const others = this.#addresses.filter(known => known.peer !== peer || known.address !== address)
+    this.#addresses = [...others, { peer, address }].slice(-ADDRESSES_AT_MOST)
     const { commit, wall, log } = this.#around
     commit([{ put: { table: 'address', gid: this.gid, peer, address, lastMs: Math.floor(wall()) } }]).catch(
       error => log('warn', 'an address was not stored', { error: error.message })
@@ -455,13 +472,15 @@ export class Circle {
 
   #membersChanged(): void {
     const { announce, changed, note, now } = this.#around
-    const { members, own } = this.#membership
+    const { members } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    const out = own === undefined && !this.#leaving
-    note(this.id, out ? removed : '')
+    note(this.id, this.#out ? removed : '')
+    const before = new Set(this.#mesh.peers().keys())
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
+    this.#mesh.setMembers(now(), this.#out ? [] : [...members.keys()])
+    for (const { peer, address } of this.#addresses)
+      if (!before.has(peer)) this.#mesh.offer(now(), peer, [address], 'known')
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()

@@ -17,6 +17,7 @@ import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circl
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
 import type { InvitingCircle } from './open-invitation.ts'
+import { Recovery } from './recovery.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
@@ -42,6 +43,7 @@ export class Membership implements HandshakeCircle {
   readonly gid: Uint8Array
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
+  readonly recovery: Recovery
   readonly contacts: Contacts
   readonly #around: Surroundings
   readonly #ledger: Ledger
@@ -86,6 +88,7 @@ export class Membership implements HandshakeCircle {
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
+    this.recovery = new Recovery(ledger, stored.row.device)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 

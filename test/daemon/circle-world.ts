@@ -164,6 +164,8 @@ export class Computer {
   invites = false
   /** How wrong its clock is. */
   wrongMs = 0
+  /** Of the circle that it made last. */
+  recoveryCode = ''
   readonly #random: (length: number) => Uint8Array
   #cancel = () => {}
   #boots = 0
@@ -268,7 +270,9 @@ export class Computer {
   }
 
   async init(name = 'home'): Promise<Circle> {
-    const { writes } = found({ name, device: this.name, random: this.#random, wallMs: this.around.wall() })
+    const asked = { name, device: this.name, random: this.#random, wallMs: this.around.wall() }
+    const { writes, recoveryCode } = found(asked)
+    this.recoveryCode = recoveryCode
     await this.world.done(this.disk.commit(writes))
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
