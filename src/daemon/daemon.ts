@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
@@ -18,6 +18,7 @@ import type { Circle } from './circle.ts'
 import { Circles } from './circles.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
+import { examine, findFacts } from './doctor.ts'
 import { Gate } from './gate.ts'
 import { type Invite, Inviting } from './inviting.ts'
 import { KeyStores } from './key-stores.ts'
@@ -259,6 +260,12 @@ export class Daemon {
   ): Promise<{ id: PeerId; name: string }> {
     const inviting = await circle.inviting(invite.level, invite.guestForMs)
     return this.#inviting.open(inviting, invite, signal)
+  }
+
+  examine(): CheckRecord[] {
+    const { present } = this.#supervisor
+    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
+    return examine(findFacts(this.paths, known))
   }
 
   // --- what is shown

@@ -126,6 +126,8 @@ export function methods(daemon: Daemon): Implementation {
       return {}
     },
 
+    Doctor: async () => ({ Checks: daemon.examine() }),
+
     Version: async () => ({ Version: VERSION })
   }
 }
