@@ -16,6 +16,7 @@ import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
+import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
@@ -156,14 +157,25 @@ export class Circle {
     lifetimeMs: number,
     guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    // just after the start, or after init, the sockets are still being bound
-    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
-    if (this.#ownAddresses.length === 0)
-      throw new ApiError(
-        'Unreachable',
-        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
-      )
+    await this.#mustListen('use a ticket')
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+  }
+
+  /** For an invitation by code. Rejects ApiError. */
+  async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
+    const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
+    await this.#mustListen('join')
+    return circle
+  }
+
+  /** Just after the start, or after init, the sockets are still being bound. */
+  async #mustListen(what: string): Promise<void> {
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length > 0) return
+    throw new ApiError(
+      'Unreachable',
+      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
+    )
   }
 
   /** Of this device. Rejects ApiError. */
