@@ -294,7 +294,14 @@ export const methods = {
     kind: 'call',
     surfaces: 'all',
     control: true,
-    params: { ...circle, Device: field(string, 'Id, short id or unique name.') },
+    params: {
+      ...circle,
+      Device: field(string, 'Id, short id or unique name.'),
+      Lost: optional(
+        boolean,
+        'It is lost or stolen: removed by a first device, it locks its keys as soon as it hears of it.'
+      )
+    },
     result: { Id: field(string, 'Peer id of the removed device.') }
   }),
   VerifyRecovery: method({
@@ -325,6 +332,14 @@ export const methods = {
       Preview: optional(boolean, 'Only tell what it would change.')
     },
     result: { Changes: field(list(RecoveryChange), 'Who belongs to the circle otherwise than before.') }
+  }),
+  UnlockCircle: method({
+    doc: 'On a device that was removed as lost and found again: open its keys. It stays removed.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: { ...circle, ...code },
+    result: { Circle: field(string, 'Id of the circle.'), Name: field(string, 'Its name.') }
   }),
   Leave: method({
     doc: 'Leave the circle: tell the others, then forget its keys.',

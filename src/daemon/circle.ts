@@ -182,8 +182,9 @@ export class Circle {
   rename(name: string): Promise<void> {
     return this.#membership.rename(name)
   }
-  remove(peer: PeerId): Promise<void> {
-    return this.#membership.remove(peer)
+  /** `lost`: it is to lock itself when it hears of it. */
+  remove(peer: PeerId, { lost = false } = {}): Promise<void> {
+    return this.#membership.remove(peer, { lost })
   }
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
@@ -327,6 +328,10 @@ export class Circle {
   }
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
+    if (kind === Kind.Recovery) {
+      this.#membership.told(body)
+      return
+    }
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
     else this.#mesh.receive(this.#around.now(), number, kind, body)

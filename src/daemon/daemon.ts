@@ -160,6 +160,7 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
+      lock: lock => this.circles.lock(lock),
       arm: () => this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
@@ -271,15 +272,17 @@ export class Daemon {
   // --- what is shown
 
   #show(change: Partial<Properties<'Daemon'>>): void {
-    const first = this.circles.all[0]
+    const sealed = this.circles.findSealed('')
+    const first = sealed === undefined ? this.circles.all[0] : undefined
     const { away } = this.#unlocking
-    const none = away === '' ? 'new' : 'locked'
+    const none = away === '' && sealed === undefined ? 'new' : 'locked'
+    const shown = first ?? sealed
     this.#shown = {
       ...this.#shown,
       ...change,
-      Id: first?.self ?? '',
-      Name: first?.device ?? this.config.device.name,
-      Circle: first?.id ?? '',
+      Id: shown?.self ?? '',
+      Name: shown?.device ?? this.config.device.name,
+      Circle: shown?.id ?? '',
       State: first === undefined ? none : first.leaving ? 'leaving' : 'ready'
     }
     const Notes = notesOn({
@@ -298,7 +301,9 @@ export class Daemon {
   /** One line for `systemctl status`. */
   #summary(): string {
     if (this.#unlocking.away !== '') return `locked: ${this.#unlocking.away}`
-    if (this.circles.all.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
-    return this.circles.all.map(circle => circle.summary).join('; ')
+    const { all, sealed } = this.circles
+    if (all.length + sealed.length === 0)
+      return 'in no circle yet; `coterie init` or `coterie join` comes next'
+    return [...all.map(({ summary }) => summary), ...sealed.map(({ name }) => `${name}: locked`)].join('; ')
   }
 }

@@ -3,11 +3,20 @@
  * first devices) and emptied from its rows in the same transaction, so that a wrong lock can be undone and a thief
  * finds nothing. Here as writes to be made; who runs them is circles.ts.
  */
+
+import { open, seal } from '../crypto/hpke.ts'
+import { type ExchangeKey, equal, x25519 } from '../crypto/provider.ts'
 import type { Row, Write } from '../host/database.ts'
 import { secrets } from '../host/rows.ts'
-import { open, seal } from '../crypto/hpke.ts'
-import { equal, type ExchangeKey, x25519 } from '../crypto/provider.ts'
-import { decodeKeys, encodeKeys, encodeLocked, type Kept, lockedAad, lockedInfo, sealedTo } from '../wire/locked-keys.ts'
+import {
+  decodeKeys,
+  encodeKeys,
+  encodeLocked,
+  type Kept,
+  lockedAad,
+  lockedInfo,
+  sealedTo
+} from '../wire/locked-keys.ts'
 
 export type LockRow = Row & { table: 'lock' }
 

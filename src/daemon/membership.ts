@@ -9,6 +9,7 @@ import { type PeerId, peerKey } from '../crypto/identity.ts'
 import type { ExchangeKey, SigningKey } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
 import { GREATEST_LEVEL, GUEST_LEVEL } from '../wire/operation.ts'
+import { decodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import { Contacts } from './contacts.ts'
 import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
@@ -16,6 +17,7 @@ import { checkName } from './founding.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import { Lost } from './lost.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Recovery } from './recovery.ts'
 import type { StoredCircle } from './stored.ts'
@@ -49,6 +51,7 @@ export class Membership implements HandshakeCircle {
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
+  readonly #lost: Lost
   readonly #upkeep: Upkeep
   readonly #agreed = new Set<number>()
   /** Members that have seen our whole log since the start. */
@@ -64,6 +67,7 @@ export class Membership implements HandshakeCircle {
         expel: outlet.expel,
         changed: () => {
           this.#upkeep.look()
+          this.#lost.look()
           outlet.changed()
         },
         synced: session => {
@@ -88,8 +92,13 @@ export class Membership implements HandshakeCircle {
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
-    this.recovery = new Recovery(ledger, stored.row.device)
+    this.#lost = new Lost(ledger, around, stored.lock)
+    this.recovery = new Recovery(ledger, {
+      device: stored.row.device,
+      removedByCode: () => this.#lost.forGood
+    })
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
+    this.#lost.look()
   }
 
   // --- what is known
@@ -99,7 +108,7 @@ export class Membership implements HandshakeCircle {
   }
   /** This device; undefined once it was removed or has left. */
   get own(): MemberState | undefined {
-    return this.#ledger.own
+    return this.#lost.removed ? undefined : this.#ledger.own
   }
   /** To announce with, then to recognise with; each 32 bytes. */
   get discoveryKeys(): Uint8Array[] {
@@ -144,6 +153,9 @@ export class Membership implements HandshakeCircle {
   admit(operations: readonly Uint8Array[]): Promise<void> {
     return this.#ledger.admit(operations)
   }
+  order(staticKey: Uint8Array): { peer: PeerId; frame: Uint8Array } | undefined {
+    return this.own === undefined ? undefined : this.#lost.order(staticKey)
+  }
   tickets(): readonly { id: string; psk: Uint8Array }[] {
     return this.#invitations.secrets()
   }
@@ -178,6 +190,12 @@ export class Membership implements HandshakeCircle {
     // it may have been the one to finish what is left undone
     this.#upkeep.look()
     this.#ledger.carry()
+  }
+
+  /** A Recovery frame. */
+  told(body: Uint8Array): void {
+    const frame = decodeRecoveryFrame(body)
+    if (frame?.type === 'order') void this.#lost.receive(frame.operations)
   }
 
   /** This member has our whole log: it needs no introduction any more. */
@@ -264,7 +282,7 @@ export class Membership implements HandshakeCircle {
   }
 
   /** For ever. The others get a new discovery key. Rejects ApiError. */
-  remove(id: PeerId): Promise<void> {
+  remove(id: PeerId, { lost = false } = {}): Promise<void> {
     return this.#ledger.inTurn(async () => {
       const own = this.#ledger.ownLevel
       const target = this.members.get(id)
@@ -276,7 +294,7 @@ export class Membership implements HandshakeCircle {
         )
       const target32 = peerKey(id)!
       await this.#ledger.append(place =>
-        remove(this.signingKey, place, { target: target32, lost: false, cut: undefined })
+        remove(this.signingKey, place, { target: target32, lost, cut: undefined })
       )
     })
   }

@@ -25,12 +25,12 @@ export interface Use extends Typed {
 
 export class Recovery {
   readonly #ledger: Ledger
-  readonly #device: string
+  readonly #own: { readonly device: string; readonly removedByCode: () => boolean }
 
-  /** `device`: the name of this one. */
-  constructor(ledger: Ledger, device: string) {
+  /** `device`: the name of this one; `removedByCode`: an order said so, which the log may not know. */
+  constructor(ledger: Ledger, own: { device: string; removedByCode: () => boolean }) {
     this.#ledger = ledger
-    this.#device = device
+    this.#own = own
   }
 
   /** The key, if this is the code of this circle. Throws ApiError. */
@@ -46,7 +46,7 @@ export class Recovery {
       const made = await this.#operations(key, use)
       const bytes = made.map(operation => operation.bytes)
       const { members, changes } = forecast(ledger.gid, ledger.log, bytes)
-      if (members.get(ledger.self)?.level !== 1)
+      if (members.get(ledger.self)?.level !== 1 || this.#own.removedByCode())
         throw new ApiError(
           'NotAllowed',
           'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
@@ -103,7 +103,7 @@ export class Recovery {
       static: publicKey,
       staticSignature: signingKey.sign(staticProof(gid, signingKey.publicKey, publicKey, 0)),
       suites: SUITES,
-      name: own?.name ?? this.#device
+      name: own?.name ?? this.#own.device
     }
   }
 

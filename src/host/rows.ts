@@ -148,7 +148,10 @@ export const keys = {
  * empties. A table that gets a key says so here.
  */
 export const secrets: {
-  readonly [T in Exclude<Table, 'setting'>]: { readonly of: readonly string[]; readonly by: readonly string[] }
+  readonly [T in Exclude<Table, 'setting'>]: {
+    readonly of: readonly string[]
+    readonly by: readonly string[]
+  }
 } = {
   circle: { of: ['seed', 'secret'], by: [] },
   operation: { of: [], by: [] },

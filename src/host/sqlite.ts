@@ -156,7 +156,8 @@ export class Sqlite {
         if (table !== 'setting') this.#statement(`DELETE FROM ${table} WHERE gid = ?`).run(write.gid)
     } else if (write.remove === 'secrets') {
       for (const [table, { of }] of Object.entries(secrets))
-        for (const column of of) this.#statement(`UPDATE ${table} SET ${column} = x'' WHERE gid = ?`).run(write.gid)
+        for (const column of of)
+          this.#statement(`UPDATE ${table} SET ${column} = x'' WHERE gid = ?`).run(write.gid)
     } else {
       const where = keys[write.remove]
       const values = where.map(column => (write as unknown as { [column: string]: unknown })[column])

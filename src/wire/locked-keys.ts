@@ -33,8 +33,7 @@ export const lockedAad = (device: Uint8Array, recipient: Uint8Array): Uint8Array
 
 export function encodeLocked(all: readonly Sealed[]): Uint8Array {
   const writer = new Writer().uint8(VERSION).uint8(all.length)
-  for (const { recipient, sealed } of all)
-    writer.bytes(recipient, 32).uint32(sealed.length).bytes(sealed)
+  for (const { recipient, sealed } of all) writer.bytes(recipient, 32).uint32(sealed.length).bytes(sealed)
   return writer.take()
 }
 
