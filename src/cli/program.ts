@@ -7,6 +7,7 @@ import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
 import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
+import { addRekeyCommand } from './rekey.ts'
 import { addRemoveCommand } from './remove.ts'
 import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
@@ -27,6 +28,7 @@ export function makeProgram(): Command {
   addCircleCommands(program)
   addDevicesCommand(program)
   addRenameCommand(program)
+  addRekeyCommand(program)
   addRemoveCommand(program)
   addLeaveCommand(program)
   addCirclesCommand(program)

@@ -12,6 +12,7 @@ import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { Announcer } from './announcer.ts'
+import { CircleNotes } from './circle-notes.ts'
 import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
@@ -22,12 +23,15 @@ import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
+import { Unanswered } from './unanswered.ts'
 
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+const UNANSWERED =
+  'the others do not answer this device any more: it may have been removed; ask there with `coterie devices`'
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
@@ -46,6 +50,8 @@ export class Circle {
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
+  readonly #unanswered = new Unanswered()
+  readonly #notes: CircleNotes
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -59,6 +65,7 @@ export class Circle {
     this.id = circleId(row.gid)
     this.name = row.name
     this.position = row.position
+    this.#notes = new CircleNotes(this.id, around)
     this.#deviceName = row.device
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
@@ -68,7 +75,7 @@ export class Circle {
       sessions: (peer: PeerId) => this.#sessions.of(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
-    this.#dials = new Dials(around, this.#membership)
+    this.#dials = new Dials(around, this.#membership, called => this.#silent(called.peer, called.address))
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({
       self: this.self,
@@ -165,6 +172,10 @@ export class Circle {
   rename(name: string): Promise<void> {
     return this.#membership.rename(name)
   }
+  /** A new static key for this device. Rejects ApiError. */
+  rekey(): Promise<void> {
+    return this.#membership.rekey()
+  }
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
   }
@@ -255,6 +266,8 @@ export class Circle {
   opened(session: Session): void {
     const { now, log } = this.#around
     const number = this.#sessions.add(session)
+    this.#unanswered.answered()
+    this.#notes.say('unanswered', '')
     const { peer, remote, outgoing } = session
     log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
@@ -356,6 +369,15 @@ export class Circle {
     }
   }
 
+  /** It took a connection and did not answer. */
+  #silent(peer: PeerId, address: string): void {
+    const now = this.#around.now()
+    this.#membership.doubt(peer)
+    if (this.#sessions.peers.length > 0) return
+    this.#unanswered.silent(now, peer, address, this.#ownAddresses)
+    if (this.#unanswered.seems(now)) this.#notes.say('unanswered', UNANSWERED)
+  }
+
   // --- outputs of the mesh
 
   /** Carries them until the mesh is quiet; they may call back in. */
@@ -438,16 +460,16 @@ export class Circle {
   /** Takes the circle off D-Bus and out of the events. */
   unpublish(): void {
     this.#roster.unpublish()
-    this.#around.note(this.id, '')
+    this.#notes.clear()
   }
 
   #membersChanged(): void {
-    const { announce, changed, note, now } = this.#around
+    const { announce, changed, now } = this.#around
     const { members, own } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
     const out = own === undefined && !this.#leaving
-    note(this.id, out ? removed : '')
+    this.#notes.say('removed', out ? removed : '')
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
     this.#enterIntroduced()

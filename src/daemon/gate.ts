@@ -137,13 +137,16 @@ export class Gate {
   ): Promise<Session> {
     const { bootId, logHead } = circle
     const operations = circle.introduction(peer.id)
-    const initiation = createInitiation(this.#initiation(circle.gid, circle.statics[0]!, peer.staticKey), {
-      versions,
-      bootId,
-      logHead,
-      features: 0,
-      operations
-    })
+    const initiation = createInitiation(
+      this.#initiation(circle.gid, circle.staticTowards(peer.id), peer.staticKey),
+      {
+        versions,
+        bootId,
+        logHead,
+        features: 0,
+        operations
+      }
+    )
     return this.#opened(link, peer.id, await exchange(link, initiation, this.#options.now, this.#after))
   }
 

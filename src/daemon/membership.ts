@@ -16,6 +16,7 @@ import { checkName } from './founding.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import { Rekeying } from './rekeying.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
@@ -43,10 +44,12 @@ export class Membership implements HandshakeCircle {
   readonly signingKey: SigningKey
   readonly contacts: Contacts
   readonly #around: Surroundings
+  readonly #sessions: Outlet['sessions']
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
   readonly #upkeep: Upkeep
+  readonly #rekeying: Rekeying
   readonly #agreed = new Set<number>()
   /** Members that have seen our whole log since the start. */
   readonly #acquainted = new Set<PeerId>()
@@ -61,6 +64,7 @@ export class Membership implements HandshakeCircle {
         expel: outlet.expel,
         changed: () => {
           this.#upkeep.look()
+          this.#rekeying.follow()
           outlet.changed()
         },
         synced: session => {
@@ -72,7 +76,10 @@ export class Membership implements HandshakeCircle {
           around.announce()
           this.#upkeep.look()
         },
-        carried: () => this.#farewell.progress()
+        carried: () => {
+          this.#farewell.progress()
+          this.#acknowledged()
+        }
       },
       cores
     )
@@ -82,9 +89,16 @@ export class Membership implements HandshakeCircle {
     this.signingKey = ledger.signingKey
     this.contacts = new Contacts(stored, around, peer => outlet.sessions(peer).some(s => this.#agreed.has(s)))
     this.#around = around
+    this.#sessions = outlet.sessions
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
+    this.#rekeying = new Rekeying(
+      ledger,
+      around,
+      () => false,
+      () => this.#acquainted.clear()
+    )
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 
@@ -111,18 +125,22 @@ export class Membership implements HandshakeCircle {
   }
 
   get deadline(): number {
-    return Math.min(this.#ledger.log.deadline, this.#upkeep.deadline)
+    return Math.min(this.#ledger.log.deadline, this.#upkeep.deadline, this.#rekeying.deadline)
   }
 
   expire(): void {
     this.#upkeep.expire()
+    this.#rekeying.expire()
     this.#ledger.expire()
   }
 
   // --- handshakes (HandshakeCircle)
 
   get statics(): readonly ExchangeKey[] {
-    return this.#ledger.statics
+    return this.#ledger.statics.all
+  }
+  staticTowards(peer: PeerId): ExchangeKey {
+    return this.#ledger.statics.towards(this.contacts.acknowledged(peer))
   }
   get logHead(): Uint8Array {
     return this.#ledger.log.headDigest
@@ -176,6 +194,11 @@ export class Membership implements HandshakeCircle {
   acquainted(peer: PeerId): void {
     this.#acquainted.add(peer)
     this.contacts.met(peer)
+  }
+
+  /** It does not answer: maybe its log is an older one than it showed before. */
+  doubt(peer: PeerId): void {
+    this.#acquainted.delete(peer)
   }
 
   /** A peer closes its session for our removal: it has that on disk. */
@@ -234,6 +257,11 @@ export class Membership implements HandshakeCircle {
     })
   }
 
+  /** This device gets a new static key; peers learn it before it is used towards them. Rejects ApiError. */
+  async rekey(): Promise<void> {
+    await this.#rekeying.rekey()
+  }
+
   /** For ever. The others get a new discovery key. Rejects ApiError. */
   remove(id: PeerId): Promise<void> {
     return this.#ledger.inTurn(async () => {
@@ -274,6 +302,17 @@ export class Membership implements HandshakeCircle {
   /** All that was decided is on disk, and on its way. */
   stop(): Promise<void> {
     return this.#ledger.stop()
+  }
+
+  /** Those that are done with all that was sent to them have our latest static on disk. */
+  #acknowledged(): void {
+    const { statics, log } = this.#ledger
+    if (statics.serial === 0) return
+    for (const peer of this.members.keys()) {
+      if (this.contacts.acknowledged(peer) >= statics.serial) continue
+      if (!this.#sessions(peer).some(session => log.settled(String(session)))) continue
+      this.contacts.acknowledge(peer, statics.serial)
+    }
   }
 
   /** In turn: the one way in which a device is added. */

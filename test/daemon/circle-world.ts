@@ -58,6 +58,11 @@ export class Disk {
   table<T extends Row['table']>(table: T): (Row & { table: T })[] {
     return this.rows.filter((row): row is Row & { table: T } => row.table === table)
   }
+  /** All that was on it is gone, and this is there. */
+  put(rows: readonly Row[]): void {
+    this.#rows.clear()
+    for (const row of rows) this.#rows.set(keyOf(row), row)
+  }
   hold(): void {
     this.#held ??= Promise.withResolvers()
   }
@@ -145,6 +150,8 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  /** Its wall clock is wrong by so many milliseconds. */
+  wrongMs = 0
   readonly #random: (length: number) => Uint8Array
   #cancel = () => {}
   #boots = 0
@@ -164,6 +171,10 @@ export class Computer {
   /** Of its latest circle. */
   get self(): PeerId {
     return this.#self
+  }
+  /** What its status says on a subject of its circle. */
+  note(subject: string): string {
+    return this.notes.get(`${this.circle.id} ${subject}`) ?? ''
   }
   get uri(): string {
     return `tcp://${this.address}:${PORT}`
@@ -209,7 +220,7 @@ export class Computer {
     const bootSecret = this.#random(16)
     this.around = {
       now: () => clock.now,
-      wall: () => START_MS + clock.now,
+      wall: () => START_MS + clock.now + this.wrongMs,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
