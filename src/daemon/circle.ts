@@ -18,6 +18,7 @@ import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
 import { Pings } from './pings.ts'
+import { Reminders } from './reminders.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
@@ -52,6 +53,7 @@ export class Circle {
   readonly #introductions = new Introductions()
   readonly #unanswered = new Unanswered()
   readonly #notes: CircleNotes
+  readonly #reminders: Reminders
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -75,6 +77,7 @@ export class Circle {
       sessions: (peer: PeerId) => this.#sessions.of(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
+    this.#reminders = new Reminders(this.name, this.#membership, this.#notes, around)
     this.#dials = new Dials(around, this.#membership, called => this.#silent(called.peer, called.address))
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({
@@ -110,12 +113,18 @@ export class Circle {
   }
 
   get deadline(): number {
-    return Math.min(this.#membership.deadline, this.#mesh.deadline, this.#introductions.deadline)
+    return Math.min(
+      this.#membership.deadline,
+      this.#mesh.deadline,
+      this.#introductions.deadline,
+      this.#reminders.deadline
+    )
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
+    if (this.#reminders.deadline <= now) this.#reminders.look()
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
     for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
     this.#carry()
@@ -284,6 +293,10 @@ export class Circle {
       this.#carry()
     }
     if (!this.#membership.members.has(peer)) this.#introductions.begin(now(), number, peer)
+    else if (!this.#membership.admits(peer)) {
+      this.#close(number, CloseReason.Done)
+      return
+    }
     this.#membership.greet(number)
     if (!this.#introductions.has(number)) this.#enter(number, session)
     this.#carry()
@@ -313,9 +326,7 @@ export class Circle {
 
   /** Those whose logs have come, and say that they are members. */
   #enterIntroduced(): void {
-    for (const { session: number, early } of this.#introductions.arrived(id =>
-      this.#membership.members.has(id)
-    )) {
+    for (const { session: number, early } of this.#introductions.arrived(id => this.#membership.admits(id))) {
       const session = this.#sessions.get(number)!
       this.#enter(number, session)
       for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
@@ -326,11 +337,12 @@ export class Circle {
   #synced(number: number): void {
     const session = this.#sessions.get(number)
     if (session === undefined) return
-    if (!this.#membership.members.has(session.peer)) {
+    if (!this.#membership.admits(session.peer)) {
       this.#close(number, CloseReason.Removed)
       return
     }
     this.#membership.acquainted(session.peer)
+    this.#reminders.look()
     this.#sessions.release(number)
   }
 
@@ -471,10 +483,11 @@ export class Circle {
     const out = own === undefined && !this.#leaving
     this.#notes.say('removed', out ? removed : '')
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
+    this.#mesh.setMembers(now(), out ? [] : [...members.keys()].filter(id => this.#membership.admits(id)))
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
+    this.#reminders.look()
     announce()
     changed()
   }

@@ -13,6 +13,7 @@ import { Contacts } from './contacts.ts'
 import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
 import { checkName } from './founding.ts'
+import { Guests } from './guests.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
@@ -50,6 +51,7 @@ export class Membership implements HandshakeCircle {
   readonly #farewell: Farewell
   readonly #upkeep: Upkeep
   readonly #rekeying: Rekeying
+  readonly #guests: Guests
   readonly #agreed = new Set<number>()
   /** Members that have seen our whole log since the start. */
   readonly #acquainted = new Set<PeerId>()
@@ -65,6 +67,7 @@ export class Membership implements HandshakeCircle {
         changed: () => {
           this.#upkeep.look()
           this.#rekeying.follow()
+          this.#guests.follow()
           outlet.changed()
         },
         synced: session => {
@@ -99,6 +102,7 @@ export class Membership implements HandshakeCircle {
       () => false,
       () => this.#acquainted.clear()
     )
+    this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 
@@ -115,6 +119,11 @@ export class Membership implements HandshakeCircle {
   get discoveryKeys(): Uint8Array[] {
     return this.#ledger.keys.keys.map(({ key }) => key)
   }
+  /** It is a member, and no guest whose time is over by the clock of this device. */
+  admits(id: PeerId): boolean {
+    const member = this.members.get(id)
+    return member !== undefined && !this.#guests.expired(member)
+  }
   /** Both logs agree, and what made them so is on disk. */
   synced(session: number): boolean {
     return this.#agreed.has(session)
@@ -125,12 +134,18 @@ export class Membership implements HandshakeCircle {
   }
 
   get deadline(): number {
-    return Math.min(this.#ledger.log.deadline, this.#upkeep.deadline, this.#rekeying.deadline)
+    return Math.min(
+      this.#ledger.log.deadline,
+      this.#upkeep.deadline,
+      this.#rekeying.deadline,
+      this.#guests.deadline
+    )
   }
 
   expire(): void {
     this.#upkeep.expire()
     this.#rekeying.expire()
+    this.#guests.expire()
     this.#ledger.expire()
   }
 
@@ -149,7 +164,11 @@ export class Membership implements HandshakeCircle {
     return this.#acquainted.has(peer) ? [] : this.#ledger.log.introduction(this.self)
   }
   owner(staticKey: Uint8Array): PeerId | undefined {
-    return this.#ledger.log.owner(staticKey)
+    const owner = this.#ledger.log.owner(staticKey)
+    const member = owner === undefined ? undefined : this.members.get(owner)
+    if (member === undefined || member.expiresMs === 0) return owner
+    this.#guests.look()
+    return this.#guests.expired(member) ? undefined : owner
   }
   admit(operations: readonly Uint8Array[]): Promise<void> {
     return this.#ledger.admit(operations)
@@ -294,7 +313,7 @@ export class Membership implements HandshakeCircle {
     return {
       lastMs: id => contacts.lastMs(id),
       missedMs: member => (own === undefined ? 0 : contacts.missedMs(member, own, members.values())),
-      expired: () => false,
+      expired: member => this.#guests.expired(member),
       cloned: () => false
     }
   }

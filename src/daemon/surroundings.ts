@@ -11,6 +11,8 @@ export interface Surroundings {
   now(): number
   /** Milliseconds since 1970: shown, stored, and in announcements; nothing else is decided by it. */
   wall(): number
+  /** Whether somebody keeps the wall clock right, as far as the system knows. */
+  clockSynchronised(): Promise<boolean>
   random(length: number): Uint8Array
   readonly log: Log
   readonly publisher: Publisher

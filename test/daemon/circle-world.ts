@@ -152,6 +152,8 @@ export class Computer {
   announced = 0
   /** Its wall clock is wrong by so many milliseconds. */
   wrongMs = 0
+  /** What the system says of that clock. */
+  synchronised = true
   readonly #random: (length: number) => Uint8Array
   #cancel = () => {}
   #boots = 0
@@ -221,6 +223,7 @@ export class Computer {
     this.around = {
       now: () => clock.now,
       wall: () => START_MS + clock.now + this.wrongMs,
+      clockSynchronised: async () => this.synchronised,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
@@ -258,8 +261,8 @@ export class Computer {
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
 
-  invite(level = 10, lifetimeMs = 600_000): Promise<string> {
-    return this.world.done(this.circle.invite(level, lifetimeMs).then(({ ticket }) => ticket))
+  invite(level = 10, lifetimeMs = 600_000, guestForMs = 0): Promise<string> {
+    return this.world.done(this.circle.invite(level, lifetimeMs, guestForMs).then(({ ticket }) => ticket))
   }
 
   /** As the daemon does it. */
