@@ -77,6 +77,7 @@ export function newStatus(): Result<'Status'> {
 export interface Facts {
   status: Result<'Status'>
   devices: Result<'Devices'>
+  checks: Result<'Doctor'>['Checks']
   /** What Watch sends before it waits for the caller to go away. */
   events: Result<'Watch'>[]
   /** After the last event: wait (false) or end the stream (true). */
@@ -136,6 +137,10 @@ export function fakeFacts(): Facts {
         }
       ]
     },
+    checks: [
+      { Name: 'key-store', State: 'ok', Text: 'The key is in the keyring.', Mend: '' },
+      { Name: 'swap', State: 'warning', Text: 'Memory may be swapped to a disk.', Mend: 'use zram' }
+    ],
     events: [
       event(1, 'Added', path, 'Peer', readyStatus().Peers[0]!),
       event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
@@ -179,9 +184,35 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Peers', params)
       return { Peers: facts.status.Peers }
     },
+    async VerifyRecovery(params) {
+      called('VerifyRecovery', params)
+      return { Circle: ids.circle, Name: 'home' }
+    },
+    async UseRecovery(params) {
+      called('UseRecovery', params)
+      const change = (Id: string, Name: string, Change: string, WasLevel: number, Level: number) => ({
+        Id,
+        Name,
+        Change,
+        WasLevel,
+        Level
+      })
+      return {
+        Changes: [
+          change(ids.desktop, 'desktop', 'removed', 1, 0),
+          change(ids.phone, 'phone', 'dropped', 10, 0),
+          change(ids.nas, 'nas', 'returns', 0, 10),
+          change(ids.self, 'thinkpad', 'level', 10, 1)
+        ]
+      }
+    },
     async Devices(params) {
       called('Devices', params)
       return facts.devices
+    },
+    async Doctor(params) {
+      called('Doctor', params)
+      return { Checks: facts.checks }
     },
     async UseCircle(params) {
       called('UseCircle', params)

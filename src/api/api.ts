@@ -78,6 +78,25 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
 })
 
+export const Check = record('Check', 'One thing that was looked at.', {
+  Name: field(string, 'What it is about, such as key-store.'),
+  State: field(string, 'ok, warning or failed.'),
+  Text: field(string, 'What was found.'),
+  Mend: field(string, 'What would mend it; empty when it is ok.')
+})
+export type CheckRecord = Value<typeof Check>
+
+export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
+  Id: field(string, 'Peer id.'),
+  Name: field(string, 'Its name.'),
+  Change: field(
+    string,
+    'removed (for ever), dropped (what added it is void), returns (what removed it is void), joins (new) or level (it has another one).'
+  ),
+  WasLevel: field(uint32, 'Level before; 0 when it was no member.'),
+  Level: field(uint32, 'Level after; 0 when it is no member then.')
+})
+
 export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
   Cursor: field(string, 'Give it to Watch as Since to go on after this event.'),
   Type: field(
@@ -165,6 +184,11 @@ const keyStore = {
   )
 }
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
+
+const code = {
+  Code: optional(string, 'The recovery code: 9 groups of 4 characters.'),
+  Shares: optional(list(string), 'Instead of the code, two shares of it.')
+}
 
 export const methods = {
   Status: method({
@@ -281,6 +305,35 @@ export const methods = {
     params: { ...circle, Device: field(string, 'Id, short id or unique name.') },
     result: { Id: field(string, 'Peer id of the removed device.') }
   }),
+  VerifyRecovery: method({
+    doc: 'Say whether this is the recovery code of the circle; an error says what is wrong with it.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: false,
+    params: { ...circle, ...code },
+    result: { Circle: field(string, 'Id of the circle whose code it is.'), Name: field(string, 'Its name.') }
+  }),
+  UseRecovery: method({
+    doc: 'With the recovery code make this device a first device (level 1), and remove others of any level.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      ...circle,
+      ...code,
+      Remove: optional(list(string), 'Devices to remove: ids, short ids or names, of former members too.'),
+      SinceUSec: optional(
+        uint64,
+        'What the removed devices did to the circle from then on is void (by the times they wrote); 0: all of it stays.'
+      ),
+      Lost: optional(
+        boolean,
+        'The removed devices are lost or stolen: they lock their keys when they hear of it.'
+      ),
+      Preview: optional(boolean, 'Only tell what it would change.')
+    },
+    result: { Changes: field(list(RecoveryChange), 'Who belongs to the circle otherwise than before.') }
+  }),
   Leave: method({
     doc: 'Leave the circle: tell the others, then forget its keys.',
     kind: 'job',
@@ -336,6 +389,14 @@ export const methods = {
     control: true,
     params: {},
     result: {}
+  }),
+  Doctor: method({
+    doc: 'Look for what is wrong on this computer.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: { Checks: field(list(Check), 'Each thing that was looked at.') }
   }),
   Version: method({
     doc: 'Version of the running daemon.',
@@ -399,6 +460,7 @@ export const errors = {
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
+  WrongRecoveryCode: 'It is a recovery code, or shares of one, but not of this circle.',
   WrongCode: 'The code is not the one that was shown; the message says how many tries are left.',
   NoInvitation: 'No device with an open invitation was found.',
   InvitationOpen: 'An invitation is open already; only one can be at a time.',

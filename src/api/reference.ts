@@ -19,11 +19,17 @@ export const examples: {
   Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
   Rekey: { params: {}, command: 'coterie rekey' },
   Remove: { params: { Device: 'desktop' }, command: 'coterie remove desktop --yes' },
+  VerifyRecovery: { params: { Code: '0123-…' }, command: 'coterie recovery verify' },
+  UseRecovery: {
+    params: { Code: '0123-…', Remove: ['laptop'], SinceUSec: 1_795_200_000_000_000 },
+    command: 'coterie recovery use --remove laptop --since 2d --yes'
+  },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
   Watch: { params: {}, command: 'coterie watch' },
   Config: { params: {}, command: 'coterie config' },
   Reload: { params: {}, command: 'coterie call Reload' },
+  Doctor: { params: {}, command: 'coterie doctor' },
   Version: { params: {}, command: 'coterie version' }
 }
 

@@ -117,9 +117,9 @@ export class Resolver {
   id(index: number): string | undefined {
     return this.#entries[index]?.step.id
   }
-  /** Authors that made two operations at one sequence. */
+  /** Devices that made two operations at one sequence. The recovery code is none: it may be used anywhere. */
   get forks(): string[] {
-    return [...this.#devices.values()].filter(d => d.forked).map(d => d.id)
+    return [...this.#devices.values()].filter(d => d.forked && d !== this.#recovery).map(d => d.id)
   }
   /** Whether an operation is the other one, or in its past. */
   inPast(id: string, of: string): boolean {
@@ -136,10 +136,16 @@ export class Resolver {
   authored(author: string): number {
     return this.#devices.get(author)?.authored.length ?? 0
   }
-  /** The last operation kept of this author. */
-  last(author: string): string | undefined {
-    const last = this.#devices.get(author)?.authored.at(-1)
-    return last === undefined ? undefined : this.#entries[last]!.step.id
+  /** Index of the last operation kept of this author. */
+  last(author: string): number | undefined {
+    return this.#devices.get(author)?.authored.at(-1)
+  }
+  /** Indices of what adds or removes somebody and counts, with the levels of the authors. */
+  deeds(): { index: number; level: number }[] {
+    this.resolve()
+    return this.#entries.flatMap(({ live, step: { target }, author: { level } }, index) =>
+      live && target !== undefined ? [{ index, level }] : []
+    )
   }
 
   /** Whether an operation with these parents has its author in its past: added, first device or recovery. */

@@ -65,6 +65,7 @@ function initLines(made: Result<'Init'>): string[] {
     'Write it down on paper, now, and keep the paper away from this computer.',
     'It is shown this once and stored nowhere. If this device is ever lost or stolen, the code',
     'is the only thing that can remove it; whoever has the code has that power too.',
+    `${look.bold('coterie recovery verify')} says whether you wrote it down rightly.`,
     '',
     `Next: ${look.bold('coterie invite --ticket')} lets another device join.`
   ]

@@ -17,7 +17,9 @@ import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
+import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
+import type { Recovery } from './recovery.ts'
 import { Reminders } from './reminders.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
@@ -33,6 +35,8 @@ const FAREWELL_MS = 3_000
 const ADDRESS_MS = 2_000
 const UNANSWERED =
   'the others do not answer this device any more: it may have been removed; ask there with `coterie devices`'
+/** Of all peers together, kept for one that comes back. */
+const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
@@ -54,6 +58,8 @@ export class Circle {
   readonly #unanswered = new Unanswered()
   readonly #notes: CircleNotes
   readonly #reminders: Reminders
+  /** Where peers were reached before. */
+  #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -69,6 +75,7 @@ export class Circle {
     this.position = row.position
     this.#notes = new CircleNotes(this.id, around)
     this.#deviceName = row.device
+    this.#addresses = addresses
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -95,7 +102,6 @@ export class Circle {
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
-    for (const { peer, address } of addresses) this.#mesh.offer(around.now(), peer, [address], 'known')
     this.#carry()
   }
 
@@ -167,14 +173,25 @@ export class Circle {
     lifetimeMs: number,
     guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    // just after the start, or after init, the sockets are still being bound
-    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
-    if (this.#ownAddresses.length === 0)
-      throw new ApiError(
-        'Unreachable',
-        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
-      )
+    await this.#mustListen('use a ticket')
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+  }
+
+  /** For an invitation by code. Rejects ApiError. */
+  async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
+    const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
+    await this.#mustListen('join')
+    return circle
+  }
+
+  /** Just after the start, or after init, the sockets are still being bound. */
+  async #mustListen(what: string): Promise<void> {
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length > 0) return
+    throw new ApiError(
+      'Unreachable',
+      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
+    )
   }
 
   /** Of this device. Rejects ApiError. */
@@ -197,6 +214,10 @@ export class Circle {
     } finally {
       this.#leaving = this.#membership.left
     }
+  }
+
+  get recovery(): Recovery {
+    return this.#membership.recovery
   }
 
   /** This device has signed that it leaves. */
@@ -256,16 +277,20 @@ export class Circle {
     return this.#announcer.make(port)
   }
 
-  /** Made by somebody who has one of our discovery keys. */
+  /** Made by another member that may be answered. */
   recognises(announcement: Uint8Array): boolean {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address. */
-  heard(announcement: Uint8Array, source: string): void {
+  /** An announcement came from this IP address, on an interface where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) return
-    this.#mesh.offer(this.#around.now(), heard.peer, uri(source, heard.port), 'announcement')
+    const addresses = uri(source, heard.port)
+    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
+    const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
+    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
+    this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
   }
 
@@ -283,6 +308,7 @@ export class Circle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(number, body)
+        if (this.#membership.hasKey(number, peer)) this.#announcer.acknowledged(peer)
       } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
@@ -292,15 +318,23 @@ export class Circle {
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
-    if (!this.#membership.members.has(peer)) this.#introductions.begin(now(), number, peer)
-    else if (!this.#membership.admits(peer)) {
+    if (this.#membership.members.has(peer) && !this.#membership.admits(peer)) {
       this.#close(number, CloseReason.Done)
       return
     }
+    if (!this.#belongs(peer)) this.#introductions.begin(now(), number, peer)
     this.#membership.greet(number)
     if (!this.#introductions.has(number)) this.#enter(number, session)
     this.#carry()
     this.#met()
+  }
+
+  /** Both it and this device are members; one that was removed may be told that it is not, after all. */
+  #belongs(peer: PeerId): boolean {
+    return this.#membership.admits(peer) && !this.#out
+  }
+  get #out(): boolean {
+    return this.#membership.own === undefined && !this.#leaving
   }
 
   /** The session is a member's: the mesh gets it. */
@@ -326,7 +360,7 @@ export class Circle {
 
   /** Those whose logs have come, and say that they are members. */
   #enterIntroduced(): void {
-    for (const { session: number, early } of this.#introductions.arrived(id => this.#membership.admits(id))) {
+    for (const { session: number, early } of this.#introductions.arrived(id => this.#belongs(id))) {
       const session = this.#sessions.get(number)!
       this.#enter(number, session)
       for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
@@ -343,6 +377,7 @@ export class Circle {
     }
     this.#membership.acquainted(session.peer)
     this.#reminders.look()
+    if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
     this.#sessions.release(number)
   }
 
@@ -461,6 +496,8 @@ export class Circle {
 
   /** A hint for the next start; nobody waits for it. */
   #remember(peer: PeerId, address: string): void {
+    const others = this.#addresses.filter(known => known.peer !== peer || known.address !== address)
+    this.#addresses = [...others, { peer, address }].slice(-ADDRESSES_AT_MOST)
     const { commit, wall, log } = this.#around
     commit([{ put: { table: 'address', gid: this.gid, peer, address, lastMs: Math.floor(wall()) } }]).catch(
       error => log('warn', 'an address was not stored', { error: error.message })
@@ -477,13 +514,16 @@ export class Circle {
 
   #membersChanged(): void {
     const { announce, changed, now } = this.#around
-    const { members, own } = this.#membership
+    const { members } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    const out = own === undefined && !this.#leaving
-    this.#notes.say('removed', out ? removed : '')
+    this.#notes.say('removed', this.#out ? removed : '')
+    const before = new Set(this.#mesh.peers().keys())
+    const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), out ? [] : [...members.keys()].filter(id => this.#membership.admits(id)))
+    this.#mesh.setMembers(now(), this.#out ? [] : admitted)
+    for (const { peer, address } of this.#addresses)
+      if (!before.has(peer)) this.#mesh.offer(now(), peer, [address], 'known')
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()

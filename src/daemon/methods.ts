@@ -5,6 +5,7 @@ import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
 import type { Circle } from './circle.ts'
 import type { Daemon } from './daemon.ts'
+import { recoveryMethods } from './recovery-methods.ts'
 import { watch } from './watch.ts'
 
 const DAY = 86_400_000_000
@@ -73,7 +74,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
-      const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
+      const circle = await daemon.circles.join({ ticket: Ticket }, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         keyStore: KeyStore,
         call
@@ -102,6 +103,8 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: member }
     },
 
+    ...recoveryMethods(daemon),
+
     Leave: async ({ Circle }, call) => ({
       Told: await daemon.circles.leave(daemon.circles.find(Circle), call)
     }),
@@ -128,6 +131,8 @@ export function methods(daemon: Daemon): Implementation {
       await daemon.reload()
       return {}
     },
+
+    Doctor: async () => ({ Checks: daemon.examine() }),
 
     Version: async () => ({ Version: VERSION })
   }
