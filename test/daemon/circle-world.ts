@@ -68,6 +68,11 @@ export class Disk {
   table<T extends Row['table']>(table: T): (Row & { table: T })[] {
     return this.rows.filter((row): row is Row & { table: T } => row.table === table)
   }
+  /** All that was on it is gone, and this is there. */
+  put(rows: readonly Row[]): void {
+    this.#rows.clear()
+    for (const row of rows) this.#rows.set(keyOf(row), row)
+  }
   hold(): void {
     this.#held ??= Promise.withResolvers()
   }
@@ -175,6 +180,8 @@ export class Computer {
   announced = 0
   /** It was removed as lost, and its keys are sealed. */
   locked = false
+  /** What the system says of its clock. */
+  synchronised = true
   inviting!: Inviting
   pending!: PendingJoin
   /** It announces that an invitation is open. */
@@ -202,6 +209,10 @@ export class Computer {
   /** Of its latest circle. */
   get self(): PeerId {
     return this.#self
+  }
+  /** What its status says on a subject of its circle. */
+  note(subject: string): string {
+    return this.notes.get(`${this.circle.id} ${subject}`) ?? ''
   }
   get uri(): string {
     return `tcp://${this.address}:${PORT}`
@@ -250,6 +261,7 @@ export class Computer {
       now: () => clock.now,
       after: (ms, act) => clock.after(ms, act),
       wall: () => START_MS + this.wrongMs + clock.now,
+      clockSynchronised: async () => this.synchronised,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
@@ -296,8 +308,8 @@ export class Computer {
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
 
-  invite(level = 10, lifetimeMs = 600_000): Promise<string> {
-    return this.world.done(this.circle.invite(level, lifetimeMs).then(({ ticket }) => ticket))
+  invite(level = 10, lifetimeMs = 600_000, guestForMs = 0): Promise<string> {
+    return this.world.done(this.circle.invite(level, lifetimeMs, guestForMs).then(({ ticket }) => ticket))
   }
 
   /** As the daemon does it. */
