@@ -6,7 +6,7 @@
  */
 import { type PeerId, peerId, peerKey } from '../crypto/identity.ts'
 import { equal, type Signed } from '../crypto/provider.ts'
-import { hex } from '../wire/bytes.ts'
+import { hex, unhex } from '../wire/bytes.ts'
 import { decodeOperation, type Operation } from '../wire/operation.ts'
 import type { MembershipLog } from './log.ts'
 import { identify, signatures } from './signing.ts'
@@ -79,11 +79,26 @@ export class LostDevices {
   }
 
   find(staticKey: Uint8Array): { id: PeerId; order: readonly Uint8Array[] } | undefined {
-    const { operations } = this.#log
-    for (; this.#seen < operations.length; this.#seen++) this.#read(decodeOperation(operations[this.#seen]!)!)
+    this.#follow()
     const id = this.#owners.get(hex(staticKey))
     const order = id === undefined ? undefined : lockOrder(this.#log, id)
     return id === undefined || order === undefined ? undefined : { id, order }
+  }
+
+  /** All of them, each with the last of its statics. */
+  get all(): ReadonlyMap<PeerId, Uint8Array> {
+    this.#follow()
+    const statics = new Map([...this.#owners].map(([key, id]) => [id, key]))
+    return new Map(
+      [...statics]
+        .filter(([id]) => lockOrder(this.#log, id) !== undefined)
+        .map(([id, key]) => [id, unhex(key)])
+    )
+  }
+
+  #follow(): void {
+    const { operations } = this.#log
+    for (; this.#seen < operations.length; this.#seen++) this.#read(decodeOperation(operations[this.#seen]!)!)
   }
 
   #read({ author, body }: Operation): void {

@@ -288,6 +288,11 @@ export class Circle {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) return
     const addresses = uri(source, heard.port)
+    if (!this.#membership.members.has(heard.peer)) {
+      const [address] = addresses
+      if (policy === 'announce' && address !== undefined) this.#membership.tellLost(heard.peer, address)
+      return
+    }
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
     const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
     if (policy === 'listen' && !addresses.every(address => known.includes(address))) return

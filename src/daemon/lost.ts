@@ -5,8 +5,9 @@
 import { LostDevices, lockOrder, readOrder } from '../circle/lost.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { peerId } from '../crypto/identity.ts'
-import { verifyBatch } from '../crypto/provider.ts'
+import { type ExchangeKey, verifyBatch } from '../crypto/provider.ts'
 import { hex, unhex } from '../wire/bytes.ts'
+import { CloseReason, Kind } from '../wire/frame.ts'
 import { decodeOperation } from '../wire/operation.ts'
 import { decodeRecoveryFrame, encodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import type { Ledger } from './ledger.ts'
@@ -14,15 +15,19 @@ import type { LockRow } from './locking.ts'
 import { genesisOf } from './recovery-code.ts'
 import type { Surroundings } from './surroundings.ts'
 
+type Around = Pick<Surroundings, 'connect' | 'gate' | 'lock' | 'log'>
+/** For reaching a lost device that is near. */
+const REACH_MS = 5_000
+
 export class Lost {
   readonly #ledger: Ledger
-  readonly #around: Pick<Surroundings, 'lock' | 'log'>
+  readonly #around: Around
   readonly #devices: LostDevices
   /** This device was locked, and opened again with the recovery code: orders count no more. */
   readonly #opened: LockRow | undefined
   #told = false
 
-  constructor(ledger: Ledger, around: Pick<Surroundings, 'lock' | 'log'>, opened: LockRow | undefined) {
+  constructor(ledger: Ledger, around: Around, opened: LockRow | undefined) {
     this.#ledger = ledger
     this.#around = around
     this.#devices = new LostDevices(ledger.log)
@@ -33,6 +38,34 @@ export class Lost {
   order(staticKey: Uint8Array): { peer: PeerId; frame: Uint8Array } | undefined {
     const found = this.#devices.find(staticKey)
     return found && { peer: found.id, frame: frameOf(found.order) }
+  }
+
+  /** Lost devices, with the static each had last. */
+  get devices(): ReadonlyMap<PeerId, Uint8Array> {
+    return this.#devices.all
+  }
+
+  /** A lost device is near: it is told so, and nothing else. `own`: the static that it knows this device by. */
+  async tell(peer: PeerId, address: string, own: ExchangeKey): Promise<void> {
+    const { connect, gate, log } = this.#around
+    const staticKey = this.#devices.all.get(peer)
+    const order = staticKey && this.order(staticKey)
+    if (staticKey === undefined || order === undefined) return
+    const mute = {
+      gid: this.#ledger.gid,
+      staticTowards: () => own,
+      bootId: new Uint8Array(16),
+      logHead: new Uint8Array(32),
+      introduction: () => []
+    }
+    try {
+      const link = await connect(address, AbortSignal.timeout(REACH_MS))
+      const session = await gate.dial(link, mute, { id: peer, staticKey })
+      session.send(Kind.Recovery, order.frame)
+      session.close(CloseReason.Removed)
+    } catch (error) {
+      log('debug', 'a lost device could not be told', { peer, reason: (error as Error).message })
+    }
   }
 
   /** This device was removed as lost, though its own log may not know. Opening its keys does not make it a member. */

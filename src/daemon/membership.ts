@@ -122,7 +122,8 @@ export class Membership implements HandshakeCircle {
   // --- what is known
 
   get members(): ReadonlyMap<PeerId, MemberState> {
-    return this.#ledger.members
+    const { members, self } = this.#ledger
+    return this.#lost.removed ? new Map([...members].filter(([id]) => id !== self)) : members
   }
   /** This device; undefined once it was removed or has left. */
   get own(): MemberState | undefined {
@@ -227,6 +228,15 @@ export class Membership implements HandshakeCircle {
     // it may have been the one to finish what is left undone
     this.#upkeep.look()
     this.#ledger.carry()
+  }
+
+  /** Devices that were removed as lost. */
+  get lost(): Iterable<PeerId> {
+    return this.own === undefined ? [] : this.#lost.devices.keys()
+  }
+  /** One of them is near. */
+  tellLost(peer: PeerId, address: string): void {
+    void this.#lost.tell(peer, address, this.staticTowards(peer))
   }
 
   /** A Recovery frame. */

@@ -43,17 +43,21 @@ export class Recovery {
     const ledger = this.#ledger
     return ledger.inTurn(async () => {
       const key = this.key(use)
+      if (this.#own.removedByCode()) throw this.#removedForGood()
       const made = await this.#operations(key, use)
       const bytes = made.map(operation => operation.bytes)
       const { members, changes } = forecast(ledger.gid, ledger.log, bytes)
-      if (members.get(ledger.self)?.level !== 1 || this.#own.removedByCode())
-        throw new ApiError(
-          'NotAllowed',
-          'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
-        )
+      if (members.get(ledger.self)?.level !== 1) throw this.#removedForGood()
       if (!use.preview) await ledger.store(made)
       return changes
     })
+  }
+
+  #removedForGood(): ApiError {
+    return new ApiError(
+      'NotAllowed',
+      'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
+    )
   }
 
   /** The adding first: it alone lets this device in where it is known as removed. */

@@ -178,6 +178,8 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  /** Of peers, by its configuration. */
+  readonly addresses = new Map<PeerId, string>()
   /** It was removed as lost, and its keys are sealed. */
   locked = false
   /** What the system says of its clock. */
@@ -269,12 +271,14 @@ export class Computer {
       bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
       commit: writes => this.disk.commit(writes),
-      lock: lock => this.#lock(lock),
+      lock: lock => {
+        this.#lock(lock).catch(error => this.#log('error', String(error)))
+      },
       arm: () => this.#arm(),
       announce: () => {
         this.announced++
       },
-      staticAddresses: () => [],
+      staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),
       changed: () => {}
     }
@@ -340,6 +344,12 @@ export class Computer {
   }
   join(ticket: string): Promise<Circle> {
     return this.world.done(this.joining(ticket))
+  }
+
+  /** Its configuration names the address of that one. */
+  knows(other: Computer): void {
+    this.addresses.set(other.self, other.uri)
+    this.circle.offerStatic()
   }
 
   leave(call = calling()): Promise<number> {

@@ -1,8 +1,12 @@
 import t from 'tap'
-import { seal } from '../../src/crypto/hpke.ts'
+import { remove } from '../../src/circle/author.ts'
+import { peerKey } from '../../src/crypto/identity.ts'
+import { ed25519 } from '../../src/crypto/provider.ts'
 import { recoveryCode } from '../../src/crypto/recovery.ts'
+import type { Session } from '../../src/daemon/session.ts'
 import { hex } from '../../src/wire/bytes.ts'
 import { Kind } from '../../src/wire/frame.ts'
+import { encodeRecoveryFrame } from '../../src/wire/recovery-frame.ts'
 import { type Computer as C, World } from './circle-world.ts'
 import { fill } from './gates.ts'
 
@@ -20,6 +24,7 @@ async function home(...levels: number[]) {
   return { world, a, others: others as [C, C, C] }
 }
 const lose = (world: World, by: C, lost: C) => world.done(by.circle.remove(lost.self, { lost: true }))
+const keysIn = (computer: C) => ({ signingKey: ed25519(computer.disk.table('circle')[0]!.seed) })
 /** Every key that a device had, in hexadecimal. */
 const keysOf = (computer: C): string[] =>
   [
@@ -48,6 +53,7 @@ t.test('a lost device that is connected locks within a second; its keys are gone
   t.same(keysOf(b), [])
   for (const key of keys) if (everything(b).includes(key)) t.fail('a key is still there')
   t.equal(b.circles.length, 0)
+  await world.pass(100)
   t.equal(world.links(a, b) + world.links(c, b), 0, 'it has no sessions')
   await world.until(() => c.members.length === 2, 'the others know')
   const sent = world.sent.length
@@ -86,6 +92,7 @@ t.test('one that was away locks when it meets anybody who knows, and learns noth
   a.crash()
   const from = world.sent.length
   b.start()
+  b.knows(c)
   await world.until(() => b.locked, 'it locks, by a member that removed nobody', 20_000)
   t.equal(c.around.gate.counters.lost, 1)
   const told = world.sent.slice(from).filter(({ to, from: by }) => to === b.self && by === 'c')
@@ -100,6 +107,34 @@ t.test('one that was away locks when it meets anybody who knows, and learns noth
   await world.pass(120_000)
   t.notOk(b.locked)
   t.same(b.members.length > 0 && world.links(a, b) + world.links(b, c), 0)
+})
+
+t.test('one that announces itself is told by whoever hears it, once in ten minutes', async t => {
+  const { world, a, others } = await home(10, 10)
+  const [b, c] = others
+  b.crash()
+  await lose(world, a, b)
+  await world.until(() => c.members.length === 2, 'c knows')
+  world.reaches = from => from === c
+  await world.pass(1_000)
+  b.start()
+  const announced = b.announcement
+  t.notOk(c.circle.recognises(announced), 'it is not answered')
+  c.circle.heard(announced, b.address, 'listen')
+  await world.pass(5_000)
+  t.notOk(b.locked, 'where one only listens nobody is called')
+  c.circle.heard(announced, b.address)
+  await world.pass(5_000)
+  t.notOk(b.locked, 'at most once in ten minutes')
+  await world.pass(600_000)
+  const from = world.sent.length
+  c.circle.heard(b.announcement, b.address)
+  await world.until(() => b.locked, 'it locks', 5_000)
+  const told = world.sent.slice(from).filter(({ from: by }) => by === 'c')
+  t.same(
+    told.map(({ kind }) => kind),
+    [Kind.Recovery]
+  )
 })
 
 t.test('removed as lost by an admin it is only removed', async t => {
@@ -127,6 +162,7 @@ t.test('a first device that is lost is locked with the recovery code', async t =
   await world.until(() => c.members.length === 2, 'c knows')
   b.crash()
   a.start()
+  a.knows(c)
   await world.until(() => a.locked, 'it locks', 20_000)
   t.same(keysOf(a), [])
   await a.unlock(code)
@@ -157,6 +193,7 @@ t.test('locked by a thief with the first device: the code opens it and takes the
   }
   await world.done(b.circle.recovery.use(use))
   t.equal(b.circle.record.Level, 1)
+  b.knows(c)
   await world.until(() => a.locked, 'the stolen one is locked', 60_000)
   await world.meet(b, c)
   t.same(c.members, ['b', 'c'])
@@ -179,13 +216,26 @@ t.test('a full disk: the network ends at once, and the start after it locks', as
 t.test('nobody else locks a device', async t => {
   const { world, a, others } = await home(2, 10)
   const [b, c] = others
-  const order = a.circle.handshakes.order
-  t.equal(order.call(a.circle.handshakes, c.circle.handshakes.statics[0]!.publicKey), undefined)
-  const frames = [fill(0, 40), Uint8Array.of(1, 1, 0, 4, 1, 2, 3, 4), new Uint8Array(0)]
-  const session =
-    b.sessions.find(({ peer }) => peer === c.self) ?? c.sessions.find(({ peer }) => peer === b.self)
-  for (const frame of frames) session?.send(Kind.Recovery, frame)
+  const { signingKey } = keysIn(b)
+  const removal = remove(
+    signingKey,
+    { gid: b.circle.gid, prev: [b.circle.gid], wallMs: 0 },
+    {
+      target: peerKey(c.self)!,
+      lost: true,
+      cut: undefined
+    }
+  )
+  const session = b.sessions.findLast(({ peer }) => peer === c.self) ?? t.fail('no session')
+  const frames = [
+    encodeRecoveryFrame({ type: 'order', operations: [removal.bytes] }),
+    Uint8Array.of(1, 1, 0, 4, 1, 2, 3, 4),
+    new Uint8Array(0)
+  ]
+  for (const frame of frames) (session as Session).send(Kind.Recovery, frame)
   await world.pass(1_000)
-  t.notOk(b.locked || c.locked)
-  t.equal(typeof seal, 'function')
+  t.notOk(c.locked)
+  t.match(c.logged.join('\n'), /an order to lock that does not hold/)
+  t.equal(world.links(b, c), 1, 'and nothing else is disturbed')
+  t.equal(a.members.length, 3)
 })
