@@ -74,7 +74,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
-      const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
+      const circle = await daemon.circles.join({ ticket: Ticket }, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         keyStore: KeyStore,
         call
