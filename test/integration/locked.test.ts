@@ -160,7 +160,7 @@ if (inside(t, import.meta.url)) {
       (await bare.coterie('status')).out,
       /credential\s+coterie\.key,\s+which\s+this\s+daemon\s+was\s+not\s+given/
     )
-    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredentialEncrypted=coterie\.key/)
+    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredential=coterie\.key/)
     await bare.stop()
     writeFileSync(join(credentials, 'coterie.key'), 'x'.repeat(32))
     t.match(await pc.refusal(), { code: 78, err: /belongs to another key than the one found/ })
