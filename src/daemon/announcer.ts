@@ -11,7 +11,9 @@ const UNSYNCHRONISED_PAUSE_MS = 3_600_000
 /** A clock before this was never set. */
 const CLOCK_SET_MS = Date.UTC(2026, 0)
 
-type Known = Pick<Membership, 'members' | 'lost' | 'own' | 'self' | 'discoveryKeys'>
+type Known = Pick<Membership, 'members' | 'own' | 'self' | 'discoveryKeys'> & {
+  readonly lost: Pick<Membership['lost'], 'devices'>
+}
 
 export class Announcer {
   readonly #membership: Known
@@ -30,7 +32,9 @@ export class Announcer {
   membersChanged(): void {
     const { members, lost } = this.#membership
     // a lost device that announces itself is told to lock
-    this.#prefixes = new Map([...lost, ...members.keys()].map(id => [idPrefix(peerKey(id)!), id]))
+    this.#prefixes = new Map(
+      [...lost.devices.keys(), ...members.keys()].map(id => [idPrefix(peerKey(id)!), id])
+    )
     this.#holders.keep(members)
   }
 

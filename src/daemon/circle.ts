@@ -11,6 +11,7 @@ import { Mesh, type Output } from '../mesh/mesh.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
+import { decodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import { Announcer } from './announcer.ts'
 import { CircleNotes } from './circle-notes.ts'
 import { Dials } from './dials.ts'
@@ -290,7 +291,7 @@ export class Circle {
     const addresses = uri(source, heard.port)
     if (!this.#membership.members.has(heard.peer)) {
       const [address] = addresses
-      if (policy === 'announce' && address !== undefined) this.#membership.tellLost(heard.peer, address)
+      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
       return
     }
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
@@ -298,6 +299,11 @@ export class Circle {
     if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
     this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
+  }
+
+  /** A lost device is near. */
+  #tell(peer: PeerId, address: string): void {
+    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
   }
 
   // --- sessions
@@ -360,7 +366,8 @@ export class Circle {
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
     if (kind === Kind.Recovery) {
-      this.#membership.told(body)
+      const frame = decodeRecoveryFrame(body)
+      if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
       return
     }
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)

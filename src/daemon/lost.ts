@@ -36,19 +36,22 @@ export class Lost {
 
   /** To a lost device behind this static, and the frame that it is told; undefined: it is none. */
   order(staticKey: Uint8Array): { peer: PeerId; frame: Uint8Array } | undefined {
-    const found = this.#devices.find(staticKey)
+    const found = this.#belongs ? this.#devices.find(staticKey) : undefined
     return found && { peer: found.id, frame: frameOf(found.order) }
   }
 
   /** Lost devices, with the static each had last. */
   get devices(): ReadonlyMap<PeerId, Uint8Array> {
-    return this.#devices.all
+    return this.#belongs ? this.#devices.all : new Map()
+  }
+  get #belongs(): boolean {
+    return this.#ledger.own !== undefined && !this.removed
   }
 
   /** A lost device is near: it is told so, and nothing else. `own`: the static that it knows this device by. */
   async tell(peer: PeerId, address: string, own: ExchangeKey): Promise<void> {
     const { connect, gate, log } = this.#around
-    const staticKey = this.#devices.all.get(peer)
+    const staticKey = this.devices.get(peer)
     const order = staticKey && this.order(staticKey)
     if (staticKey === undefined || order === undefined) return
     const mute = {
@@ -88,7 +91,7 @@ export class Lost {
     if (order !== undefined) this.#lock(order)
   }
 
-  /** A member, or one that was, brings an order. */
+  /** An order that a member brings, or one that was. */
   async receive(operations: readonly Uint8Array[]): Promise<void> {
     const { gid, log, self } = this.#ledger
     const read = readOrder(gid, log, self, operations)

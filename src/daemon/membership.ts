@@ -9,7 +9,6 @@ import { type PeerId, peerKey } from '../crypto/identity.ts'
 import type { ExchangeKey, SigningKey } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
 import { GREATEST_LEVEL, GUEST_LEVEL } from '../wire/operation.ts'
-import { decodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import { Contacts } from './contacts.ts'
 import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
@@ -48,13 +47,13 @@ export class Membership implements HandshakeCircle {
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
   readonly recovery: Recovery
+  readonly lost: Lost
   readonly contacts: Contacts
   readonly #around: Surroundings
   readonly #sessions: Outlet['sessions']
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
-  readonly #lost: Lost
   readonly #upkeep: Upkeep
   readonly #rekeying: Rekeying
   readonly #guests: Guests
@@ -74,7 +73,7 @@ export class Membership implements HandshakeCircle {
           this.#upkeep.look()
           this.#rekeying.follow()
           this.#guests.follow()
-          this.#lost.look()
+          this.lost.look()
           outlet.changed()
         },
         synced: session => {
@@ -110,24 +109,24 @@ export class Membership implements HandshakeCircle {
       () => this.#acquainted.clear()
     )
     this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
-    this.#lost = new Lost(ledger, around, stored.lock)
+    this.lost = new Lost(ledger, around, stored.lock)
     this.recovery = new Recovery(ledger, {
       device: stored.row.device,
-      removedByCode: () => this.#lost.forGood
+      removedByCode: () => this.lost.forGood
     })
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
-    this.#lost.look()
+    this.lost.look()
   }
 
   // --- what is known
 
   get members(): ReadonlyMap<PeerId, MemberState> {
     const { members, self } = this.#ledger
-    return this.#lost.removed ? new Map([...members].filter(([id]) => id !== self)) : members
+    return this.lost.removed ? new Map([...members].filter(([id]) => id !== self)) : members
   }
   /** This device; undefined once it was removed or has left. */
   get own(): MemberState | undefined {
-    return this.#lost.removed ? undefined : this.#ledger.own
+    return this.lost.removed ? undefined : this.#ledger.own
   }
   /** To announce with, then to recognise with; each 32 bytes. */
   get discoveryKeys(): Uint8Array[] {
@@ -192,7 +191,7 @@ export class Membership implements HandshakeCircle {
     return this.#ledger.admit(operations)
   }
   order(staticKey: Uint8Array): { peer: PeerId; frame: Uint8Array } | undefined {
-    return this.own === undefined ? undefined : this.#lost.order(staticKey)
+    return this.lost.order(staticKey)
   }
   tickets(): readonly { id: string; psk: Uint8Array }[] {
     return this.#invitations.secrets()
@@ -228,21 +227,6 @@ export class Membership implements HandshakeCircle {
     // it may have been the one to finish what is left undone
     this.#upkeep.look()
     this.#ledger.carry()
-  }
-
-  /** Devices that were removed as lost. */
-  get lost(): Iterable<PeerId> {
-    return this.own === undefined ? [] : this.#lost.devices.keys()
-  }
-  /** One of them is near. */
-  tellLost(peer: PeerId, address: string): void {
-    void this.#lost.tell(peer, address, this.staticTowards(peer))
-  }
-
-  /** A Recovery frame. */
-  told(body: Uint8Array): void {
-    const frame = decodeRecoveryFrame(body)
-    if (frame?.type === 'order') void this.#lost.receive(frame.operations)
   }
 
   /** This member has our whole log: it needs no introduction any more. */

@@ -81,7 +81,7 @@ export function decodeKeys(bytes: Uint8Array): KeptRow[] | undefined {
       const length = reader.uint32()
       if (length > reader.rest || (type === 2 && length !== 8)) return undefined
       const value = type === 2 ? reader.uint64() : type === 1 ? reader.text(length) : reader.bytes(length)
-      if (name === undefined || value === undefined || type > 2) return undefined
+      if (name === undefined || value === undefined || Number.isNaN(value) || type > 2) return undefined
       columns.push([name, value])
     }
     if (table === undefined) return undefined
