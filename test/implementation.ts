@@ -96,12 +96,22 @@ export interface Facts {
 }
 
 export function fakeFacts(): Facts {
+  const nowUSec = Date.now() * 1000
+  const day = 86_400_000_000
   const member = (Id: string, Name: string, Level: number, AddedBy: string, Self = false) => ({
     Id,
     Name,
     Level,
     AddedBy,
-    Self
+    Self,
+    Guest: false,
+    ExpiresUSec: 0,
+    Expired: false,
+    Reachable: Self,
+    LastSeenUSec: 0,
+    KeyChangedUSec: nowUSec - 12 * day,
+    Stale: false,
+    Cloned: false
   })
   const event = (n: number, Type: string, path: string, Kind: string, Properties: object) => ({
     Cursor: `boot-${n}`,
@@ -116,9 +126,14 @@ export function fakeFacts(): Facts {
     devices: {
       Devices: [
         member(ids.self, 'thinkpad', 1, '', true),
-        member(ids.desktop, 'desktop', 10, ids.self),
-        member(ids.nas, 'nas', 10, ids.self),
-        member(ids.phone, 'phone', 10, ids.desktop)
+        { ...member(ids.desktop, 'desktop', 10, ids.self), Reachable: true },
+        { ...member(ids.nas, 'nas', 10, ids.self), LastSeenUSec: nowUSec - 34 * day, Stale: true },
+        {
+          ...member(ids.phone, 'phone', 10, ids.desktop),
+          Guest: true,
+          ExpiresUSec: Date.UTC(2099, 10, 30) * 1000,
+          KeyChangedUSec: nowUSec
+        }
       ]
     },
     events: [
@@ -164,6 +179,28 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Peers', params)
       return { Peers: facts.status.Peers }
     },
+    async VerifyRecovery(params) {
+      called('VerifyRecovery', params)
+      return { Circle: ids.circle, Name: 'home' }
+    },
+    async UseRecovery(params) {
+      called('UseRecovery', params)
+      const change = (Id: string, Name: string, Change: string, WasLevel: number, Level: number) => ({
+        Id,
+        Name,
+        Change,
+        WasLevel,
+        Level
+      })
+      return {
+        Changes: [
+          change(ids.desktop, 'desktop', 'removed', 1, 0),
+          change(ids.phone, 'phone', 'dropped', 10, 0),
+          change(ids.nas, 'nas', 'returns', 0, 10),
+          change(ids.self, 'thinkpad', 'level', 10, 1)
+        ]
+      }
+    },
     async Devices(params) {
       called('Devices', params)
       return facts.devices
@@ -195,6 +232,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         throw new ApiError('InvalidTicket', 'the ticket is mistyped: ask for a new one')
       }
       return { Circle: ids.circle, Name: 'home', Id: ids.self, Device: params.Device || 'thinkpad' }
+    },
+    async Rename(params) {
+      called('Rename', params)
+      return { Id: ids.self, Name: params.Name }
     },
     async Remove(params) {
       called('Remove', params)

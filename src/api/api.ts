@@ -73,7 +73,32 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Name: field(string, 'Name the device gave itself.'),
   Level: field(uint32, '1 first device, 2-9 admin, 10 member, 11 relay.'),
   AddedBy: field(string, 'Peer id of the device that added it; empty for the first device.'),
-  Self: field(boolean, 'It is this device.')
+  Self: field(boolean, 'It is this device.'),
+  Guest: field(boolean, 'It belongs for a while only: until ExpiresUSec.'),
+  ExpiresUSec: field(uint64, 'When the time of a guest is over; 0 for all others.'),
+  Expired: field(boolean, 'That time is over by the clock of this device, which lets it in no more.'),
+  Reachable: field(boolean, 'It can be reached from here now; true for this device itself.'),
+  LastSeenUSec: field(uint64, 'When it was last reachable from here; 0 when it is now, or never was.'),
+  KeyChangedUSec: field(
+    uint64,
+    'When it came, or last changed its static key, by the clock of the device that said so.'
+  ),
+  Stale: field(
+    boolean,
+    'It was not met for 30 days (this device: it met none of a smaller level), so it may not know of the latest removals.'
+  ),
+  Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
+})
+
+export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
+  Id: field(string, 'Peer id.'),
+  Name: field(string, 'Its name.'),
+  Change: field(
+    string,
+    'removed (for ever), dropped (what added it is void), returns (what removed it is void), joins (new) or level (it has another one).'
+  ),
+  WasLevel: field(uint32, 'Level before; 0 when it was no member.'),
+  Level: field(uint32, 'Level after; 0 when it is no member then.')
 })
 
 export const Event = record('Event', 'One change, in the order in which the daemon made it.', {
@@ -165,6 +190,11 @@ const keyStore = {
   )
 }
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
+
+const code = {
+  Code: optional(string, 'The recovery code: 9 groups of 4 characters.'),
+  Shares: optional(list(string), 'Instead of the code, two shares of it.')
+}
 
 export const methods = {
   Status: method({
@@ -297,6 +327,17 @@ export const methods = {
       Device: field(string, 'Name of this device.')
     }
   }),
+  Rename: method({
+    doc: 'Give this device another name in the circle; all members see it.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Name: field(string, 'The new name: 1 to 64 bytes, no control characters.') },
+    result: {
+      Id: field(string, 'Peer id of this device.'),
+      Name: field(string, 'Its name now.')
+    }
+  }),
   Remove: method({
     doc: 'Remove a device from the circle, for ever. It may come back only with new keys, by joining.',
     kind: 'call',
@@ -304,6 +345,35 @@ export const methods = {
     control: true,
     params: { ...circle, Device: field(string, 'Id, short id or unique name.') },
     result: { Id: field(string, 'Peer id of the removed device.') }
+  }),
+  VerifyRecovery: method({
+    doc: 'Say whether this is the recovery code of the circle; an error says what is wrong with it.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: false,
+    params: { ...circle, ...code },
+    result: { Circle: field(string, 'Id of the circle whose code it is.'), Name: field(string, 'Its name.') }
+  }),
+  UseRecovery: method({
+    doc: 'With the recovery code make this device a first device (level 1), and remove others of any level.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      ...circle,
+      ...code,
+      Remove: optional(list(string), 'Devices to remove: ids, short ids or names, of former members too.'),
+      SinceUSec: optional(
+        uint64,
+        'What the removed devices did to the circle from then on is void (by the times they wrote); 0: all of it stays.'
+      ),
+      Lost: optional(
+        boolean,
+        'The removed devices are lost or stolen: they lock their keys when they hear of it.'
+      ),
+      Preview: optional(boolean, 'Only tell what it would change.')
+    },
+    result: { Changes: field(list(RecoveryChange), 'Who belongs to the circle otherwise than before.') }
   }),
   Leave: method({
     doc: 'Leave the circle: tell the others, then forget its keys.',
@@ -473,6 +543,7 @@ export const errors = {
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',
+  WrongRecoveryCode: 'It is a recovery code, or shares of one, but not of this circle.',
   WrongCode: 'The code is not the one that was shown; the message says how many tries are left.',
   NoInvitation: 'No device with an open invitation was found.',
   InvitationOpen: 'An invitation is open already; only one can be at a time.',

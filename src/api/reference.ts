@@ -21,7 +21,13 @@ export const examples: {
   },
   MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --valid 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
+  Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
   Remove: { params: { Device: 'desktop' }, command: 'coterie remove desktop --yes' },
+  VerifyRecovery: { params: { Code: '0123-…' }, command: 'coterie recovery verify' },
+  UseRecovery: {
+    params: { Code: '0123-…', Remove: ['laptop'], SinceUSec: 1_795_200_000_000_000 },
+    command: 'coterie recovery use --remove laptop --since 2d --yes'
+  },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
   Watch: { params: {}, command: 'coterie watch' },

@@ -48,6 +48,13 @@ export class Intake {
     return true
   }
 
+  /** How many more operations of this author would be taken in. */
+  room(author: string): number {
+    const level = this.#resolver.level(author)
+    const ofAuthor = (level === undefined ? QUOTA_MEMBER : quota(level)) - this.#resolver.authored(author)
+    return Math.max(0, Math.min(ofAuthor, this.#limit - this.#resolver.size))
+  }
+
   #wait(now: number, item: Identified, from: PeerId | undefined): true {
     this.crowded.push(...this.quarantine.put({ item, from, at: now }).map(orphan => orphan.from))
     const needed = this.#ancestors(item, from)

@@ -33,6 +33,8 @@ interface Batch {
 
 const HEADS_DOMAIN = bytesOf('coterie/1 heads\0')
 const INTRODUCTION = 4
+/** What of them a hello has room for (wire/hello.ts). */
+const INTRODUCTION_BYTES = 1864
 
 export class MembershipLog {
   readonly #gid: Uint8Array
@@ -123,15 +125,23 @@ export class MembershipLog {
     return chosen.slice(0, MAX_PREV).sort(compare)
   }
 
+  /** How many more operations of this device its level lets it make; removals are not counted. */
+  room(self: PeerId): number {
+    const key = peerKey(self)
+    return key === undefined ? 0 : this.#intake.room(hex(key))
+  }
+
   /** Up to 4 operations of this device that lets in one who was away: its adding and its last rekeyings. */
   introduction(self: PeerId): Uint8Array[] {
     const key = peerKey(self)
     const standing = key && this.#resolver.resolve().members.get(hex(key))
     if (standing === undefined) return []
     const keys = [...standing.rekeys]
+    const length = (all: readonly string[]) => all.reduce((sum, k) => sum + 2 + this.#bytes.get(k)!.length, 0)
     for (let by = standing.added; keys.length < INTRODUCTION; ) {
       const added = identify(this.#gid, this.#bytes.get(by)!)!
       if (added.operation.body.kind === 'genesis') break
+      if (length([...keys, by]) > INTRODUCTION_BYTES) break
       keys.push(by)
       const adder = this.#resolver.resolve().members.get(added.author)
       if (adder === undefined) break

@@ -17,6 +17,10 @@ export interface MemberState {
   readonly expiresMs: number
   /** Bit 0: guest. */
   readonly flags: number
+  /** Of its name and its current static as it last said them; 0: those it was added with. */
+  readonly serials: { readonly name: number; readonly static: number }
+  /** When its current static was made known, by the clock of whoever did; for people. */
+  readonly keyChangedMs: number
 }
 
 type States = Map<string, { standing: Standing; state: MemberState }>
@@ -78,16 +82,21 @@ export class Members {
   #state(author: string, standing: Standing): MemberState {
     const added = decodeOperation(this.#bytes(standing.added))!
     const body = added.body as Add | Genesis
-    const rekeys = standing.rekeys.map(key => (this.#body(key) as Rekey).static)
+    const rekeys = standing.rekeys.map(key => decodeOperation(this.#bytes(key))!)
+    const statics = rekeys.map(rekey => (rekey.body as Rekey).static)
+    const last = rekeys[0]
+    const named = standing.name === undefined ? undefined : (this.#body(standing.name) as Name)
     const first = body.kind === 'genesis'
     return {
       id: this.id(author),
-      name: standing.name === undefined ? body.name : (this.#body(standing.name) as Name).name,
+      name: named?.name ?? body.name,
       level: standing.level,
       addedBy: first ? '' : this.id(hex(added.author)),
-      statics: [...rekeys, body.static].slice(0, 2),
+      statics: [...statics, body.static].slice(0, 2),
       expiresMs: first ? 0 : body.expiresMs,
-      flags: first || !body.guest ? 0 : 1
+      flags: first || !body.guest ? 0 : 1,
+      serials: { name: named?.serial ?? 0, static: (last?.body as Rekey | undefined)?.serial ?? 0 },
+      keyChangedMs: (last ?? added).wallMs
     }
   }
 

@@ -117,9 +117,9 @@ export class Resolver {
   id(index: number): string | undefined {
     return this.#entries[index]?.step.id
   }
-  /** Authors that made two operations at one sequence. */
+  /** Devices that made two operations at one sequence. The recovery code is none: it may be used anywhere. */
   get forks(): string[] {
-    return [...this.#devices.values()].filter(d => d.forked).map(d => d.id)
+    return [...this.#devices.values()].filter(d => d.forked && d !== this.#recovery).map(d => d.id)
   }
   /** Whether an operation is the other one, or in its past. */
   inPast(id: string, of: string): boolean {
@@ -209,12 +209,14 @@ export class Resolver {
 
   /**
    * A new operation is in no other one's past. So of an author that counts for nothing, or over its quota,
-   * it changes nothing; and a name or a rekey changes only how its author stands. All else is decided anew.
+   * it changes nothing, but that one more leaving of a device that left cuts it further; and a name or a rekey
+   * changes only how its author stands. All else is decided anew.
    */
   #follow(entry: Entry): void {
     if (this.#resolution === undefined) return
-    const { author, step } = entry
-    if (author.removed || author.level === NONE || !counts(entry)) return
+    const { author, target, step } = entry
+    if (author.level === NONE || !counts(entry)) return
+    if (author.removed && !(author.left && target === author && step.kind === 'remove')) return
     if (step.kind === 'name' || step.kind === 'rekey') {
       entry.live = true
       if (!this.#resolution.members.has(author.id)) return

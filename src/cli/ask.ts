@@ -1,6 +1,7 @@
 /** Questions, which only a terminal can answer; and what may come on stdin or from a file. */
 import { readFileSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { err, lookOf, wrapped } from './print.ts'
 import { Failure, UsageError } from './run.ts'
 
 /** Bytes, more than any ticket has; a file of another kind is not read into memory. */
@@ -13,6 +14,14 @@ export function needTerminal(command: string): void {
       `there is no terminal to ask on; say --yes if you are sure: coterie ${command} … --yes`
     )
   }
+}
+
+/** What a question is about: a heading, then sentences, on stderr. */
+export function tell([heading = '', ...sentences]: readonly string[]): void {
+  const look = lookOf(process.stderr)
+  err(look.bold(heading))
+  for (const sentence of sentences)
+    for (const line of wrapped(sentence, look.columns, look.mark('  • ', '  - '))) err(line)
 }
 
 /** Rejects Failure, saying `otherwise`, when the answer is no. */

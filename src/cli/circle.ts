@@ -1,12 +1,12 @@
-/** Commands about who belongs to the circle: init, invite, join, devices, remove, leave. */
+/** Commands with which a circle begins and grows: init, invite, join. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { ApiError } from '../api/api.ts'
-import { confirm, needTerminal, readTicket } from './ask.ts'
-import { err, json, lookOf, out, printable, progressLine, table } from './print.ts'
+import { readTicket } from './ask.ts'
+import { err, json, lookOf, out, printable, progressLine } from './print.ts'
 import { qrLines } from './qr.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
-import { count, level, parseSpan, shortId, span } from './words.ts'
+import { parseSpan, span } from './words.ts'
 
 /** A code of the kind `K7QF-2M9X` (Crockford base32). */
 const CODE = /^[0-9a-hjkmnp-tv-z]{4}-?[0-9a-hjkmnp-tv-z]{4}$/i
@@ -34,18 +34,6 @@ export function addCircleCommands(program: Command): void {
     .option('--key-store <place>', KEY_STORE)
     .option('--yes', 'ask nothing (join never does; for scripts that say it everywhere)')
     .action(join)
-  withJson(withCircle(program.command('devices')))
-    .description('all devices of the circle, by its signed log')
-    .action(devices)
-  withJson(withCircle(program.command('remove')))
-    .description('remove a device from the circle, for ever')
-    .argument('<device>', 'id, short id or name')
-    .option('--yes', 'do not ask')
-    .action(remove)
-  withJson(withCircle(program.command('leave')))
-    .description('leave the circle and forget its keys')
-    .option('--yes', 'do not ask')
-    .action(leave)
 }
 
 const init = (options: { name?: string; device?: string; keyStore?: string; json?: boolean }) =>
@@ -77,6 +65,7 @@ function initLines(made: Result<'Init'>): string[] {
     'Write it down on paper, now, and keep the paper away from this computer.',
     'It is shown this once and stored nowhere. If this device is ever lost or stolen, the code',
     'is the only thing that can remove it; whoever has the code has that power too.',
+    `${look.bold('coterie recovery verify')} says whether you wrote it down rightly.`,
     '',
     `Next: ${look.bold('coterie invite --ticket')} lets another device join.`
   ]
@@ -154,54 +143,5 @@ async function join(
       `This device is now ${look.bold(printable(joined.Device))} in the circle ${look.bold(printable(joined.Name))}.`
     )
     out(`Next: ${look.bold('coterie status')} shows the others.`)
-  })
-}
-
-const devices = (options: { circle?: string; json?: boolean }) =>
-  withDaemon(async client => {
-    const result = await client.call('Devices', circleOf(options))
-    if (options.json) return void json(result)
-    const look = lookOf(process.stdout)
-    const names = new Map(result.Devices.map(d => [d.Id, d.Name]))
-    const rows = result.Devices.map(d => [
-      look.bold(printable(d.Name)),
-      level(d.Level),
-      shortId(d.Id),
-      look.dim(d.AddedBy ? `added by ${printable(names.get(d.AddedBy) ?? shortId(d.AddedBy))}` : ''),
-      d.Self ? 'this device' : ''
-    ])
-    for (const line of table(look, ['NAME', 'LEVEL', 'ID', '', ''], rows)) out(line)
-  })
-
-async function remove(device: string, options: { circle?: string; json?: boolean; yes?: boolean }) {
-  if (!options.yes) needTerminal('remove')
-  await withDaemon(async client => {
-    if (!options.yes) {
-      const { Devices } = await client.call('Devices', circleOf(options))
-      const meant = Devices.filter(d => d.Id === device || shortId(d.Id) === device || d.Name === device)
-      const named =
-        meant.length === 1 ? `${printable(meant[0]!.Name)} (${shortId(meant[0]!.Id)})` : printable(device)
-      await confirm(`Remove ${named} for ever? It can come back only by joining anew.`, 'nothing was removed')
-    }
-    const removed = await client.call('Remove', { ...circleOf(options), Device: device })
-    if (options.json) json(removed)
-    else out(`${printable(device)} (${shortId(removed.Id)}) is removed.`)
-  })
-}
-
-async function leave(options: { circle?: string; json?: boolean; yes?: boolean }) {
-  if (!options.yes) {
-    needTerminal('leave')
-    await confirm(
-      `Leave ${printable(options.circle ?? 'the circle')} and forget its keys? Coming back takes a new invitation.`,
-      'nothing was changed'
-    )
-  }
-  await withDaemon(async client => {
-    const waiting = progressLine()
-    const left = await client.call('Leave', circleOf(options), waiting.show).finally(waiting.clear)
-    if (options.json) return void json(left)
-    const others = `${count(left.Told, 'other device')} ${left.Told === 1 ? 'knows' : 'know'}`
-    out(`This device has left; ${left.Told === 0 ? 'no other device knows it yet' : others}.`)
   })
 }

@@ -4,8 +4,14 @@ import { VERSION } from '../api/api.ts'
 import { addCircleCommands } from './circle.ts'
 import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
+import { addDevicesCommand } from './devices.ts'
+import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
+import { addRecoveryCommand } from './recovery.ts'
+import { addRemoveCommand } from './remove.ts'
+import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
+import { isRecoverySecret } from './secret.ts'
 
 export function makeProgram(): Command {
   const program = new Command('coterie')
@@ -21,7 +27,12 @@ export function makeProgram(): Command {
     )
   addPeerCommands(program)
   addCircleCommands(program)
+  addDevicesCommand(program)
+  addRenameCommand(program)
+  addRemoveCommand(program)
+  addLeaveCommand(program)
   addCirclesCommand(program)
+  addRecoveryCommand(program)
   addDaemonCommands(program)
   return program
 }
@@ -33,6 +44,12 @@ export async function run(words: readonly string[]): Promise<number> {
       throw new UsageError(
         'a ticket does not belong on the command line, where every program of this computer can read it; ' +
           'put it into a file or on stdin: coterie join -'
+      )
+    }
+    if (words.some(isRecoverySecret)) {
+      throw new UsageError(
+        'a recovery code does not belong on the command line, where every program of this computer can read it; ' +
+          'the command asks for it, or reads it from stdin'
       )
     }
     const program = makeProgram()

@@ -17,6 +17,20 @@ export function ago(atUSec: number, nowUSec: number): string {
   return `on ${new Date(atUSec / 1000).toISOString().slice(0, 10)}`
 }
 
+/** "today", "12 d": how old something is, in days; '' when it is not known. */
+export function age(sinceUSec: number, nowUSec: number): string {
+  if (sinceUSec === 0) return ''
+  const days = Math.floor((nowUSec - sinceUSec) / DAY)
+  return days < 1 ? 'today' : `${days} d`
+}
+
+/** The day of the year here, as 2026-11-30. */
+export function day(atUSec: number): string {
+  const at = new Date(atUSec / 1000)
+  const two = (n: number) => String(n).padStart(2, '0')
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
+}
+
 /** A round trip: three digits are enough. 0 is unknown: ''. */
 export function latency(usec: number): string {
   if (usec === 0) return ''

@@ -17,6 +17,7 @@ import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
 import { Pings } from './pings.ts'
+import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
@@ -28,6 +29,8 @@ const PING_TIMEOUT_MS = 4_000
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+/** Of all peers together, kept for one that comes back. */
+const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
@@ -46,6 +49,8 @@ export class Circle {
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
+  /** Where peers were reached before. */
+  #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #carrying = false
@@ -60,6 +65,7 @@ export class Circle {
     this.name = row.name
     this.position = row.position
     this.#deviceName = row.device
+    this.#addresses = addresses
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -82,10 +88,9 @@ export class Circle {
       self: this.self,
       publisher: around.publisher,
       wall: around.wall,
-      lastSeen: addresses.map(({ peer, lastMs }) => [peer, lastMs])
+      lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
-    for (const { peer, address } of addresses) this.#mesh.offer(around.now(), peer, [address], 'known')
     this.#carry()
   }
 
@@ -121,7 +126,7 @@ export class Circle {
   }
 
   devices(): Value<typeof Member>[] {
-    return this.#roster.devices()
+    return this.#roster.devices(this.#membership.seen)
   }
   /** The member with this id, short id or unique name. Throws ApiError. */
   member(text: string): PeerId {
@@ -146,7 +151,11 @@ export class Circle {
   }
 
   /** Rejects ApiError. */
-  async invite(level: number, lifetimeMs: number): Promise<{ ticket: string; expiresMs: number }> {
+  async invite(
+    level: number,
+    lifetimeMs: number,
+    guestForMs = 0
+  ): Promise<{ ticket: string; expiresMs: number }> {
     // just after the start, or after init, the sockets are still being bound
     await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
     if (this.#ownAddresses.length === 0)
@@ -154,9 +163,13 @@ export class Circle {
         'Unreachable',
         'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
       )
-    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses)
+    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
   }
 
+  /** Of this device. Rejects ApiError. */
+  rename(name: string): Promise<void> {
+    return this.#membership.rename(name)
+  }
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
   }
@@ -169,6 +182,10 @@ export class Circle {
     } finally {
       this.#leaving = this.#membership.left
     }
+  }
+
+  get recovery(): Recovery {
+    return this.#membership.recovery
   }
 
   /** This device has signed that it leaves. */
@@ -262,11 +279,19 @@ export class Circle {
       this.#mesh.closed(now(), number, reason)
       this.#carry()
     }
-    if (!this.#membership.members.has(peer)) this.#introductions.begin(now(), number, peer)
+    if (!this.#belongs(peer)) this.#introductions.begin(now(), number, peer)
     this.#membership.greet(number)
     if (!this.#introductions.has(number)) this.#enter(number, session)
     this.#carry()
     this.#met()
+  }
+
+  /** Both it and this device are members; one that was removed may be told that it is not, after all. */
+  #belongs(peer: PeerId): boolean {
+    return this.#membership.members.has(peer) && !this.#out
+  }
+  get #out(): boolean {
+    return this.#membership.own === undefined && !this.#leaving
   }
 
   /** The session is a member's: the mesh gets it. */
@@ -292,9 +317,7 @@ export class Circle {
 
   /** Those whose logs have come, and say that they are members. */
   #enterIntroduced(): void {
-    for (const { session: number, early } of this.#introductions.arrived(id =>
-      this.#membership.members.has(id)
-    )) {
+    for (const { session: number, early } of this.#introductions.arrived(id => this.#belongs(id))) {
       const session = this.#sessions.get(number)!
       this.#enter(number, session)
       for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
@@ -314,9 +337,10 @@ export class Circle {
   }
 
   #forget(number: number): void {
-    if (!this.#sessions.delete(number)) return
+    const peer = this.#sessions.get(number)?.peer
+    if (peer === undefined || !this.#sessions.delete(number)) return
     this.#introductions.end(number)
-    this.#membership.closed(number)
+    this.#membership.closed(number, peer)
   }
 
   #close(number: number, reason: CloseReason | undefined): void {
@@ -418,6 +442,8 @@ export class Circle {
 
   /** A hint for the next start; nobody waits for it. */
   #remember(peer: PeerId, address: string): void {
+    const others = this.#addresses.filter(known => known.peer !== peer || known.address !== address)
+    this.#addresses = [...others, { peer, address }].slice(-ADDRESSES_AT_MOST)
     const { commit, wall, log } = this.#around
     commit([{ put: { table: 'address', gid: this.gid, peer, address, lastMs: Math.floor(wall()) } }]).catch(
       error => log('warn', 'an address was not stored', { error: error.message })
@@ -434,13 +460,15 @@ export class Circle {
 
   #membersChanged(): void {
     const { announce, changed, note, now } = this.#around
-    const { members, own } = this.#membership
+    const { members } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    const out = own === undefined && !this.#leaving
-    note(this.id, out ? removed : '')
+    note(this.id, this.#out ? removed : '')
+    const before = new Set(this.#mesh.peers().keys())
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), out ? [] : [...members.keys()])
+    this.#mesh.setMembers(now(), this.#out ? [] : [...members.keys()])
+    for (const { peer, address } of this.#addresses)
+      if (!before.has(peer)) this.#mesh.offer(now(), peer, [address], 'known')
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()

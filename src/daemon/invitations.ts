@@ -7,6 +7,13 @@ import type { Row, Write } from '../host/database.ts'
 import { parseAddress } from '../wire/address.ts'
 import { toBase32 } from '../wire/base32.ts'
 
+/** The level and term a device is added with. */
+export interface Rank {
+  readonly level: number
+  /** Milliseconds since 1970 until which a guest belongs; 0 for all who are no guests. */
+  readonly guestUntilMs: number
+}
+
 type Stored = Row & { table: 'ticket' }
 
 /** Each open one costs a stranger’s first message one more try to open it. */
@@ -31,7 +38,11 @@ export class Invitations {
 
   /** On disk before it is told. Rejects ApiError. */
   async issue(
-    ticket: Omit<Ticket, 'secret' | 'addresses'> & { readonly addresses: readonly string[] }
+    ticket: Omit<Ticket, 'secret' | 'addresses'> & {
+      readonly addresses: readonly string[]
+      /** 0: for good. */
+      readonly guestForMs: number
+    }
   ): Promise<{ ticket: string; expiresMs: number }> {
     const forgotten = this.#forget()
     if (this.#open().length >= OPEN_AT_MOST)
@@ -46,6 +57,7 @@ export class Invitations {
       id: toBase32(hash(secret).subarray(0, 10)),
       psk: ticketPsk(secret),
       level: ticket.level,
+      guestForMs: ticket.guestForMs,
       expiresMs: ticket.expiresMs,
       usedBy: new Uint8Array(0)
     }
@@ -71,8 +83,10 @@ export class Invitations {
     return ticket.expiresMs < this.#around.wall() ? 'expired' : 'ok'
   }
 
-  level(id: string): number {
-    return this.#tickets.get(id)!.level
+  /** What the device that uses it now is added as. */
+  rank(id: string): Rank {
+    const { level, guestForMs } = this.#tickets.get(id)!
+    return { level, guestUntilMs: guestForMs === 0 ? 0 : Math.ceil(this.#around.wall() + guestForMs) }
   }
 
   /** The row that says who used it; call `taken` when it is on disk. */

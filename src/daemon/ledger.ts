@@ -10,6 +10,7 @@ import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.t
 import { type PeerId, peerId } from '../crypto/identity.ts'
 import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
+import { decodeOperation } from '../wire/operation.ts'
 import { Journal } from './journal.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -112,20 +113,37 @@ export class Ledger {
   }
 
   /**
-   * In turn: stores an own operation, and only then lets it count: a full disk changes nothing. It stands on the
-   * heads of the log, so they are on disk first. `also` is written with it; `counted` is called before anything
-   * else follows from it.
+   * In turn: stores an own operation, and only then lets it count: a full disk changes nothing. `also` is written
+   * with it; `counted` is called before anything else follows from it.
    */
   async append(make: (place: Place) => Made, also: readonly Write[] = [], counted = () => {}): Promise<void> {
-    const { now, wall, commit } = this.#around
+    const made = make(await this.place())
+    if (this.log.room(this.self) === 0 && decodeOperation(made.bytes)?.body.kind !== 'remove')
+      throw new ApiError(
+        'NotAllowed',
+        'this device has made as many changes as its level lets it; to make more it has to leave and join anew'
+      )
+    await this.store([made], also, counted)
+  }
+
+  /** In turn: where the author's next operation stands. All that it stands on is on disk. */
+  async place(author: PeerId = this.self): Promise<Place> {
     while (this.#journal.busy) await this.#journal.committed()
-    const { id, bytes } = make({
-      gid: this.gid,
-      prev: this.log.parents(this.self),
-      wallMs: Math.floor(wall())
-    })
-    await commit([...also, { put: { table: 'operation', gid: this.gid, id, bytes } }])
-    this.log.append(now(), bytes)
+    return { gid: this.gid, prev: this.log.parents(author), wallMs: Math.floor(this.#around.wall()) }
+  }
+
+  /** In turn: operations made here, all or none. */
+  async store(
+    made: readonly Made[],
+    also: readonly Write[] = [],
+    counted: () => void = () => {}
+  ): Promise<void> {
+    const { now, commit } = this.#around
+    const rows = made.map(
+      ({ id, bytes }): Write => ({ put: { table: 'operation', gid: this.gid, id, bytes } })
+    )
+    await commit([...also, ...rows])
+    for (const { bytes } of made) this.log.append(now(), bytes)
     counted()
     this.carry()
     await this.#journal.settled()

@@ -3,20 +3,25 @@
  * leaving. The log itself is run by the ledger.
  */
 import { ApiError } from '../api/api.ts'
-import { add, type Place, remove } from '../circle/author.ts'
+import { add, type Place, remove, rename } from '../circle/author.ts'
 import type { MemberState } from '../circle/log.ts'
 import { type PeerId, peerKey } from '../crypto/identity.ts'
 import type { ExchangeKey, SigningKey } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
-import { GREATEST_LEVEL } from '../wire/operation.ts'
+import { GREATEST_LEVEL, GUEST_LEVEL } from '../wire/operation.ts'
+import { Contacts } from './contacts.ts'
+import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
+import { checkName } from './founding.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
-import { Invitations } from './invitations.ts'
+import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import { Recovery } from './recovery.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
 
+export type { Rank } from './invitations.ts'
 export type { Cores } from './ledger.ts'
 
 export interface Outlet {
@@ -32,18 +37,13 @@ export interface Outlet {
   sessions(peer: PeerId): readonly number[]
 }
 
-/** The level and term a device is added with. */
-export interface Rank {
-  readonly level: number
-  /** Milliseconds since 1970 until which a guest belongs; 0 for all who are no guests. */
-  readonly guestUntilMs: number
-}
-
 export class Membership implements HandshakeCircle {
   readonly self: PeerId
   readonly gid: Uint8Array
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
+  readonly recovery: Recovery
+  readonly contacts: Contacts
   readonly #around: Surroundings
   readonly #ledger: Ledger
   readonly #invitations: Invitations
@@ -82,10 +82,12 @@ export class Membership implements HandshakeCircle {
     this.gid = ledger.gid
     this.bootId = around.bootId(ledger.gid)
     this.signingKey = ledger.signingKey
+    this.contacts = new Contacts(stored, around, peer => outlet.sessions(peer).some(s => this.#agreed.has(s)))
     this.#around = around
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
+    this.recovery = new Recovery(ledger, stored.row.device)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 
@@ -148,8 +150,7 @@ export class Membership implements HandshakeCircle {
       if (verdict === 'used' || verdict === 'expired') return { result: verdict }
       if (verdict === 'again') return { result: this.members.has(request.id) ? 'ok' : 'refused' }
       const { write, taken } = this.#invitations.use(ticket, request.key)
-      const rank = { level: this.#invitations.level(ticket), guestUntilMs: 0 }
-      return this.#take(request, rank, [write], taken)
+      return this.#take(request, this.#invitations.rank(ticket), [write], taken)
     })
   }
 
@@ -166,8 +167,8 @@ export class Membership implements HandshakeCircle {
     this.#ledger.carry()
   }
 
-  closed(session: number): void {
-    this.#agreed.delete(session)
+  closed(session: number, peer: PeerId): void {
+    if (this.#agreed.delete(session)) this.contacts.met(peer)
     this.#ledger.log.closed(String(session))
     // it may have been the one to finish what is left undone
     this.#upkeep.look()
@@ -177,6 +178,7 @@ export class Membership implements HandshakeCircle {
   /** This member has our whole log: it needs no introduction any more. */
   acquainted(peer: PeerId): void {
     this.#acquainted.add(peer)
+    this.contacts.met(peer)
   }
 
   /** A peer closes its session for our removal: it has that on disk. */
@@ -190,22 +192,26 @@ export class Membership implements HandshakeCircle {
   async invite(
     level: number,
     lifetimeMs: number,
-    addresses: readonly string[]
+    addresses: readonly string[],
+    guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    this.checkInvited(level)
+    this.checkInvited(level, guestForMs > 0)
     return this.#invitations.issue({
       gid: this.gid,
       inviter: this.signingKey.publicKey,
       inviterStatic: this.statics[0]!.publicKey,
       level,
+      guestForMs,
       expiresMs: Math.round(this.#around.wall() + lifetimeMs),
       addresses
     })
   }
 
-  /** Throws ApiError when this device may not give that level. */
-  checkInvited(level: number): void {
+  /** Throws ApiError when this device may not give that level, or a guest cannot have it. */
+  checkInvited(level: number, guest = false): void {
     const own = this.#ledger.ownLevel
+    if (guest && level !== GUEST_LEVEL)
+      throw new ApiError('InvalidValue', `a guest has level ${GUEST_LEVEL} (member), not ${level}`)
     if (level <= own || level > GREATEST_LEVEL)
       throw new ApiError(
         'NotAllowed',
@@ -218,6 +224,16 @@ export class Membership implements HandshakeCircle {
     return this.#ledger.inTurn(async () => {
       if (this.members.has(request.id)) return { result: 'ok' }
       return this.#take(request, rank)
+    })
+  }
+
+  /** This device gets another name; all see it. Rejects ApiError. */
+  async rename(name: string): Promise<void> {
+    checkName('Name', name)
+    await this.#ledger.inTurn(async () => {
+      if (this.#ledger.ownLevel > 0 && this.own!.name === name) return
+      const serial = this.own!.serials.name + 1
+      await this.#ledger.append(place => rename(this.signingKey, place, { serial, name }))
     })
   }
 
@@ -245,6 +261,17 @@ export class Membership implements HandshakeCircle {
    */
   leave(peers: readonly PeerId[], ms: number, signal: AbortSignal): Promise<PeerId[]> {
     return this.#farewell.leave(peers, ms, signal)
+  }
+
+  /** What is shown of the members beside the log. */
+  get seen(): Pick<Seen, 'lastMs' | 'missedMs' | 'expired' | 'cloned'> {
+    const { contacts, members, own } = this
+    return {
+      lastMs: id => contacts.lastMs(id),
+      missedMs: member => (own === undefined ? 0 : contacts.missedMs(member, own, members.values())),
+      expired: () => false,
+      cloned: () => false
+    }
   }
 
   /** All that was decided is on disk, and on its way. */

@@ -5,6 +5,7 @@ import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
 import type { Circle } from './circle.ts'
 import type { Daemon } from './daemon.ts'
+import { recoveryMethods } from './recovery-methods.ts'
 import { watch } from './watch.ts'
 
 const DAY = 86_400_000_000
@@ -81,6 +82,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Circle: circle.id, Name: circle.name, Id: circle.self, Device: circle.device }
     },
 
+    Rename: async ({ Circle, Name }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rename(Name)
+      return { Id: circle.self, Name: circle.device }
+    },
+
     Remove: async ({ Circle, Device }) => {
       const circle = daemon.circles.find(Circle)
       const member = circle.member(Device)
@@ -89,6 +96,8 @@ export function methods(daemon: Daemon): Implementation {
       await circle.remove(member)
       return { Id: member }
     },
+
+    ...recoveryMethods(daemon),
 
     Leave: async ({ Circle }, call) => ({
       Told: await daemon.circles.leave(daemon.circles.find(Circle), call)

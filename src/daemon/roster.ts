@@ -6,6 +6,7 @@ import type { Value } from '../api/types.ts'
 import type { MemberState } from '../circle/log.ts'
 import { type CircleId, type PeerId, shortId } from '../crypto/identity.ts'
 import type { PeerView } from '../mesh/mesh.ts'
+import { deviceRecords, type Seen } from './device-records.ts'
 import type { Publisher } from './publisher.ts'
 
 export interface RosterOptions {
@@ -43,16 +44,19 @@ export class Roster {
   }
 
   /** Lowest level first. */
-  devices(): Value<typeof Member>[] {
-    return [...this.#members.values()]
-      .sort((a, b) => a.level - b.level || (a.name < b.name ? -1 : 1))
-      .map(({ id, name, level, addedBy }) => ({
-        Id: id,
-        Name: name,
-        Level: level,
-        AddedBy: addedBy,
-        Self: id === this.#options.self
-      }))
+  devices(seen: Omit<Seen, 'self' | 'members' | 'peer'>): Value<typeof Member>[] {
+    return deviceRecords({
+      ...seen,
+      self: this.#options.self,
+      members: this.#members,
+      peer: id => this.#peer(id)
+    })
+  }
+
+  #peer(id: PeerId): Properties<'Peer'> | undefined {
+    return this.#options.publisher.get(`${this.#path}/peer/${id}`)?.properties as
+      | Properties<'Peer'>
+      | undefined
   }
 
   /** The member with this id, short id or unique name. Throws ApiError. */
@@ -87,7 +91,7 @@ export class Roster {
     const member = this.#members.get(view.id)
     if (member === undefined) return false
     const path = `${this.#path}/peer/${view.id}`
-    const before = publisher.get(path)?.properties as Properties<'Peer'> | undefined
+    const before = this.#peer(view.id)
     const reachable = view.state === 'reachable'
     if (before?.Reachable && !reachable) this.#lastSeenUSec.set(view.id, Math.floor(wall() * 1000))
     publisher.set('Peer', path, {

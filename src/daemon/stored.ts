@@ -12,6 +12,8 @@ export interface StoredCircle {
   readonly discovery: readonly Of<'discovery'>[]
   readonly addresses: readonly Of<'address'>[]
   readonly tickets: readonly Of<'ticket'>[]
+  readonly contacts: readonly Of<'contact'>[]
+  readonly previous: Of<'previous'> | undefined
 }
 
 /** The setting that names the default circle. */
@@ -41,6 +43,8 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
       operations: of('operation', row.gid).map(operation => operation.bytes),
       discovery: of('discovery', row.gid),
       addresses: of('address', row.gid),
-      tickets: of('ticket', row.gid)
+      tickets: of('ticket', row.gid),
+      contacts: of('contact', row.gid),
+      previous: of('previous', row.gid)[0]
     }))
 }

@@ -26,13 +26,21 @@ export type Row =
       wrap: Uint8Array
     }
   | { table: 'address'; gid: Uint8Array; peer: string; address: string; lastMs: number }
-  /** `usedBy`: Ed25519 key of the device that joined with it; empty = open. */
+  /** When a member was last met, by this device's clock, and the serial of our static it has on disk. */
+  | { table: 'contact'; gid: Uint8Array; peer: string; lastMs: number; serial: number }
+  /** Since when the X25519 secret of the circle's row is in use, and the one before it; empty: none that counts. */
+  | { table: 'previous'; gid: Uint8Array; secret: Uint8Array; sinceMs: number }
+  /**
+   * `usedBy`: Ed25519 key of the device that joined with it; empty = open. `guestForMs`: how long it belongs,
+   * counted from its joining; 0 = for good.
+   */
   | {
       table: 'ticket'
       gid: Uint8Array
       id: string
       psk: Uint8Array
       level: number
+      guestForMs: number
       expiresMs: number
       usedBy: Uint8Array
     }
@@ -49,7 +57,7 @@ export type Write =
   | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
 
 /** Of user_version. A database with a greater one is left alone. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
@@ -62,16 +70,32 @@ export const schema = `
   CREATE TABLE address (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL,
     lastMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
   CREATE TABLE ticket (gid BLOB NOT NULL, id TEXT NOT NULL, psk BLOB NOT NULL, level INTEGER NOT NULL,
-    expiresMs INTEGER NOT NULL, usedBy BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+    expiresMs INTEGER NOT NULL, usedBy BLOB NOT NULL, guestForMs INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (gid, id)) STRICT;
   CREATE TABLE setting (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL) STRICT;
+  CREATE TABLE contact (gid BLOB NOT NULL, peer TEXT NOT NULL, lastMs INTEGER NOT NULL, serial INTEGER NOT NULL,
+    UNIQUE (gid, peer)) STRICT;
+  CREATE TABLE previous (gid BLOB NOT NULL UNIQUE, secret BLOB NOT NULL, sinceMs INTEGER NOT NULL) STRICT;
 `
+
+/** What brings a database from one version to the next, beginning with version 1; committed with the number. */
+export const migrations: readonly string[] = [
+  `
+  ALTER TABLE ticket ADD COLUMN guestForMs INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE contact (gid BLOB NOT NULL, peer TEXT NOT NULL, lastMs INTEGER NOT NULL, serial INTEGER NOT NULL,
+    UNIQUE (gid, peer)) STRICT;
+  CREATE TABLE previous (gid BLOB NOT NULL UNIQUE, secret BLOB NOT NULL, sinceMs INTEGER NOT NULL) STRICT;
+`
+]
 
 export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { table: T }), 'table'>[] } = {
   circle: ['gid', 'name', 'device', 'position', 'seed', 'secret', 'serial', 'joinedMs'],
   operation: ['gid', 'id', 'bytes'],
   discovery: ['gid', 'id', 'counter', 'key', 'wrap'],
   address: ['gid', 'peer', 'address', 'lastMs'],
-  ticket: ['gid', 'id', 'psk', 'level', 'expiresMs', 'usedBy'],
+  ticket: ['gid', 'id', 'psk', 'level', 'guestForMs', 'expiresMs', 'usedBy'],
+  contact: ['gid', 'peer', 'lastMs', 'serial'],
+  previous: ['gid', 'secret', 'sinceMs'],
   setting: ['key', 'value']
 }
 /** In the order in which they are read. */

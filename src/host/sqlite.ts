@@ -20,7 +20,7 @@ import {
 import { dirname } from 'node:path'
 import Sql from 'better-sqlite3-multiple-ciphers'
 import { DatabaseError, damaged, databaseError } from './database-error.ts'
-import { columns, keys, type Row, SCHEMA_VERSION, schema, tables, type Write } from './rows.ts'
+import { columns, keys, migrations, type Row, SCHEMA_VERSION, schema, tables, type Write } from './rows.ts'
 
 const PAGE = 4096
 const WAL_HEADER = 32
@@ -71,6 +71,7 @@ export class Sqlite {
       const [fault] = this.#sql.pragma('quick_check(1)') as { quick_check: string }[]
       if (fault?.quick_check !== 'ok')
         throw damaged(path, fault?.quick_check.split('\n').at(-1) ?? 'no answer')
+      for (let from = version; from < SCHEMA_VERSION; from++) this.#migrate(from)
     } catch (error) {
       this.close()
       throw databaseError(error, path)
@@ -119,6 +120,13 @@ export class Sqlite {
 
   close(): void {
     this.#sql.close()
+  }
+
+  #migrate(from: number): void {
+    this.#sql.transaction(() => {
+      this.#sql.exec(migrations[from - 1]!)
+      this.#sql.pragma(`user_version=${from + 1}`)
+    })()
   }
 
   #apply(write: Write): void {

@@ -1,6 +1,6 @@
 /**
- * The second tier of tests: `node test/campaign/run.ts [REPETITIONS]` (20). Boxes with systemd, and figures
- * into docs/performance.md.
+ * The second tier of tests: `node test/campaign/run.ts [REPETITIONS]` (20). Boxes with systemd, membership
+ * histories, and figures into docs/performance.md.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -47,4 +47,5 @@ const boxes = spawnSync('node', ['test/run.ts', 'test/campaign/boxes.test.ts'], 
   cwd: top,
   stdio: 'inherit'
 })
-process.exitCode = failed || boxes.status ? 1 : 0
+const histories = spawnSync('node', ['test/campaign/histories.ts'], { cwd: top, stdio: 'inherit' })
+process.exitCode = failed || boxes.status || histories.status ? 1 : 0

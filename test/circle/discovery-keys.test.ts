@@ -19,7 +19,9 @@ const members = (...names: string[]): ReadonlyMap<string, MemberState> =>
         addedBy: '',
         statics: [exchangeKey(name).publicKey],
         expiresMs: 0,
-        flags: 0
+        flags: 0,
+        serials: { name: 0, static: 0 },
+        keyChangedMs: 0
       }
     ])
   )

@@ -123,6 +123,18 @@ t.test('an empty cut trusts nothing, a leaving keeps what came before it', async
   t.same([...resolve([...steps, robbed]).members.keys()], [FIRST])
 })
 
+t.test('a device that left and leaves once more, beside it, is cut further, whenever one asks', async t => {
+  const steps: Step[] = [
+    genesis,
+    { id: '1', prev: ['g'], kind: 'add', author: FIRST, target: 'admin', level: 2 },
+    { id: '2', prev: ['1'], kind: 'add', author: 'admin', target: 'member', level: 10 },
+    { id: '3', prev: ['2'], kind: 'remove', author: 'admin', target: 'admin' },
+    { id: '4', prev: ['1'], kind: 'remove', author: 'admin', target: 'admin' }
+  ]
+  t.same([...resolve(steps).members.keys()], [FIRST])
+  t.same(plain(resolve(steps, true)), plain(resolve(steps)), 'also asked after each step')
+})
+
 t.test('quotas: a member counts with its first operations, removals always', async t => {
   const resolver = new Resolver()
   resolver.add(genesis)

@@ -12,7 +12,7 @@ const call = { signal: new AbortController().signal, progress: () => {}, reply: 
 
 t.test('--json prints exactly the record', async t => {
   const { coterie, facts } = await desk(t)
-  const fake = fakeImplementation({ ...fakeFacts(), status: facts.status })
+  const fake = fakeImplementation({ ...fakeFacts(), status: facts.status, devices: facts.devices })
   const table: [string, MethodName, object][] = [
     ['status', 'Status', { Circle: '', All: false }],
     ['status --all --circle work', 'Status', { Circle: 'work', All: true }],
@@ -26,7 +26,8 @@ t.test('--json prints exactly the record', async t => {
     ],
     ['circle create work', 'Init', { Name: 'work', Device: '', Another: true, KeyStore: '' }],
     ['circle use work', 'UseCircle', { Circle: 'work' }],
-    ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: 'desktop' }],
+    ['rename study', 'Rename', { Circle: '', Name: 'study' }],
+    ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop }],
     ['leave --yes', 'Leave', { Circle: '' }],
     ['ping desktop', 'Ping', { Circle: '', Peer: 'desktop', Count: 1 }],
     ['ping desktop --count 3', 'Ping', { Circle: '', Peer: 'desktop', Count: 3 }],
@@ -171,6 +172,7 @@ t.test('tickets come from stdin or a file', async t => {
 
 t.test('plain text in a pipe', async t => {
   const { coterie, facts } = await desk(t)
+  const monthAgo = new Date(facts.devices.Devices[2]!.LastSeenUSec / 1000).toISOString().slice(0, 10)
   const lines = async (words: string) => (await coterie(words)).out.trimEnd().split('\n')
   t.same(await lines('peers'), [
     'desktop  reachable     1.2 ms  desktopp  192.168.1.20 fe80::20%eth0',
@@ -178,10 +180,10 @@ t.test('plain text in a pipe', async t => {
     'phone    unreachable           phonepho'
   ])
   t.same(await lines('devices'), [
-    'thinkpad  first device  thinkpad                     this device',
-    'desktop   member        desktopp  added by thinkpad',
-    'nas       member        nasnasna  added by thinkpad',
-    'phone     member        phonepho  added by desktop'
+    'thinkpad  first device  thinkpad            this device  12 d',
+    'desktop   member        desktopp  thinkpad  reachable    12 d',
+    `nas       member        nasnasna  thinkpad  ${monthAgo}   12 d   stale`,
+    'phone     guest         phonepho  desktop   never        today  until 2099-11-30'
   ])
   t.same(await lines('ping desktop --count 2'), [
     'desktop (192.168.1.20): 1.2 ms',

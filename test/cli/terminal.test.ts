@@ -36,7 +36,7 @@ t.test('on a terminal: colours, marks and headings', { skip }, async t => {
   t.match(bare(ascii), /^ {2}\* desktop/m)
   t.match(ascii, /^[\x20-\x7e\n\x1b]*$/, 'only ASCII where the locale has no more')
 
-  t.match(bare((await coterie('devices', { terminal })).out), /^NAME +LEVEL +ID\n/)
+  t.match(bare((await coterie('devices', { terminal })).out), /^NAME +LEVEL +ID +ADDED BY +SEEN +KEY\n/)
   t.match(bare((await coterie('peers', { terminal })).out), /^NAME +STATE +LATENCY +ID +ADDRESSES\n/)
 
   facts.status = newStatus()
@@ -64,13 +64,18 @@ t.test('questions', { skip }, async t => {
   }
   t.match(await ask('remove desktop', 'n\n'), {
     code: 1,
-    out: /Remove desktop \(desktopp\) for ever\?.*\[y\/N\][\s\S]*nothing was removed/,
+    out: /desktop \(desktopp\): member, added by thinkpad\n {2}• It is removed for ever[\s\S]*\n {2}• The device it added stays: phone\.[\s\S]*\n {2}• Offline now, these hear of it when they meet any other device, before anything else: nas, phone\.\n.*Remove desktop for ever\? \[y\/N\][\s\S]*nothing was removed/,
     called: ['Devices']
   })
   t.match(await ask('remove desktop', '\n'), { code: 1 }, 'no is what silence means')
   t.match(await ask('remove desktop', 'y\n'), { code: 0, called: ['Devices', 'Remove'] })
-  t.match(await ask('leave', 'no\n'), { code: 1, out: /nothing was changed/, called: [] })
-  t.match(await ask('leave', 'yes\n'), { code: 0, out: /2 other devices know/, called: ['Leave'] })
+  t.match(await ask('leave', 'no\n'), { code: 1, out: /nothing was changed/, called: ['Devices', 'Status'] })
+  t.match(await ask('leave', 'yes\n'), {
+    code: 0,
+    out: /leaves the circle home[\s\S]*It is the only first device[\s\S]*2 devices it added stay\.[\s\S]*Leave home\?[\s\S]*2 other devices know/,
+    called: ['Devices', 'Status', 'Leave']
+  })
+  t.match(await ask('remove thinkpad', ''), { code: 1, out: /coterie leave/, called: ['Devices'] })
   t.match(await ask('join -', `${TICKET}\n`), {
     code: 0,
     out: /looking for the device that invited[\s\S]*now thinkpad in the circle home/,

@@ -97,8 +97,11 @@ function keyOf(row: Row): string {
       return `address ${row.peer} ${row.address}`
     case 'ticket':
       return `ticket ${row.id}`
+    case 'contact':
+      return `contact ${row.peer}`
     case 'circle':
-      return 'circle'
+    case 'previous':
+      return row.table
     case 'setting':
       return `setting ${row.key}`
   }
@@ -142,6 +145,8 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  /** Of the circle that it made last. */
+  recoveryCode = ''
   readonly #random: (length: number) => Uint8Array
   #cancel = () => {}
   #boots = 0
@@ -239,7 +244,9 @@ export class Computer {
   }
 
   async init(name = 'home'): Promise<Circle> {
-    const { writes } = found({ name, device: this.name, random: this.#random, wallMs: this.around.wall() })
+    const asked = { name, device: this.name, random: this.#random, wallMs: this.around.wall() }
+    const { writes, recoveryCode } = found(asked)
+    this.recoveryCode = recoveryCode
     await this.world.done(this.disk.commit(writes))
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }

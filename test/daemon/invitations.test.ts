@@ -22,12 +22,13 @@ function inviter() {
     }
   }
   const invitations = new Invitations([], around)
-  const issue = async (lifetimeMs = 60_000) => {
+  const issue = async (lifetimeMs = 60_000, guestForMs = 0) => {
     const { ticket } = await invitations.issue({
       gid: fill(1),
       inviter: fill(2),
       inviterStatic: fill(3),
       level: 10,
+      guestForMs,
       expiresMs: state.wall + lifetimeMs,
       addresses: ['tcp://192.0.2.1:24747', 'no address']
     })
@@ -45,7 +46,9 @@ t.test('a ticket: good once, for one device, until it expires', async t => {
   t.match(decoded, { level: 10, expiresMs: state.wall + 60_000 })
   t.equal(decoded.addresses.length, 1)
   t.same(secrets(), [psk])
-  t.equal(invitations.level(id), 10)
+  t.same(invitations.rank(id), { level: 10, guestUntilMs: 0 })
+  const guest = await issue(60_000, 5_000)
+  t.same(invitations.rank(guest.id), { level: 10, guestUntilMs: state.wall + 5_000 })
   t.equal(invitations.judge(id, fill(7)), 'ok')
   t.equal(invitations.judge('other', fill(7)), undefined)
   const { write, taken } = invitations.use(id, fill(7))

@@ -52,7 +52,18 @@ t.test('every kind of row comes back as it was put; removal of a circle takes al
     operation(5),
     { table: 'discovery', gid, id: bytes(4), counter: 2 ** 40, key: bytes(5), wrap: bytes(6) },
     { table: 'address', gid, peer: 'co1x', address: 'tcp://192.0.2.1:24747', lastMs: 12 },
-    { table: 'ticket', gid, id: 't', psk: bytes(7), level: 10, expiresMs: 99, usedBy: new Uint8Array(0) },
+    {
+      table: 'ticket',
+      gid,
+      id: 't',
+      psk: bytes(7),
+      level: 10,
+      guestForMs: 5,
+      expiresMs: 99,
+      usedBy: new Uint8Array(0)
+    },
+    { table: 'contact', gid, peer: 'co1x', lastMs: 13, serial: 1 },
+    { table: 'previous', gid, secret: bytes(3), sinceMs: 14 },
     { table: 'setting', key: 'a', value: 'b' }
   ]
   const database = await open(path)
@@ -64,6 +75,7 @@ t.test('every kind of row comes back as it was put; removal of a circle takes al
     id: 't',
     psk: bytes(7),
     level: 10,
+    guestForMs: 5,
     expiresMs: 99,
     usedBy: bytes(8)
   }
@@ -84,7 +96,7 @@ t.test('every kind of row comes back as it was put; removal of a circle takes al
   ])
   t.same(
     (await again.load()).map(row => row.table),
-    ['circle', 'operation', 'operation', 'operation', 'setting']
+    ['circle', 'operation', 'operation', 'operation', 'contact', 'previous', 'setting']
   )
   await again.commit([{ remove: 'circle', gid }])
   t.same(
@@ -208,6 +220,55 @@ t.test('a flipped byte in the log of a crashed writer is damage; a torn end is n
   await database.close()
 })
 
+t.test('a database of version 1 is brought up to date, once, with all that is in it', async t => {
+  const path = join(t.testdir(), 'coterie.db')
+  await old(path)
+  for (const _ of [1, 2]) {
+    const database = await open(path, { create: false })
+    const rows = await database.load()
+    t.match(
+      rows.map(row => row.table),
+      ['circle', 'operation', 'ticket', 'setting']
+    )
+    t.match(rows[0], { name: 'home', serial: 0, joinedMs: 1 })
+    t.match(rows[2], { level: 10, expiresMs: 2, guestForMs: 0 })
+    await database.close()
+  }
+  const database = await open(path, { create: false })
+  const fresh: Row[] = [
+    { table: 'contact', gid, peer: 'co1x', lastMs: 3, serial: 4 },
+    { table: 'previous', gid, secret: new Uint8Array(32), sinceMs: 5 }
+  ]
+  await database.commit(fresh.map(put => ({ put })))
+  t.same(plain((await database.load()).slice(3, 5)), plain(fresh))
+  await database.close()
+})
+
+/** As the first version of the schema made it. */
+async function old(path: string): Promise<void> {
+  const sql = await raw(path)
+  sql.pragma('journal_mode=WAL')
+  sql.exec(`
+    CREATE TABLE circle (gid BLOB NOT NULL UNIQUE, name TEXT NOT NULL, device TEXT NOT NULL,
+      position INTEGER NOT NULL, seed BLOB NOT NULL, secret BLOB NOT NULL, serial INTEGER NOT NULL,
+      joinedMs INTEGER NOT NULL) STRICT;
+    CREATE TABLE operation (gid BLOB NOT NULL, id BLOB NOT NULL, bytes BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+    CREATE TABLE discovery (gid BLOB NOT NULL, id BLOB NOT NULL, counter INTEGER NOT NULL, key BLOB NOT NULL,
+      wrap BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+    CREATE TABLE address (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL,
+      lastMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
+    CREATE TABLE ticket (gid BLOB NOT NULL, id TEXT NOT NULL, psk BLOB NOT NULL, level INTEGER NOT NULL,
+      expiresMs INTEGER NOT NULL, usedBy BLOB NOT NULL, UNIQUE (gid, id)) STRICT;
+    CREATE TABLE setting (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL) STRICT;
+    INSERT INTO circle VALUES (x'${'09'.repeat(32)}', 'home', 'laptop', 0, x'01', x'02', 0, 1);
+    INSERT INTO operation VALUES (x'${'09'.repeat(32)}', x'03', x'04');
+    INSERT INTO ticket VALUES (x'${'09'.repeat(32)}', 't', x'05', 10, 2, x'');
+    INSERT INTO setting VALUES ('a', 'b');
+  `)
+  sql.pragma('user_version=1')
+  sql.close()
+}
+
 t.test('missing, wrong key, newer version, another program', async t => {
   const path = join(t.testdir(), 'coterie.db')
   t.match(await refused(path), { code: 'missing', message: /put it back/ })
@@ -234,15 +295,22 @@ t.test('missing, wrong key, newer version, another program', async t => {
 /** Gives the database the schema version of some later coterie. */
 async function raise(path: string): Promise<void> {
   const { Sqlite } = await import('../../src/host/sqlite.ts')
-  const { default: Sql } = await import('better-sqlite3-multiple-ciphers')
   const { fingerprint } = access(path)
   new Sqlite({ path, key, fingerprint, create: false }).close()
+  const sql = await raw(path)
+  sql.pragma('user_version=99')
+  sql.close()
+}
+
+/** The file as the library alone opens it. */
+async function raw(path: string) {
+  const { default: Sql } = await import('better-sqlite3-multiple-ciphers')
+  const { fingerprint } = access(path)
   const sql = new Sql(path)
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
   sql.pragma(`cipher='chacha20'`)
   sql.pragma(`key="x'${hex(key)}${hex(fingerprint)}'"`)
-  sql.pragma('user_version=99')
-  sql.close()
+  return sql
 }
 
 t.test(

@@ -13,7 +13,20 @@ keys.setMembers(
     ['A', 'B'].map(name => {
       const id = peerId(signing(name).publicKey)
       const statics = [exchangeKey(name).publicKey]
-      return [id, { id, name, level: 1, addedBy: '', statics, expiresMs: 0, flags: 0 }]
+      return [
+        id,
+        {
+          id,
+          name,
+          level: 1,
+          addedBy: '',
+          statics,
+          expiresMs: 0,
+          flags: 0,
+          serials: { name: 0, static: 0 },
+          keyChangedMs: 0
+        }
+      ]
     })
   )
 )

@@ -1,0 +1,126 @@
+/** The recovery code: recovery verify, use. */
+import type { Command } from 'commander'
+import type { Result } from '../api/api.ts'
+import { confirm, needTerminal } from './ask.ts'
+import { aligned, json, lookOf, out, printable } from './print.ts'
+import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
+import { readRecovery } from './secret.ts'
+import { count, level, parseSpan, shortId } from './words.ts'
+
+export function addRecoveryCommand(program: Command): void {
+  const recovery = program
+    .command('recovery')
+    .description(
+      'the recovery code, which stands above all devices; it is read from stdin, never an argument'
+    )
+  withJson(withCircle(recovery.command('verify')))
+    .description('say whether what you wrote down is the recovery code of the circle')
+    .action(verify)
+  withJson(withCircle(recovery.command('use')))
+    .description('make this device a first device, and remove lost ones of any level')
+    .option('--remove <device>', 'id, short id or name; may be repeated', also, [])
+    .option('--since <when>', 'void what the removed did since: 2d, 12h, or a time such as 2026-11-20T18:00')
+    .option('--lost', 'the removed devices are lost or stolen: they lock themselves when they hear of it')
+    .option('--yes', 'do not ask')
+    .action(use)
+}
+
+const also = (value: string, before: string[]): string[] => [...before, value]
+
+interface CircleOptions {
+  circle?: string
+  json?: boolean
+}
+
+async function verify(options: CircleOptions): Promise<void> {
+  const typed = await readRecovery()
+  await withDaemon(async client => {
+    const found = await client.call('VerifyRecovery', { ...circleOf(options), ...typed })
+    if (options.json) json(found)
+    else out(`This is the recovery code of the circle ${printable(found.Name)}.`)
+  })
+}
+
+interface UseOptions extends CircleOptions {
+  remove: string[]
+  since?: string
+  lost?: boolean
+  yes?: boolean
+}
+
+async function use(options: UseOptions): Promise<void> {
+  const since = options.since === undefined ? 0 : momentOf(options.since, Date.now())
+  if (options.remove.length === 0 && (since > 0 || options.lost))
+    throw new UsageError(
+      `${since > 0 ? '--since' : '--lost'} is about removed devices; name them with --remove`
+    )
+  if (!options.yes) needTerminal('recovery use')
+  const typed = await readRecovery()
+  await withDaemon(async client => {
+    const asked = {
+      ...circleOf(options),
+      ...typed,
+      Remove: options.remove,
+      SinceUSec: since,
+      Lost: options.lost === true
+    }
+    if (!options.yes) {
+      const { Changes } = await client.call('UseRecovery', { ...asked, Preview: true })
+      const { Devices } = await client.call('Devices', circleOf(options))
+      for (const line of meaning(Changes, Devices)) out(line)
+      await confirm('Do this, for ever?', 'nothing was changed')
+    }
+    const used = await client.call('UseRecovery', asked)
+    if (options.json) return void json(used)
+    if (options.yes) for (const line of changeLines(used.Changes)) out(line)
+    out(`Done: ${count(used.Changes.length, 'device')} changed. The others follow as they meet this device.`)
+  })
+}
+
+/** Microseconds since 1970 of `2d` (ago) or of an ISO time. Throws UsageError. */
+export function momentOf(text: string, nowMs: number): number {
+  const span = parseSpan(text)
+  const ms = span === undefined ? Date.parse(text) : nowMs - span / 1000
+  if (Number.isNaN(ms) || ms <= 0)
+    throw new UsageError(
+      `--since takes a duration such as 2d or 12h, or a time such as 2026-11-20T18:00, not ${JSON.stringify(text)}`
+    )
+  if (ms > nowMs) throw new UsageError('--since lies in the future')
+  return Math.floor(ms) * 1000
+}
+
+type Changes = Result<'UseRecovery'>['Changes']
+
+function meaning(changes: Changes, devices: Result<'Devices'>['Devices']): string[] {
+  const ceased = new Set(changes.filter(c => c.Level === 0).map(c => c.Id))
+  const others = devices.filter(d => d.Level === 1 && !d.Self && !ceased.has(d.Id))
+  return [
+    'It means:',
+    ...changeLines(changes),
+    ...others.map(d => `  ${printable(d.Name)} is a first device too and stays one.`)
+  ]
+}
+
+function changeLines(changes: Changes): string[] {
+  if (changes.length === 0) return ['  nobody’s place in the circle changes']
+  const look = lookOf(process.stdout)
+  return aligned(
+    changes.map(change => [look.bold(printable(change.Name)), shortId(change.Id), words(change)]),
+    '  '
+  )
+}
+
+function words({ Change, WasLevel, Level }: Changes[number]): string {
+  switch (Change) {
+    case 'removed':
+      return 'is removed, for ever'
+    case 'dropped':
+      return 'is no member any more: what added it becomes void'
+    case 'returns':
+      return `comes back as ${level(Level)}: what removed it becomes void`
+    case 'joins':
+      return `becomes ${level(Level)}`
+    default:
+      return `becomes ${level(Level)} (was ${level(WasLevel)})`
+  }
+}

@@ -1,0 +1,77 @@
+/** Members in use: names, contacts. */
+import t from 'tap'
+import { type Computer as C, World } from './circle-world.ts'
+
+const DAY = 86_400_000
+const device = (at: C, of: C) => at.circle.devices().find(({ Id }) => Id === of.self)!
+const failure = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'no error',
+    error => `${error.code}: ${error.message}`
+  )
+
+t.test('a new name is seen by all at once, by those who were away later, and is on disk', async t => {
+  const world = new World()
+  const [a, b, c] = (await world.circle('a', 'b', 'c')) as [C, C, C]
+  await world.pass(10_000)
+  await c.stop()
+  const began = world.clock.now
+  await world.done(b.circle.rename('study'))
+  await world.until(() => a.members.includes('study'), 'it is seen')
+  t.ok(world.clock.now - began < 1_000)
+  t.equal(a.peer(b.self)?.Name, 'study')
+  t.equal(b.circle.device, 'study')
+  await world.done(b.circle.rename('attic'))
+  await world.done(b.circle.rename('attic'))
+  t.equal(b.disk.table('operation').length, 5, 'the same name again is no change')
+  c.start()
+  await world.meet(a, b, c)
+  await world.until(() => c.members.includes('attic'), 'the last one counts')
+  await b.stop()
+  b.start()
+  t.equal(b.circle.device, 'attic')
+  t.match(await failure(world.done(b.circle.rename('a\u0007b'))), /^InvalidValue: Name: a name has 1 to 64/)
+})
+
+t.test('a device that has said all it may is told so, and its disk and log stay alike', async t => {
+  const world = new World()
+  const [a, b] = (await world.circle('a', 'b')) as [C, C]
+  for (let n = 1; n <= 64; n++) await world.done(b.circle.rename(`b${n}`))
+  const stored = b.disk.table('operation').length
+  t.match(await failure(world.done(b.circle.rename('more'))), /^NotAllowed: .*leave and join anew/)
+  t.equal(b.disk.table('operation').length, stored)
+  await world.until(() => a.members.includes('b64'), 'the last name counts')
+  t.equal(await b.leave(), 1, 'leaving is always possible')
+})
+
+t.test('when somebody was last met, and who is stale by that', async t => {
+  const world = new World()
+  const [a, b, c] = (await world.circle('a', 'b', 'c')) as [C, C, C]
+  t.match(device(a, b), { Reachable: true, LastSeenUSec: 0, Stale: false, Guest: false, ExpiresUSec: 0 })
+  await world.pass(3_600_000)
+  await b.stop()
+  const left = b.around.wall()
+  await world.pass(1_000)
+  t.match(device(a, b), { Reachable: false, Stale: false })
+  t.ok(Math.abs(device(a, b).LastSeenUSec / 1000 - left) < 1_000, 'when it went')
+  await a.stop()
+  a.start()
+  t.ok(Math.abs(device(a, b).LastSeenUSec / 1000 - left) < 61_000, 'also after a start anew')
+  world.reaches = () => false
+  a.crash()
+  await world.pass(29 * DAY)
+  b.start()
+  t.notOk(device(c, b).Stale)
+  t.notOk(device(b, b).Stale, 'it has met the first device 29 days ago')
+  await world.pass(2 * DAY)
+  t.ok(device(b, b).Stale)
+  t.ok(device(c, c).Stale, 'those of its own level do not count')
+  t.ok(device(c, b).Stale, 'and it was not met either')
+  a.start()
+  t.notOk(device(a, a).Stale, 'there is none of a smaller level than the first device')
+  world.reaches = () => true
+  for (const each of [a, b, c]) each.circle.networkChanged()
+  await world.meet(a, b, c)
+  await world.pass(1_000)
+  for (const each of [a, b, c]) t.notOk(device(each, each).Stale)
+})
