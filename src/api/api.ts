@@ -189,6 +189,12 @@ const keyStore = {
     'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
   )
 }
+const guest = {
+  GuestForUSec: optional(
+    uint64,
+    'How long the device may belong, a duration; 0 means for good. Only at level 10.'
+  )
+}
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
 
 const code = {
@@ -259,10 +265,7 @@ export const methods = {
     params: {
       ...circle,
       Level: optional(uint32, 'Level the device gets; 0 means 10 (member). Greater than this device’s own.'),
-      GuestForUSec: optional(
-        uint64,
-        'How long it belongs to the circle, a duration; 0 means until it is removed.'
-      ),
+      ...guest,
       Confirmed: optional(boolean, 'Nobody is asked: whoever has the code is let in.'),
       Ask: optional(boolean, 'The caller can be asked too: it reads the Details, and answers with Confirm.')
     },
@@ -297,7 +300,8 @@ export const methods = {
     params: {
       ...circle,
       Level: optional(uint32, 'Level the device gets; 0 means 10 (member). Greater than this device’s own.'),
-      ExpiresInUSec: optional(uint64, 'How long the ticket is good, a duration; 0 means 24 hours.')
+      ExpiresInUSec: optional(uint64, 'How long the ticket is good, a duration; 0 means 24 hours.'),
+      ...guest
     },
     result: {
       Ticket: field(string, 'One line beginning with coterie1: — treat it like a password.'),

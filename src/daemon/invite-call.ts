@@ -16,7 +16,7 @@ export type InvitationEvent =
   | { readonly type: 'joined' | 'declined'; readonly id: string; readonly name: string }
   | { readonly type: 'ended'; readonly reason: 'expired' | 'tries' | 'cancelled' }
 
-export interface InvitationWish {
+export interface Invitation {
   readonly level: number
   /** 0: no guest. */
   readonly guestForMs: number
@@ -25,33 +25,33 @@ export interface InvitationWish {
   readonly onEvent: (event: InvitationEvent) => void
 }
 
-export interface Inviting {
+/** Where a person may be asked. */
+export interface Prompts {
   readonly agents: Agents
   /** Others than the caller and agents. */
   readonly askers: readonly Asker[]
   readonly questions: Questions
-  /** Opens the invitation; resolves with who joined. Rejects ApiError. */
-  readonly open: (wish: InvitationWish, signal: AbortSignal) => Promise<{ id: string; name: string }>
 }
 
-/** Rejects ApiError. */
+/** `begin` opens the invitation and resolves with who joined. Rejects ApiError. */
 export async function invite(
   { Level, GuestForUSec, Confirmed, Ask }: Omit<Params<'Invite'>, 'Circle'>,
   call: Call,
-  inviting: Inviting
+  prompts: Prompts,
+  begin: (invitation: Invitation, signal: AbortSignal) => Promise<{ id: string; name: string }>
 ): Promise<Result<'Invite'>> {
-  await mustBeOfUse({ Confirmed, Ask }, call, inviting)
+  await mustBeOfUse({ Confirmed, Ask }, call, prompts)
   const level = Level || MEMBER
   const over = new AbortController()
   const open = async (code: string, expiresUSec: number): Promise<void> => {
     call.progress('waiting for a device to join', { Code: code, ExpiresUSec: expiresUSec })
-    if (!call.detailed) await inviting.agents.display(code, expiresUSec, over.signal)
+    if (!call.detailed) await prompts.agents.display(code, expiresUSec, over.signal)
   }
-  const wish: InvitationWish = {
+  const invitation: Invitation = {
     level,
     guestForMs: GuestForUSec / 1000,
     lifetimeMs: LIFETIME_MS,
-    confirm: async (ask, signal) => Confirmed || (await confirm(ask, signal, Ask, call, inviting)),
+    confirm: async (ask, signal) => Confirmed || (await confirm(ask, signal, Ask, call, prompts)),
     onEvent: event => {
       if (event.type === 'open')
         open(event.code, event.expiresUSec).catch((error: unknown) => over.abort(error))
@@ -59,7 +59,7 @@ export async function invite(
     }
   }
   try {
-    const { id, name } = await inviting.open(wish, AbortSignal.any([call.signal, over.signal]))
+    const { id, name } = await begin(invitation, AbortSignal.any([call.signal, over.signal]))
     return { Id: id, Name: name, Level: level }
   } catch (error) {
     throw over.signal.aborted ? over.signal.reason : error
@@ -73,7 +73,7 @@ export async function invite(
 async function mustBeOfUse(
   { Confirmed, Ask }: Pick<Params<'Invite'>, 'Confirmed' | 'Ask'>,
   { detailed }: Call,
-  { agents, askers }: Inviting
+  { agents, askers }: Prompts
 ): Promise<void> {
   if (!detailed && Ask) {
     const sentence = 'Invite.Ask: the question comes on the way; call on the socket, with "more"'
@@ -99,7 +99,7 @@ async function confirm(
   signal: AbortSignal,
   askCaller: boolean,
   call: Call,
-  { agents, askers, questions }: Inviting
+  { agents, askers, questions }: Prompts
 ): Promise<boolean> {
   const name = bounded(ask.name)
   const request = questions.name()
