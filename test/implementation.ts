@@ -83,6 +83,7 @@ export function newStatus(): Result<'Status'> {
 export interface Facts {
   status: Result<'Status'>
   devices: Result<'Devices'>
+  checks: Result<'Doctor'>['Checks']
   /** What Watch sends before it waits for the caller to go away. */
   events: Result<'Watch'>[]
   /** After the last event: wait (false) or end the stream (true). */
@@ -146,6 +147,10 @@ export function fakeFacts(): Facts {
         }
       ]
     },
+    checks: [
+      { Name: 'key-store', State: 'ok', Text: 'The key is in the keyring.', Mend: '' },
+      { Name: 'swap', State: 'warning', Text: 'Memory may be swapped to a disk.', Mend: 'use zram' }
+    ],
     events: [
       event(1, 'Added', path, 'Peer', readyStatus().Peers[0]!),
       event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
@@ -237,6 +242,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     async Devices(params) {
       called('Devices', params)
       return facts.devices
+    },
+    async Doctor(params) {
+      called('Doctor', params)
+      return { Checks: facts.checks }
     },
     async UseCircle(params) {
       called('UseCircle', params)

@@ -90,6 +90,14 @@ export const Member = record('Member', 'A device in the circle, by the signed me
   Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
 })
 
+export const Check = record('Check', 'One thing that was looked at.', {
+  Name: field(string, 'What it is about, such as key-store.'),
+  State: field(string, 'ok, warning or failed.'),
+  Text: field(string, 'What was found.'),
+  Mend: field(string, 'What would mend it; empty when it is ok.')
+})
+export type CheckRecord = Value<typeof Check>
+
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
   Name: field(string, 'Its name.'),
@@ -434,6 +442,14 @@ export const methods = {
     control: true,
     params: {},
     result: {}
+  }),
+  Doctor: method({
+    doc: 'Look for what is wrong on this computer.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: { Checks: field(list(Check), 'Each thing that was looked at.') }
   }),
   Version: method({
     doc: 'Version of the running daemon.',

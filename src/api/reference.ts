@@ -33,6 +33,7 @@ export const examples: {
   Watch: { params: {}, command: 'coterie watch' },
   Config: { params: {}, command: 'coterie config' },
   Reload: { params: {}, command: 'coterie call Reload' },
+  Doctor: { params: {}, command: 'coterie doctor' },
   Version: { params: {}, command: 'coterie version' }
 }
 

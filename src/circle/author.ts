@@ -1,5 +1,4 @@
 /** Makes the operations of the membership log, signed. */
-import { compare, hex } from '../wire/bytes.ts'
 import {
   type Add,
   type Body,
@@ -69,7 +68,3 @@ export function shouldFinishLeaving(self: Online, online: readonly Online[], lea
   if (self.level >= leaverLevel) return false
   return online.every(o => o.level > self.level || (o.level === self.level && o.id >= self.id))
 }
-
-/** Heads as a cut: all that was accepted. */
-export const cutOf = (heads: readonly Uint8Array[]): Uint8Array[] =>
-  [...new Map(heads.map(head => [hex(head), head])).values()].sort(compare).slice(0, 32)

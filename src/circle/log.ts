@@ -21,6 +21,7 @@ import { Exchange } from './exchange.ts'
 import { backed, Intake, step } from './intake.ts'
 import { type MemberState, Members, provisionalOwner } from './members.ts'
 import type { LogOutput, OperationRecord } from './outputs.ts'
+import { parents } from './parents.ts'
 import { bit, Resolver } from './resolver.ts'
 import { type Identified, identify, signatures } from './signing.ts'
 
@@ -114,15 +115,12 @@ export class MembershipLog {
     return this.#intake.quarantine.deadline
   }
 
-  /** `prev` of the author's next operation: the heads, at most 16, its own last one under them. */
+  /** `prev` of the author's next operation: the heads, at most 16 (parents.ts). */
   parents(author: PeerId): Uint8Array[] {
     const { heads } = this
-    if (heads.length <= MAX_PREV) return heads
     const key = peerKey(author)
-    const last = key && this.#resolver.last(hex(key))
-    const own = heads.find(head => last !== undefined && this.#resolver.inPast(last, hex(head)))
-    const chosen = [...(own ? [own] : []), ...heads.filter(head => head !== own)]
-    return chosen.slice(0, MAX_PREV).sort(compare)
+    if (heads.length <= MAX_PREV || key === undefined) return heads.slice(0, MAX_PREV)
+    return parents(this.#resolver, hex(key), heads.map(hex)).map(unhex).sort(compare)
   }
 
   /** How many more operations of this device its level lets it make; removals are not counted. */

@@ -136,10 +136,16 @@ export class Resolver {
   authored(author: string): number {
     return this.#devices.get(author)?.authored.length ?? 0
   }
-  /** The last operation kept of this author. */
-  last(author: string): string | undefined {
-    const last = this.#devices.get(author)?.authored.at(-1)
-    return last === undefined ? undefined : this.#entries[last]!.step.id
+  /** Index of the last operation kept of this author. */
+  last(author: string): number | undefined {
+    return this.#devices.get(author)?.authored.at(-1)
+  }
+  /** Indices of what adds or removes somebody and counts, with the levels of the authors. */
+  deeds(): { index: number; level: number }[] {
+    this.resolve()
+    return this.#entries.flatMap(({ live, step: { target }, author: { level } }, index) =>
+      live && target !== undefined ? [{ index, level }] : []
+    )
   }
 
   /** Whether an operation with these parents has its author in its past: added, first device or recovery. */

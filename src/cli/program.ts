@@ -5,6 +5,7 @@ import { addCircleCommands } from './circle.ts'
 import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
 import { addRecoveryCommand } from './recovery.ts'
@@ -34,6 +35,7 @@ export function makeProgram(): Command {
   addCirclesCommand(program)
   addRecoveryCommand(program)
   addDaemonCommands(program)
+  addDoctorCommand(program)
   return program
 }
 

@@ -267,7 +267,8 @@ function mac1KeyOf(gid: Uint8Array, publicKey: Uint8Array): Uint8Array {
   return hash(mac1Domain, gid, publicKey)
 }
 
-function sessionKeys(noise: NoiseHandshake, initiator: boolean): SessionKeys {
+/** Record and probe keys of a handshake that is through; its name is the handshake hash. */
+export function sessionKeys(noise: NoiseHandshake, initiator: boolean): SessionKeys {
   const probes = hkdf(noise.chainingKey, noise.hash, probeDomain, 64)
   const [first, second] = [probes.slice(0, 32), probes.slice(32)]
   const [probeSend, probeReceive] = initiator ? [first, second] : [second, first]

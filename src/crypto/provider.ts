@@ -6,6 +6,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
@@ -66,6 +67,18 @@ export function hmac(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Arr
   }
   outer.set(hash(inner), 64)
   return hash(outer)
+}
+
+/** SHA-512 of the parts one after another. */
+export function hash512(...parts: readonly Uint8Array[]): Uint8Array {
+  const digest = createHash('sha512')
+  for (const part of parts) digest.update(part)
+  return plain(digest.digest())
+}
+
+/** HMAC-SHA-512 (RFC 2104). */
+export function hmac512(key: Uint8Array, message: Uint8Array): Uint8Array {
+  return plain(createHmac('sha512', key).update(message).digest())
 }
 
 /** HKDF-SHA-256 (RFC 5869), extract and expand; `info` at most 1,024 bytes, `length` at most 8,160. */

@@ -5,7 +5,8 @@
 import { ApiError, agents, INTERFACE } from '../api/api.ts'
 import type { Bus, BusError } from '../host/bus.ts'
 import type { Log } from './answer.ts'
-import type { Asker, JoinAsk } from './confirmation.ts'
+import type { Asker } from './confirmation.ts'
+import type { JoinAsk } from './open-invitation.ts'
 
 /** Registered at once. */
 const MOST = 16

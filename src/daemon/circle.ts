@@ -16,6 +16,7 @@ import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
 import { type Cores, Membership } from './membership.ts'
+import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
@@ -156,14 +157,25 @@ export class Circle {
     lifetimeMs: number,
     guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    // just after the start, or after init, the sockets are still being bound
-    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
-    if (this.#ownAddresses.length === 0)
-      throw new ApiError(
-        'Unreachable',
-        'this device has no network address now, so nobody could use a ticket; `coterie status` says why'
-      )
+    await this.#mustListen('use a ticket')
     return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+  }
+
+  /** For an invitation by code. Rejects ApiError. */
+  async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
+    const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
+    await this.#mustListen('join')
+    return circle
+  }
+
+  /** Just after the start, or after init, the sockets are still being bound. */
+  async #mustListen(what: string): Promise<void> {
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length > 0) return
+    throw new ApiError(
+      'Unreachable',
+      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
+    )
   }
 
   /** Of this device. Rejects ApiError. */
@@ -245,16 +257,20 @@ export class Circle {
     return this.#announcer.make(port)
   }
 
-  /** Made by somebody who has one of our discovery keys. */
+  /** Made by another member that may be answered. */
   recognises(announcement: Uint8Array): boolean {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address. */
-  heard(announcement: Uint8Array, source: string): void {
+  /** An announcement came from this IP address, on an interface where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) return
-    this.#mesh.offer(this.#around.now(), heard.peer, uri(source, heard.port), 'announcement')
+    const addresses = uri(source, heard.port)
+    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
+    const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
+    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
+    this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
   }
 
@@ -270,6 +286,7 @@ export class Circle {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(number, body)
+        if (this.#membership.hasKey(number, peer)) this.#announcer.acknowledged(peer)
       } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
@@ -333,6 +350,7 @@ export class Circle {
       return
     }
     this.#membership.acquainted(session.peer)
+    if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
     this.#sessions.release(number)
   }
 

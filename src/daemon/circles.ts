@@ -6,7 +6,9 @@ import type { BoundListener } from '../net/listeners.ts'
 import { CloseReason } from '../wire/frame.ts'
 import { Circle } from './circle.ts'
 import { found } from './founding.ts'
-import { joinByTicket } from './joining.ts'
+import type { Joined, Joining } from './joining.ts'
+import { type CodeJoining, joinByCode } from './joining-by-code.ts'
+import { joinByTicket } from './joining-by-ticket.ts'
 import type { Cores } from './membership.ts'
 import { PendingJoin } from './pending-join.ts'
 import { chosen, storedCircles } from './stored.ts'
@@ -21,6 +23,8 @@ const LEAVING_MS = 10_000
 export interface CirclesOptions {
   readonly around: Surroundings
   readonly vault: Pick<Vault, 'create' | 'commit'>
+  /** Finds open invitations by code. */
+  readonly search: CodeJoining['search']
   /** Why what is stored cannot be read now, and what to do; '' when it can be. */
   readonly locked: () => string
   /** The sockets this device listens on. */
@@ -28,6 +32,9 @@ export interface CirclesOptions {
   /** A circle came, went, or is going. */
   readonly onChange: () => void
 }
+
+/** `at`: addresses of the inviter; none: it is searched for. */
+export type JoinWay = { readonly ticket: string } | { readonly code: string; readonly at?: readonly string[] }
 
 export class Circles {
   readonly #options: CirclesOptions
@@ -121,32 +128,41 @@ export class Circles {
     })
   }
 
-  /** Joins a circle by ticket; goes on trying until the inviter answers or the time is up. */
+  /** Joins a circle by ticket or code; goes on trying until the inviter answers or the time is up. */
   async join(
-    ticket: string,
+    way: JoinWay,
     device: string,
     { timeoutMs, keyStore, call }: { timeoutMs: number; keyStore: string; call: Call }
   ): Promise<Circle> {
-    const { around, vault } = this.#options
+    const { around, search, vault } = this.#options
     this.#mustBeOpen()
     this.#mustHaveRoom()
-    const joined = await joinByTicket(ticket, device, {
+    const joining: Joining = {
       around,
       check: gid => this.#mustBeNew(gid),
-      secrets: of =>
+      secrets: (of, anew) =>
         this.#inTurn(async () => {
           await vault.create(keyStore)
-          return this.#pendingJoin.secrets(of)
+          return this.#pendingJoin.secrets(of, anew)
         }),
       timeoutMs,
       call
-    })
+    }
+    return this.#enter(
+      'ticket' in way
+        ? await joinByTicket(way.ticket, device, joining)
+        : await joinByCode(way.code, device, { ...joining, at: way.at ?? [], search })
+    )
+  }
+
+  /** The circle was taken in: it is stored, and its session goes on. */
+  async #enter(joined: Joined): Promise<Circle> {
     const circle = await this.#inTurn(async () => {
       this.#mustHaveRoom()
       this.#mustBeNew(joined.gid)
       const writes = joined.writes.map(write => this.#placed(write))
-      await vault.commit([...writes, this.#pendingJoin.forget])
-      this.#pendingJoin.forgotten()
+      await this.#options.vault.commit([...writes, this.#pendingJoin.forget(joined.of)])
+      this.#pendingJoin.forgotten(joined.of)
       return this.#adopt(writes, joined.cores)
     }).catch(error => {
       joined.session.close(CloseReason.Done)

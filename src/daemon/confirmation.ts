@@ -2,15 +2,7 @@
  * Whether a device may join is asked of a person, wherever one may be: of whoever made the invitation, of a
  * prompt agent, by a desktop notification. All are asked at once, and the first answer counts.
  */
-/** What a person confirms. */
-export interface JoinAsk {
-  readonly id: string
-  /** As the device calls itself; bounded before it is shown. */
-  readonly name: string
-  /** Name of the circle. */
-  readonly circle: string
-  readonly level: number
-}
+import type { JoinAsk } from './open-invitation.ts'
 
 /** One place where a person may be. */
 export interface Asker {

@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
+import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
@@ -15,12 +16,15 @@ import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
 import { Agents } from './agents.ts'
 import { Attachment } from './attachment.ts'
+import type { Circle } from './circle.ts'
 import { Circles } from './circles.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
 import { Desktop } from './desktop.ts'
+import { examine, findFacts } from './doctor.ts'
 import { Gate } from './gate.ts'
 import type { Prompts } from './invite-call.ts'
+import { type Invite, Inviting } from './inviting.ts'
 import { KeyStores } from './key-stores.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
@@ -29,7 +33,7 @@ import { Publisher } from './publisher.ts'
 import { Questions } from './questions.ts'
 import { SocketSurface } from './socket.ts'
 import type { Surroundings } from './surroundings.ts'
-import { Timer } from './timer.ts'
+import { afterMs, Timer } from './timer.ts'
 import { Unlocking } from './unlocking.ts'
 import { Vault } from './vault.ts'
 
@@ -57,6 +61,7 @@ export class Daemon {
   readonly #attachment: Attachment
   readonly #gate: Gate
   readonly #timer: Timer
+  readonly #inviting: Inviting
   #lock: InstanceLock | undefined
   readonly #trouble = new Map<string, string>()
   /** The session bus has said whether the name is ours, or is not there. */
@@ -124,6 +129,7 @@ export class Daemon {
       now,
       random: randomBytes,
       log,
+      invitation: () => this.#inviting.current,
       onSession: ({ gid }, session) => this.circles.all.find(circle => circle.gid === gid)?.opened(session)
     })
     this.#attachment = new Attachment({
@@ -139,8 +145,8 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
-      onHeard: ({ announcement, source }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source)
+      onHeard: ({ announcement, source, policy }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)
@@ -160,6 +166,7 @@ export class Daemon {
     )
     const around: Surroundings = {
       now,
+      after: afterMs,
       wall: () => Date.now(),
       random: randomBytes,
       log,
@@ -178,13 +185,18 @@ export class Daemon {
       },
       changed: () => this.#show({})
     }
+    this.#inviting = new Inviting(around, open => this.#attachment.invite(open))
     this.circles = new Circles({
       around,
       vault: this.#vault,
+      search: (onFound, signal) => this.#attachment.search(onFound, signal),
       locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
         this.#show({})
+        this.#inviting.keep(({ gid }) =>
+          this.circles.all.some(circle => circle.gid === gid && !circle.leaving)
+        )
         void this.#attachment.follow()
         this.#attachment.rotate()
       }
@@ -223,6 +235,7 @@ export class Daemon {
   async stop(): Promise<void> {
     const limit = setTimeout(() => process.exit(1), STOP_MS)
     this.#supervisor.unwatch()
+    this.#inviting.stop()
     this.#unlocking.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
@@ -249,6 +262,25 @@ export class Daemon {
     } finally {
       await this.#supervisor.notify({ ready: true })
     }
+  }
+
+  /**
+   * Lets one device join the circle by a code. Resolves with it; rejects ApiError, or when the signal is aborted,
+   * which ends the code at once.
+   */
+  async inviteByCode(
+    circle: Circle,
+    invite: Invite,
+    signal: AbortSignal
+  ): Promise<{ id: PeerId; name: string }> {
+    const inviting = await circle.inviting(invite.level, invite.guestForMs)
+    return this.#inviting.open(inviting, invite, signal)
+  }
+
+  examine(): CheckRecord[] {
+    const { present } = this.#supervisor
+    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
+    return examine(findFacts(this.paths, known))
   }
 
   // --- what is shown

@@ -1,6 +1,7 @@
 /** The person at the desktop, asked by a notification with buttons. */
 import type { Notifications } from '../host/notifications.ts'
-import type { Asker, JoinAsk } from './confirmation.ts'
+import type { Asker } from './confirmation.ts'
+import type { JoinAsk } from './open-invitation.ts'
 
 /** As `coterie devices` says it. */
 const LEVELS: { readonly [level: number]: string } = { 10: 'member', 11: 'relay' }

@@ -9,33 +9,30 @@
 import {
   type ConsumedInitiation,
   consumeInitiation,
-  createInitiation,
   createResponse,
-  createTicketInitiation,
   type Door,
   door,
   doorOf,
   HEADER,
-  type InitiationOptions,
   MESSAGE_LIMIT,
   messageLength,
-  type SessionKeys,
-  SUITES,
-  staticProof,
-  ticketPsk,
   VERSION
 } from '../crypto/handshake.ts'
 import { type PeerId, peerId } from '../crypto/identity.ts'
-import { type ExchangeKey, x25519 } from '../crypto/provider.ts'
+import { x25519 } from '../crypto/provider.ts'
 import type { Link } from '../net/link.ts'
-import { Kind } from '../wire/frame.ts'
 import type { Answer, Result } from '../wire/hello.ts'
 import { Admission, sourceOf } from './admission.ts'
-import { type Exchanged, exchange } from './exchange.ts'
+import { type Callee, callMember, callWithTicket, type HandshakeSurroundings, sessionOn } from './caller.ts'
+import { CodeGate } from './code-gate.ts'
+import { type Counters, counters, type Dropped } from './dropped.ts'
 import { HANDSHAKE_MS, HalfOpen, HalfOpens } from './half-open.ts'
 import type { HandshakeCircle, JoinAnswer, JoinKeys, JoinTicket, StaticKey } from './handshake-circle.ts'
+import { type CodeJoin, callWithCode, type Offered } from './joiner-run.ts'
+import type { OpenInvitation } from './open-invitation.ts'
 import { Seen } from './seen.ts'
-import { Session, type SessionOptions } from './session.ts'
+import type { Session } from './session.ts'
+import { afterMs } from './timer.ts'
 
 export type {
   HandshakeCircle,
@@ -48,67 +45,49 @@ export type {
 
 export interface GateOptions {
   readonly circles: () => readonly HandshakeCircle[]
+  /** The open invitation by code, if there is one. */
+  readonly invitation?: () => OpenInvitation | undefined
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly random: (length: number) => Uint8Array
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object) => void
   /** A session that was answered here and is confirmed; set its callbacks at once. */
-  readonly onSession: (circle: HandshakeCircle, session: Session) => void
+  readonly onSession: (circle: { readonly gid: Uint8Array }, session: Session) => void
   /** Time for tests; returns what cancels. */
   readonly after?: (ms: number, act: () => void) => () => void
   readonly schedule?: (act: () => void) => void
 }
-
-/** Why a link came to nothing. */
-export type Dropped =
-  | 'garbage' // not the beginning of a first message, or more than one
-  | 'mac1'
-  | 'rate'
-  | 'half-open' // too many callers
-  | 'evicted'
-  | 'handshake' // behind a valid mac1, yet not authentic
-  | 'replay'
-  | 'stranger' // authentic, yet no member
-  | 'refused' // a ticket that is none any more
-  | 'timeout'
-  | 'unconfirmed' // closed, or a wrong first record, after message 2
 
 /** All half-open links share one timer of this grain. */
 const SWEEP_MS = 250
 /** What a refused link may go on sending before it is cut off. */
 const IGNORED = 65_536
 
-const versions = { least: VERSION, greatest: VERSION }
-const none = new Uint8Array(0)
-
 export class Gate {
-  readonly counters: Record<Dropped, number> = {
-    garbage: 0,
-    mac1: 0,
-    rate: 0,
-    'half-open': 0,
-    evicted: 0,
-    handshake: 0,
-    replay: 0,
-    stranger: 0,
-    refused: 0,
-    timeout: 0,
-    unconfirmed: 0
-  }
+  readonly counters: Counters = counters()
   readonly #options: GateOptions
-  readonly #after: (ms: number, act: () => void) => () => void
+  readonly #around: HandshakeSurroundings
   readonly #half: HalfOpens
+  readonly #codes: CodeGate
   readonly #admission = new Admission()
   readonly #ephemerals = new Seen()
   readonly #doors = new WeakMap<StaticKey, Door>()
-  readonly #sessions = new Map<HalfOpen, Session>()
   #cancelSweep: (() => void) | undefined
   #stopped = false
 
   constructor(options: GateOptions) {
     this.#options = options
-    this.#after = options.after ?? afterMs
+    const { now, random, after = afterMs, schedule } = options
+    this.#around = { now, random, after, schedule }
     this.#half = new HalfOpens(() => new DataView(options.random(4).slice().buffer).getUint32(0) / 2 ** 32)
+    this.#codes = new CodeGate({
+      around: this.#around,
+      half: this.#half,
+      counters: this.counters,
+      invitation: () => options.invitation?.(),
+      onSession: (circle, session) => options.onSession(circle, session),
+      refuse: (half, cause) => this.#refuse(half, cause)
+    })
   }
 
   /** Links that are not sessions yet. */
@@ -130,56 +109,29 @@ export class Gate {
   }
 
   /** Opens a session with a member on a link we dialled. Rejects Error whose message is the reason, a word. */
-  async dial(
-    link: Link,
-    circle: HandshakeCircle,
-    peer: { readonly id: PeerId; readonly staticKey: Uint8Array }
-  ): Promise<Session> {
-    const { bootId, logHead } = circle
-    const operations = circle.introduction(peer.id)
-    const initiation = createInitiation(this.#initiation(circle.gid, circle.statics[0]!, peer.staticKey), {
-      versions,
-      bootId,
-      logHead,
-      features: 0,
-      operations
-    })
-    return this.#opened(link, peer.id, await exchange(link, initiation, this.#options.now, this.#after))
+  dial(link: Link, circle: Parameters<typeof callMember>[1], peer: Callee): Promise<Session> {
+    return callMember(link, circle, peer, this.#around)
   }
 
   /** Redeems a ticket on a link we dialled to its inviter; the session is there when the answer is ok. */
-  async join(
+  join(
     link: Link,
     ticket: JoinTicket,
     keys: JoinKeys
   ): Promise<{ answer: JoinAnswer; session: Session | undefined }> {
-    const { publicKey } = keys.identity
-    const initiation = createTicketInitiation(
-      this.#initiation(ticket.gid, keys.static, ticket.staticKey),
-      ticketPsk(ticket.secret),
-      {
-        versions,
-        bootId: keys.bootId,
-        features: 0,
-        key: publicKey,
-        signature: keys.identity.sign(staticProof(ticket.gid, publicKey, keys.static.publicKey, 0)),
-        suites: SUITES,
-        name: keys.name
-      }
-    )
-    const exchanged = await exchange(link, initiation, this.#options.now, this.#after)
-    const { result } = exchanged.answer
-    if (result === 'ok')
-      return { answer: { result }, session: this.#opened(link, peerId(ticket.key), exchanged) }
-    link.onData = link.onClose = () => {}
-    link.close()
-    return { answer: { result }, session: undefined }
+    return callWithTicket(link, ticket, keys, this.#around)
+  }
+
+  /** Tries a code on a link we dialled. Rejects JoinerRunError. */
+  tryCode(link: Link, code: CodeJoin): Promise<Offered> {
+    return callWithCode(link, code, this.#around)
   }
 
   /** Ends all half-open links; sessions are not the gate's any more. */
   stop(): void {
     this.#stopped = true
     this.#cancelSweep?.()
+    this.#codes.stop()
     for (const half of this.#half.expired(Number.POSITIVE_INFINITY)) this.#end(half)
   }
 
@@ -189,6 +141,10 @@ export class Gate {
     if (half.state === 'mute') {
       half.ignored += chunk.length
       if (half.ignored > IGNORED) this.#end(half)
+      return
+    }
+    if (half.receive) {
+      half.receive(chunk)
       return
     }
     if (half.state !== 'reading') {
@@ -205,6 +161,7 @@ export class Gate {
       half.gathered = new Uint8Array(message)
       return
     }
+    if (this.#codes.reads(half, message)) return
     const length = messageLength(message.subarray(0, HEADER))
     // Answers to first messages have types 2 and 4.
     if (length === undefined || message[4]! % 2 === 0 || message.length > length) {
@@ -285,7 +242,7 @@ export class Gate {
     const { peer, result } = known
     const { bootId, logHead } = circle
     const answer: Answer = { version: VERSION, bootId, logHead, features: 0, result }
-    const { message, keys } = createResponse(initiation, this.#ephemeral(), answer)
+    const { message, keys } = createResponse(initiation, x25519(this.#around.random(32)), answer)
     half.link.write([message])
     if (result !== 'ok') {
       this.counters.refused++
@@ -295,24 +252,22 @@ export class Gate {
     }
     half.state = 'confirming'
     const { hello, joining } = initiation
-    const session = this.#session(half.link, keys, peer, {
+    const session = sessionOn(half.link, keys, peer, this.#around, {
       bootId: (hello ?? joining!.request).bootId,
       logHead: hello?.logHead ?? new Uint8Array(32),
       handshakeUSec: 0,
       onConfirmed: () => {
-        this.#sessions.delete(half)
         this.#half.leave(half)
         session.onClose = () => {}
         this.#options.onSession(circle, session)
       }
     })
     session.onClose = () => {
-      this.#sessions.delete(half)
       if (half.state === 'gone') return
       this.counters.unconfirmed++
       this.#half.leave(half)
     }
-    this.#sessions.set(half, session)
+    half.session = session
   }
 
   #allDoors(circles: readonly HandshakeCircle[]): Door[] {
@@ -343,16 +298,15 @@ export class Gate {
 
   #end(half: HalfOpen): void {
     this.#half.leave(half)
-    const session = this.#sessions.get(half)
-    this.#sessions.delete(half)
-    if (session) session.destroy()
+    if (half.session) half.session.destroy()
     else half.link.destroy()
   }
 
   #sweepLater(): void {
     if (this.#cancelSweep || this.#half.size === 0 || this.#stopped) return
-    this.#cancelSweep = this.#after(SWEEP_MS, () => {
+    this.#cancelSweep = this.#around.after(SWEEP_MS, () => {
       this.#cancelSweep = undefined
+      this.#codes.next()
       for (const half of this.#half.expired(this.#options.now())) {
         if (half.state !== 'mute') this.counters.timeout++
         this.#end(half)
@@ -360,38 +314,4 @@ export class Gate {
       this.#sweepLater()
     })
   }
-
-  // --- dialling
-
-  #initiation(gid: Uint8Array, key: StaticKey, peerKey: Uint8Array): InitiationOptions {
-    return { gid, key, peerKey, ephemeral: this.#ephemeral() }
-  }
-
-  #ephemeral(): ExchangeKey {
-    return x25519(this.#options.random(32))
-  }
-
-  #opened(link: Link, peer: PeerId, { answer, keys, roundTripUSec }: Exchanged): Session {
-    const { bootId, logHead } = answer
-    const session = this.#session(link, keys, peer, { bootId, logHead, handshakeUSec: roundTripUSec })
-    // The first record confirms the keys to the other side; it says nothing else.
-    session.send(Kind.Padding, none)
-    return session
-  }
-
-  #session(
-    link: Link,
-    keys: SessionKeys,
-    peer: PeerId,
-    rest: Pick<SessionOptions, 'bootId' | 'logHead' | 'handshakeUSec' | 'onConfirmed'>
-  ): Session {
-    const { now, schedule } = this.#options
-    return new Session({ link, keys, peer, now, ...(schedule && { schedule }), ...rest })
-  }
-}
-
-function afterMs(ms: number, act: () => void): () => void {
-  const timer = setTimeout(act, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

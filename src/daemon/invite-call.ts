@@ -1,29 +1,14 @@
 /** The method Invite: an invitation by code, shown to its caller or by an agent, confirmed by whoever is asked. */
 import { ApiError, type Call, type Params, type Result } from '../api/api.ts'
 import type { Agents } from './agents.ts'
-import { type Asker, bounded, firstAnswer, type JoinAsk, present } from './confirmation.ts'
+import { type Asker, bounded, firstAnswer, present } from './confirmation.ts'
+import type { Invite } from './inviting.ts'
+import type { InvitationEvent, JoinAsk } from './open-invitation.ts'
 import type { Questions } from './questions.ts'
 
 const MEMBER = 10
 /** PROTOCOL 3. */
 const LIFETIME_MS = 10 * 60_000
-
-export type InvitationEvent =
-  | { readonly type: 'open'; readonly code: string; readonly expiresUSec: number }
-  | { readonly type: 'run' }
-  | { readonly type: 'wrong'; readonly triesLeft: number }
-  | { readonly type: 'asking' | 'gone'; readonly ask: JoinAsk }
-  | { readonly type: 'joined' | 'declined'; readonly id: string; readonly name: string }
-  | { readonly type: 'ended'; readonly reason: 'expired' | 'tries' | 'cancelled' }
-
-export interface Invitation {
-  readonly level: number
-  /** 0: no guest. */
-  readonly guestForMs: number
-  readonly lifetimeMs: number
-  readonly confirm: (ask: JoinAsk, signal: AbortSignal) => Promise<boolean>
-  readonly onEvent: (event: InvitationEvent) => void
-}
 
 /** Where a person may be asked. */
 export interface Prompts {
@@ -38,7 +23,7 @@ export async function invite(
   { Level, GuestForUSec, Confirmed, Ask }: Omit<Params<'Invite'>, 'Circle'>,
   call: Call,
   prompts: Prompts,
-  begin: (invitation: Invitation, signal: AbortSignal) => Promise<{ id: string; name: string }>
+  begin: (invitation: Invite, signal: AbortSignal) => Promise<{ id: string; name: string }>
 ): Promise<Result<'Invite'>> {
   await mustBeOfUse({ Confirmed, Ask }, call, prompts)
   const level = Level || MEMBER
@@ -47,7 +32,7 @@ export async function invite(
     call.progress('waiting for a device to join', { Code: code, ExpiresUSec: expiresUSec })
     if (!call.detailed) await prompts.agents.display(code, expiresUSec, over.signal)
   }
-  const invitation: Invitation = {
+  const invitation: Invite = {
     level,
     guestForMs: GuestForUSec / 1000,
     lifetimeMs: LIFETIME_MS,

@@ -6,9 +6,8 @@
  * Store as in KEY_STORES; Id: what the key is called there, no secret. Without a record a key file is it, as
  * it was before there was a choice. See docs/decisions/0050-key-stores.md.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { ApiError } from '../api/api.ts'
 import { SECRET_SESSION, SECRET_SESSION_SEED, secretSession } from '../crypto/secret-session.ts'
@@ -17,6 +16,7 @@ import { Credential } from '../host/credential.ts'
 import { atomicWrite, FileError, syncDirectory } from '../host/files.ts'
 import { KeyFile } from '../host/key-file.ts'
 import type { KeyStore } from '../host/key-store.ts'
+import { lingers } from '../host/linger.ts'
 import { type KeyringState, SecretService } from '../host/secret-service.ts'
 
 export const KEY_STORES = ['credential', 'secret-service', 'file'] as const
@@ -161,13 +161,4 @@ function readRecord(path: string): KeyRecord | undefined {
     'damaged',
     `${path} does not say where the key of this device is; put back a copy of it, or remove it if the key is a file`
   )
-}
-
-/** loginctl(1), enable-linger: systemd-logind keeps a file for each user. */
-function lingers(): boolean {
-  try {
-    return existsSync(`/var/lib/systemd/linger/${userInfo().username}`)
-  } catch {
-    return false // a user without a name
-  }
 }

@@ -6,6 +6,7 @@
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { VERSION } from '../api/api.ts'
+import { leaveMemoryOut } from '../host/core-dumps.ts'
 import { DatabaseError } from '../host/database-error.ts'
 import { FileError } from '../host/files.ts'
 import { LockError } from '../host/lock.ts'
@@ -87,6 +88,7 @@ async function main(): Promise<void> {
   }
   if (positionals.length > 0) fail(EX_USAGE, `unexpected argument ${positionals[0]}\n\n${usage}`)
 
+  leaveMemoryOut()
   const { log, setLevel } = openLog(config(places.configFile).log.level)
   process.on('uncaughtException', error => {
     log('error', 'internal error', { stack: error.stack })

@@ -16,6 +16,7 @@ import { checkName } from './founding.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import type { InvitingCircle } from './open-invitation.ts'
 import { Recovery } from './recovery.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -107,6 +108,10 @@ export class Membership implements HandshakeCircle {
   /** Both logs agree, and what made them so is on disk. */
   synced(session: number): boolean {
     return this.#agreed.has(session)
+  }
+  /** The discovery key in use is sealed to this peer, which is done with all that it was sent in this session. */
+  hasKey(session: number, peer: PeerId): boolean {
+    return this.#ledger.log.settled(String(session)) && this.#ledger.keys.holds(peer)
   }
   /** It signed its own leaving, now or before it was started. */
   get left(): boolean {
@@ -225,6 +230,27 @@ export class Membership implements HandshakeCircle {
       if (this.members.has(request.id)) return { result: 'ok' }
       return this.#take(request, rank)
     })
+  }
+
+  /** What an invitation by code needs. Throws ApiError when this device may not give that level. */
+  inviting(name: string, device: string, level: number, guestForMs: number): InvitingCircle {
+    this.checkInvited(level, guestForMs > 0)
+    const { bootId, gid } = this
+    return {
+      gid,
+      name,
+      device,
+      bootId,
+      key: this.signingKey.publicKey,
+      staticKey: this.statics[0]!.publicKey,
+      has: id => this.members.has(id),
+      owner: staticKey => this.owner(staticKey),
+      removed: id => this.#ledger.log.removed(id),
+      welcome: request => {
+        const until = guestForMs === 0 ? 0 : Math.round(this.#around.wall() + guestForMs)
+        return this.welcome(request, { level, guestUntilMs: until })
+      }
+    }
   }
 
   /** This device gets another name; all see it. Rejects ApiError. */

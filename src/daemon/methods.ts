@@ -90,8 +90,13 @@ export function methods(daemon: Daemon): Implementation {
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
     },
 
-    Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
-      const circle = await daemon.circles.join(Ticket, Device || daemon.config.device.name, {
+    Join: async ({ Ticket, Code, At, Device, TimeoutUSec, KeyStore }, call) => {
+      if ((Ticket === '') === (Code === ''))
+        throw new ApiError('InvalidValue', 'Join takes either a Ticket or a Code')
+      if (At.length > 0 && Code === '')
+        throw new ApiError('InvalidValue', 'Join.At goes with a Code; a ticket says itself where to go')
+      const way = Code === '' ? { ticket: Ticket } : { code: Code, at: At }
+      const circle = await daemon.circles.join(way, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         keyStore: KeyStore,
         call
@@ -142,6 +147,8 @@ export function methods(daemon: Daemon): Implementation {
       await daemon.reload()
       return {}
     },
+
+    Doctor: async () => ({ Checks: daemon.examine() }),
 
     Version: async () => ({ Version: VERSION })
   }

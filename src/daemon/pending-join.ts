@@ -1,12 +1,15 @@
 /**
- * The keys of a join that has begun, on disk before they are shown to anybody: the inviter may have added
- * them although its answer was lost, and a ticket takes the same device twice, but not two.
+ * The keys of joins that have begun, on disk before they are shown to anybody: the inviter may have added them
+ * although its answer was lost. A ticket takes the same device twice, but not two; one that joins by a code
+ * again is the same device, not its shadow.
  */
 import { hash } from '../crypto/provider.ts'
 import type { Row, Write } from '../host/database.ts'
 import { fromBase32, toBase32 } from '../wire/base32.ts'
 
 const SETTING = 'joining'
+/** The latest; who joins that many circles at once begins anew with the first. */
+const AT_MOST = 16
 
 export interface OwnSecrets {
   /** Of Ed25519 and X25519, 32 bytes each. */
@@ -17,8 +20,8 @@ export interface OwnSecrets {
 export class PendingJoin {
   readonly #store: (write: Write) => Promise<void>
   readonly #random: (length: number) => Uint8Array
-  #ticket = ''
-  #secrets: OwnSecrets | undefined
+  /** By what they were made for. */
+  #all: ReadonlyMap<string, OwnSecrets> = new Map()
 
   constructor(store: (write: Write) => Promise<void>, random: (length: number) => Uint8Array) {
     this.#store = store
@@ -27,32 +30,49 @@ export class PendingJoin {
 
   load(rows: readonly Row[]): void {
     const row = rows.find(row => row.table === 'setting' && row.key === SETTING)
-    const [ticket = '', ...words] = row?.table === 'setting' ? row.value.split(' ') : []
-    const [seed, secret] = words.map(fromBase32)
-    if (seed?.length !== 32 || secret?.length !== 32) return
-    this.#ticket = ticket
-    this.#secrets = { seed, secret }
+    const all = new Map<string, OwnSecrets>()
+    for (const entry of row?.table === 'setting' ? row.value.split(',') : []) {
+      const [name = '', ...words] = entry.split(' ')
+      const [seed, secret] = words.map(fromBase32)
+      if (seed?.length === 32 && secret?.length === 32) all.set(name, { seed, secret })
+    }
+    this.#all = all
   }
 
-  /** Those used with this ticket before, else new ones. The secret of the ticket is not stored. */
-  async secrets(ticketSecret: Uint8Array): Promise<OwnSecrets> {
-    const ticket = toBase32(hash(ticketSecret))
-    if (this.#secrets !== undefined && this.#ticket === ticket) return this.#secrets
+  /**
+   * Those made for this ticket's secret, or this circle's gid, before; else new ones. `anew`: new ones. What they
+   * are for is not stored.
+   */
+  async secrets(of: Uint8Array, anew = false): Promise<OwnSecrets> {
+    const name = nameOf(of)
+    const known = this.#all.get(name)
+    if (known !== undefined && !anew) return known
     const made = { seed: this.#random(32), secret: this.#random(32) }
-    await this.#store(setting([ticket, toBase32(made.seed), toBase32(made.secret)].join(' ')))
-    this.#ticket = ticket
-    this.#secrets = made
+    const all = new Map([...this.#without(name), [name, made] as const].slice(-AT_MOST))
+    await this.#store(setting(all))
+    this.#all = all
     return made
   }
 
   /** Goes with the rows of the circle that was joined: keys are never used in two. */
-  get forget(): Write {
-    return setting('')
+  forget(of: Uint8Array): Write {
+    return setting(this.#without(nameOf(of)))
   }
 
-  forgotten(): void {
-    this.#secrets = undefined
+  forgotten(of: Uint8Array): void {
+    this.#all = this.#without(nameOf(of))
+  }
+
+  #without(name: string): ReadonlyMap<string, OwnSecrets> {
+    return new Map([...this.#all].filter(([other]) => other !== name))
   }
 }
 
-const setting = (value: string): Write => ({ put: { table: 'setting', key: SETTING, value } })
+const nameOf = (of: Uint8Array): string => toBase32(hash(of))
+
+function setting(all: ReadonlyMap<string, OwnSecrets>): Write {
+  const entries = [...all].map(([name, { seed, secret }]) =>
+    [name, toBase32(seed), toBase32(secret)].join(' ')
+  )
+  return { put: { table: 'setting', key: SETTING, value: entries.join(',') } }
+}

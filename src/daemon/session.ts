@@ -61,9 +61,10 @@ export class Session {
   readonly outgoing: boolean
   readonly remote: string
   readonly local: string
-  readonly peer: PeerId
+  /** '' until `identify`, for one who joins by a code. */
+  peer: PeerId
   /** 16 bytes in hex. */
-  readonly bootId: string
+  bootId: string
   readonly peerLogHead: Uint8Array
   readonly handshakeUSec: number
   /**
@@ -120,6 +121,12 @@ export class Session {
   /** Bytes that wait here. A writer of much waits for onDrain when this exceeds what it wants to risk. */
   get backlog(): number {
     return this.#queue.bytes
+  }
+
+  /** One who joins by a code has said who it is, and shown it. `bootId`: 16 bytes. */
+  identify(peer: PeerId, bootId: Uint8Array): void {
+    this.peer = peer
+    this.bootId = Buffer.from(bootId).toString('hex')
   }
 
   /** Queues a frame; the body must not change before it has left. Does nothing when the session is over. */

@@ -9,6 +9,8 @@ import type { Publisher } from './publisher.ts'
 export interface Surroundings {
   /** Monotonic milliseconds. */
   now(): number
+  /** Returns what cancels; keeps nobody awake. */
+  after(ms: number, act: () => void): () => void
   /** Milliseconds since 1970: shown, stored, and in announcements; nothing else is decided by it. */
   wall(): number
   random(length: number): Uint8Array

@@ -37,3 +37,10 @@ export class Timer {
     this.#at = Number.POSITIVE_INFINITY
   }
 }
+
+/** Once, unless it is cancelled by what is returned. Keeps the process from nothing. */
+export function afterMs(ms: number, act: () => void): () => void {
+  const timer = setTimeout(act, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}

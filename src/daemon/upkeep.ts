@@ -2,7 +2,7 @@
  * What somebody began and did not finish waits a moment for him; then one device finishes it: a leaving gets
  * its cut, members without a common discovery key get one. It is the lowest in level (then id) of those online.
  */
-import { cutOf, remove, shouldFinishLeaving } from '../circle/author.ts'
+import { remove, shouldFinishLeaving } from '../circle/author.ts'
 import { type PeerId, peerKey } from '../crypto/identity.ts'
 import { GREATEST_LEVEL } from '../wire/operation.ts'
 import type { Ledger } from './ledger.ts'
@@ -50,9 +50,7 @@ export class Upkeep {
         for (const [leaver, level] of log.left) {
           if (!shouldFinishLeaving(own, online, level)) continue
           const target = peerKey(leaver)!
-          await ledger.append(place =>
-            remove(signingKey, place, { target, lost: false, cut: cutOf(log.heads) })
-          )
+          await ledger.append(place => remove(signingKey, place, { target, lost: false, cut: place.prev }))
         }
         if (keys.due !== 'no' && shouldFinishLeaving(own, online, GREATEST_LEVEL + 1)) ledger.renewKey()
       })

@@ -226,13 +226,14 @@ function readBody(kind: Kind, reader: Reader): Body | undefined {
   }
 }
 
-function writeName(writer: Writer, name: string): void {
+/** u8 length, then the name. Throws RangeError on what may not be one. */
+export function writeName(writer: Writer, name: string): void {
   if (!isName(name)) throw new RangeError(`a name has 1 to ${MAX_NAME} bytes and no control characters`)
   const bytes = utf8.encode(name)
   writer.uint8(bytes.length).bytes(bytes)
 }
 
-function readName(reader: Reader): string | undefined {
+export function readName(reader: Reader): string | undefined {
   const name = reader.text(reader.uint8())
   return name !== undefined && isName(name) ? name : undefined
 }

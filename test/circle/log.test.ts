@@ -1,8 +1,8 @@
 import t from 'tap'
-import { add, cutOf, rekey, remove, rename, shouldFinishLeaving } from '../../src/circle/author.ts'
+import { add, rekey, remove, rename, shouldFinishLeaving } from '../../src/circle/author.ts'
 import { MembershipLog } from '../../src/circle/log.ts'
 import { ORPHANS_PER_AUTHOR } from '../../src/circle/quarantine.ts'
-import { hex } from '../../src/wire/bytes.ts'
+import { compare, hex } from '../../src/wire/bytes.ts'
 import { encodeLogFrame, MAX_BODY } from '../../src/wire/log-exchange.ts'
 import {
   type Device,
@@ -361,7 +361,7 @@ t.test('leaving, finished by the one of the lowest level online', t => {
   t.notOk(shouldFinishLeaving({ id: 'y', level: 1 }, [{ id: 'x', level: 1 }], 3))
   world.append(
     a!,
-    remove(first(), a!.place(), { target: c!.keys.publicKey, lost: false, cut: cutOf(a!.log.heads) })
+    remove(first(), a!.place(), { target: c!.keys.publicKey, lost: false, cut: a!.place().prev })
   )
   world.run()
   t.same([...b!.log.left], [])
@@ -387,6 +387,44 @@ t.test('the recovery key removes the first device and makes another one', t => {
     [['B', 1]]
   )
   t.ok(a!.log.removed(a!.id), 'also as the removed one sees it')
+  t.end()
+})
+
+t.test('heads by the dozen do not crowd out what others did', t => {
+  const done = (at: number) => {
+    const world = new World()
+    const [a, admin, member] = world.circle('A', 'admin', 'member') as [Device, Device, Device]
+    world.append(a, add(first(), a.place(), joining('admin', 2)))
+    world.append(a, add(first(), a.place(), joining('member', 10)))
+    world.connect(a, admin)
+    world.connect(a, member)
+    world.run()
+    const base = a.log.heads
+    world.append(admin, add(admin.keys, admin.place(), joining('phone')))
+    if (at === 1)
+      world.append(
+        admin,
+        remove(admin.keys, admin.place(), { target: admin.keys.publicKey, lost: false, cut: undefined })
+      )
+    world.run()
+    // of many the ones with the least ids, which come first among the heads
+    const many = Array.from({ length: 600 }, (_, n) =>
+      rename(member.keys, { gid: gidOf, prev: base, wallMs: 0 }, { serial: n + 1, name: 'member' })
+    )
+    const forks = many
+      .sort((x, y) => compare(x.id, y.id))
+      .slice(0, 60)
+      .map(made => made.bytes)
+    a.log.receive(0, member.id, encodeLogFrame({ type: 'operations', round: 1, operations: forks }))
+    world.run()
+    t.ok(a.log.heads.length > 32, `${a.log.heads.length} heads`)
+    const { prev } = a.place()
+    const cut = at === 1 ? prev : undefined
+    world.append(a, remove(first(), a.place(), { target: admin.keys.publicKey, lost: false, cut }))
+    return [...a.log.members.values()].map(m => m.name).sort()
+  }
+  t.same(done(0), ['desk', 'member', 'phone'], 'removed: whom it added stays')
+  t.same(done(1), ['desk', 'member', 'phone'], 'left, and finished')
   t.end()
 })
 

@@ -32,6 +32,7 @@ t.test('--json prints exactly the record', async t => {
     ['ping desktop', 'Ping', { Circle: '', Peer: 'desktop', Count: 1 }],
     ['ping desktop --count 3', 'Ping', { Circle: '', Peer: 'desktop', Count: 3 }],
     ['config', 'Config', {}],
+    ['doctor', 'Doctor', {}],
     ['version', 'Version', {}],
     [
       'join - --device thinkpad --key-store file --yes',
@@ -233,4 +234,25 @@ t.test('interrupting a command cancels its call', async t => {
   const child = spawn(join(bin, 'coterie'), ['watch'], { env: environment })
   child.stdout.once('data', () => child.kill('SIGINT'))
   t.equal(await aborted.promise, 'Watch')
+})
+
+t.test('doctor ends with 1 when something failed', async t => {
+  const { coterie, facts } = await desk(t)
+  const well = await coterie('doctor')
+  t.match(well, { code: 0, err: '' })
+  t.equal(
+    well.out,
+    [
+      '✓ key-store  The key is in the keyring.',
+      '▲ swap       Memory may be swapped to a disk.',
+      '             → use zram',
+      ''
+    ].join('\n')
+  )
+  facts.checks.push({ Name: 'files', State: 'failed', Text: 'others\u202e can read it.', Mend: 'chmod' })
+  const ill = await coterie('doctor')
+  t.match(ill, { code: 1, out: /✗ files {6}others\ufffd can read it\.\n.*→ chmod/ })
+  const record = await coterie('doctor --json')
+  t.equal(record.code, 1)
+  t.same(JSON.parse(record.out), { Checks: facts.checks })
 })

@@ -3,6 +3,8 @@
  * disks in memory, in simulated time. Nothing here sleeps: time goes on when all that can happen now has.
  */
 import crypto from 'node:crypto'
+// loaded before time begins, for whoever imports it when it is needed
+import '../../src/crypto/code-handshake.ts'
 import { syncBuiltinESMExports } from 'node:module'
 import { ApiError, type Call, type Properties } from '../../src/api/api.ts'
 import type { PeerId } from '../../src/crypto/identity.ts'
@@ -11,7 +13,11 @@ import { Circle } from '../../src/daemon/circle.ts'
 import { found } from '../../src/daemon/founding.ts'
 import { Gate, type JoinKeys, type JoinTicket } from '../../src/daemon/gate.ts'
 import type { HandshakeCircle } from '../../src/daemon/handshake-circle.ts'
-import { type Joined, joinByTicket } from '../../src/daemon/joining.ts'
+import { Inviting } from '../../src/daemon/inviting.ts'
+import type { Joined } from '../../src/daemon/joining.ts'
+import { type CodeJoining, joinByCode } from '../../src/daemon/joining-by-code.ts'
+import { joinByTicket } from '../../src/daemon/joining-by-ticket.ts'
+import { PendingJoin } from '../../src/daemon/pending-join.ts'
 import { Publisher } from '../../src/daemon/publisher.ts'
 import type { Session } from '../../src/daemon/session.ts'
 import { storedCircles } from '../../src/daemon/stored.ts'
@@ -125,12 +131,19 @@ class TracedGate extends Gate {
   override async dial(link: Link, circle: HandshakeCircle, peer: { id: PeerId; staticKey: Uint8Array }) {
     return this.#traced(await super.dial(link, circle, peer))
   }
+  override async tryCode(...asked: Parameters<Gate['tryCode']>) {
+    const offered = await super.tryCode(...asked)
+    this.#traced(offered.session)
+    return offered
+  }
   override async join(link: Link, ticket: JoinTicket, keys: JoinKeys) {
     const joined = await super.join(link, ticket, keys)
     if (joined.session !== undefined) this.#traced(joined.session)
     return joined
   }
 }
+
+export type HowByCode = Partial<Pick<CodeJoining, 'at' | 'call' | 'search' | 'timeoutMs'>>
 
 export class Computer {
   readonly name: string
@@ -145,6 +158,12 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  inviting!: Inviting
+  pending!: PendingJoin
+  /** It announces that an invitation is open. */
+  invites = false
+  /** How wrong its clock is. */
+  wrongMs = 0
   /** Of the circle that it made last. */
   recoveryCode = ''
   readonly #random: (length: number) => Uint8Array
@@ -201,6 +220,7 @@ export class Computer {
         now: () => clock.now,
         random: this.#random,
         log: this.#log,
+        invitation: () => this.inviting.current,
         onSession: ({ gid }, session) =>
           this.circles.find(circle => circle.gid === gid)?.opened(this.#traced(session)),
         after: (ms, act) => clock.after(ms, act),
@@ -211,7 +231,8 @@ export class Computer {
     const bootSecret = this.#random(16)
     this.around = {
       now: () => clock.now,
-      wall: () => START_MS + clock.now,
+      after: (ms, act) => clock.after(ms, act),
+      wall: () => START_MS + this.wrongMs + clock.now,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
@@ -227,6 +248,11 @@ export class Computer {
       note: (about, sentence) => this.notes.set(about, sentence),
       changed: () => {}
     }
+    this.pending = new PendingJoin(write => this.disk.commit([write]), this.#random)
+    this.pending.load(this.disk.rows)
+    this.inviting = new Inviting(this.around, open => {
+      this.invites = open
+    })
     for (const stored of storedCircles(this.disk.rows)) this.#add(new Circle(stored, this.around))
   }
 
@@ -259,8 +285,21 @@ export class Computer {
   async joining(ticket: string, { call = calling(), timeoutMs = 60_000 } = {}): Promise<Circle> {
     const secrets = async () => ({ seed: this.#random(32), secret: this.#random(32) })
     const asked = { around: this.around, check: () => {}, secrets, timeoutMs, call }
-    const joined: Joined = await joinByTicket(ticket, this.name, asked)
-    await this.disk.commit(joined.writes)
+    return this.#enter(await joinByTicket(ticket, this.name, asked))
+  }
+  async joiningByCode(code: string, how: HowByCode = {}): Promise<Circle> {
+    const { at = [], call = calling(), search = this.world.search(this), timeoutMs = 60_000 } = how
+    const check = (gid: Uint8Array) => {
+      const known = this.circles.find(circle => hex(circle.gid) === hex(gid))
+      if (known) throw new ApiError('CircleExists', `this device is in the circle ${known.name} already`)
+    }
+    const secrets = this.pending.secrets.bind(this.pending)
+    const asked = { around: this.around, check, secrets, timeoutMs, call, at, search }
+    return this.#enter(await joinByCode(code, this.name, asked))
+  }
+  async #enter(joined: Joined): Promise<Circle> {
+    await this.disk.commit([...joined.writes, this.pending.forget(joined.of)])
+    this.pending.forgotten(joined.of)
     const circle = this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around, joined.cores))
     circle.opened(joined.session)
     for (const { kind, body } of joined.early) joined.session.onFrame(kind, body)
@@ -354,6 +393,19 @@ export class World {
     this.#links.push({ from, to, link: pair.dialled })
     to.around.gate.accept(pair.accepted)
     return pair.dialled
+  }
+
+  /** Finds who invites and can be reached, as announcements would: at once, and whoever comes later. */
+  search(from: Computer): CodeJoining['search'] {
+    return (onFound, signal) => {
+      const look = () => {
+        for (const to of this.computers.values())
+          if (to.invites && to.running && this.reaches(from, to)) onFound(to.uri, to.name)
+        const cancel = this.clock.after(500, look)
+        signal.addEventListener('abort', cancel, { once: true })
+      }
+      look()
+    }
   }
 
   /** All links of the one, or between the two, break. */

@@ -100,7 +100,7 @@ export class Device {
       now: () => clock.now,
       random: seeded(name),
       log: (_, text, facts) => this.logged.push(`${text} ${JSON.stringify(facts)}`),
-      onSession: (circle, session) => this.opened(circle, session),
+      onSession: ({ gid }, session) => this.opened(this.circles.find(circle => circle.gid === gid)!, session),
       after: (ms, act) => clock.after(ms, act),
       schedule: act => clock.after(0, act)
     })

@@ -14,11 +14,10 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Sql from 'better-sqlite3-multiple-ciphers'
 import t from 'tap'
-import { bytesOf, hkdf, hmac } from '../../src/crypto/provider.ts'
 import { inside, type Teardown } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
+import { openDatabase } from './kept.ts'
 
 const CONFIGURATION = 78
 
@@ -85,12 +84,7 @@ if (inside(t, import.meta.url)) {
     truncateSync(pc.database, 0)
     await refuses('empty', told)
 
-    const key = hkdf(readFileSync(pc.key), new Uint8Array(0), bytesOf('coterie/1 database'), 32)
-    const fingerprint = hmac(key, bytesOf('coterie/1 database\0')).subarray(0, 16)
-    const sql = new Sql(pc.database)
-    sql.pragma(`cipher='chacha20'`)
-    const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-    sql.pragma(`key="x'${hex(key)}${hex(fingerprint)}'"`)
+    const sql = openDatabase(pc)
     sql.pragma('user_version=9')
     sql.close()
     await refuses('from a newer version', /made by a newer coterie \(schema 9, .*\); upgrade this one/)

@@ -1,30 +1,15 @@
 /** Names that would do harm where they are shown, and secrets that must not be shown at all. */
 import { readFileSync } from 'node:fs'
-import Sql from 'better-sqlite3-multiple-ciphers'
 import t from 'tap'
-import { bytesOf, hkdf, hmac } from '../../src/crypto/provider.ts'
 import { decodeTicket } from '../../src/crypto/ticket.ts'
 import { toBase32 } from '../../src/wire/base32.ts'
 import { run } from '../cli/command.ts'
 import { follow } from '../command.ts'
 import { inside } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
+import { rows } from './kept.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-
-/** All that the database holds, once the daemon is gone. */
-function rows(pc: Computer, table: string): { [column: string]: unknown }[] {
-  const key = hkdf(readFileSync(pc.key), new Uint8Array(0), bytesOf('coterie/1 database'), 32)
-  const fingerprint = hmac(key, bytesOf('coterie/1 database\0')).subarray(0, 16)
-  const sql = new Sql(pc.database)
-  try {
-    sql.pragma(`cipher='chacha20'`)
-    sql.pragma(`key="x'${hex(key)}${hex(fingerprint)}'"`)
-    return sql.prepare(`SELECT * FROM ${table}`).all() as { [column: string]: unknown }[]
-  } finally {
-    sql.close()
-  }
-}
 
 if (inside(t, import.meta.url)) {
   t.test('names that cannot be', async t => {

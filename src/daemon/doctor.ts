@@ -1,0 +1,91 @@
+/**
+ * What `coterie doctor` looks at. Each check is a pure function of the facts and says one thing; a new one is
+ * a function, its facts, and its place in the list.
+ */
+import { lstatSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { CheckRecord } from '../api/api.ts'
+import { type CoreDumps, coreDumps } from '../host/core-dumps.ts'
+import { diskEncryption, type Encryption, swapEncryption } from '../host/disk-encryption.ts'
+import { lingers } from '../host/linger.ts'
+import type { Paths } from '../paths.ts'
+import {
+  coreDumpCheck,
+  filesCheck,
+  keyStoreCheck,
+  lingerCheck,
+  socketCheck,
+  swapCheck
+} from './key-checks.ts'
+import type { KeyStoreName } from './key-stores.ts'
+
+/** Of a file or directory that is there. */
+export interface Access {
+  readonly path: string
+  readonly kind: 'file' | 'directory' | 'socket' | 'link' | 'other'
+  /** Permission bits. */
+  readonly mode: number
+  readonly uid: number
+}
+
+export interface Facts {
+  readonly uid: number
+  /** Undefined before there is a key. */
+  readonly keyStore: KeyStoreName | undefined
+  readonly keyPath: string
+  /** Why the key cannot be read now; '' when it can be. */
+  readonly away: string
+  readonly lingers: boolean
+  readonly disk: Encryption
+  readonly swap: Encryption | 'none'
+  readonly coreDumps: CoreDumps
+  /** What must be for the user alone: directories first. */
+  readonly private: readonly Access[]
+  readonly socket: readonly Access[]
+  /** The daemon is run by systemd. */
+  readonly supervised: boolean
+}
+
+const checks: readonly ((facts: Facts) => CheckRecord)[] = [
+  keyStoreCheck,
+  filesCheck,
+  socketCheck,
+  coreDumpCheck,
+  swapCheck,
+  lingerCheck
+]
+
+export const examine = (facts: Facts): CheckRecord[] => checks.map(check => check(facts))
+
+/** Looks at the computer; what only the daemon knows is given. */
+export function findFacts(paths: Paths, known: Pick<Facts, 'keyStore' | 'away' | 'supervised'>): Facts {
+  const keyPath = join(paths.state, 'key')
+  const database = join(paths.data, 'coterie.db')
+  const kept = [paths.data, paths.state, keyPath, `${keyPath}-store`, database, `${database}-wal`]
+  return {
+    ...known,
+    uid: process.getuid?.() ?? 0,
+    keyPath,
+    lingers: lingers(),
+    disk: diskEncryption(paths.state),
+    swap: swapEncryption(),
+    coreDumps: coreDumps(),
+    private: kept.flatMap(accessOf),
+    socket: [dirname(paths.socket), paths.socket].flatMap(accessOf)
+  }
+}
+
+function accessOf(path: string): Access[] {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return []
+  const kind = found.isFile()
+    ? 'file'
+    : found.isDirectory()
+      ? 'directory'
+      : found.isSocket()
+        ? 'socket'
+        : found.isSymbolicLink()
+          ? 'link'
+          : 'other'
+  return [{ path, kind, mode: found.mode & 0o7777, uid: found.uid }]
+}

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { examine, type Facts } from '../../src/daemon/doctor.ts'
+
+const directory = { path: '/s', kind: 'directory', mode: 0o700, uid: 1000 } as const
+const socket = { path: '/r/coterie.sock', kind: 'socket', mode: 0o600, uid: 1000 } as const
+const well: Facts = {
+  uid: 1000,
+  keyStore: 'secret-service',
+  keyPath: '/s/key',
+  away: '',
+  lingers: false,
+  disk: 'unknown',
+  swap: 'none',
+  coreDumps: { limit: 0, filter: 0, pattern: 'core' },
+  private: [directory],
+  socket: [{ ...directory, path: '/r' }, socket],
+  supervised: true
+}
+
+const check = (name: string, change: Partial<Facts>) => {
+  const found = examine({ ...well, ...change }).find(({ Name }) => Name === name)
+  if (found === undefined) throw new Error(`no check ${name}`)
+  return found
+}
+
+t.test('all is well', async t => {
+  for (const { Name, State, Text, Mend } of examine(well)) {
+    t.equal(State, 'ok', Name)
+    t.match(Text, /^[A-Z].*\.$/)
+    t.equal(Mend, '')
+  }
+})
+
+t.test('what is not, is said with what would mend it', async t => {
+  const file = { path: '/s/key', kind: 'file', mode: 0o600, uid: 1000 } as const
+  const dumps = (limit: number | undefined, filter: number | undefined, pattern: string) => ({
+    coreDumps: { limit, filter, pattern }
+  })
+  const table: [string, Partial<Facts>, string, RegExp][] = [
+    [
+      'key-store',
+      { away: 'the keyring is locked: unlock it' },
+      'failed',
+      /^the keyring is locked → unlock it$/
+    ],
+    ['key-store', { keyStore: undefined }, 'ok', /no key yet/],
+    ['key-store', { keyStore: 'credential' }, 'ok', /TPM/],
+    ['key-store', { keyStore: 'file', disk: 'encrypted' }, 'ok', /on a disk that is encrypted/],
+    [
+      'key-store',
+      { keyStore: 'file', disk: 'plain' },
+      'warning',
+      /nothing against theft.*is not enc.*→ encrypt/
+    ],
+    [
+      'key-store',
+      { keyStore: 'file', disk: 'unknown' },
+      'warning',
+      /nothing against theft.*is not known to be/
+    ],
+    [
+      'files',
+      { private: [directory, { ...file, mode: 0o644 }] },
+      'failed',
+      /\/s\/key.*644.*chmod 600 \/s\/key/
+    ],
+    ['files', { private: [{ ...directory, mode: 0o750 }] }, 'failed', /750.*chmod 700/],
+    ['files', { private: [{ ...file, uid: 0 }] }, 'failed', /another user \(uid 0\).*chown/],
+    ['files', { private: [{ ...file, kind: 'link' }] }, 'failed', /not what it should be/],
+    ['socket', { socket: [{ ...directory, mode: 0o777 }, socket] }, 'failed', /777/],
+    ['socket', { socket: [directory] }, 'failed', /socket is gone.*restart/],
+    ['core-dumps', dumps(0, 0x33, 'core'), 'ok', /no dump of its memory/],
+    ['core-dumps', dumps(Number.POSITIVE_INFINITY, 0, 'core'), 'ok', /none of its memory/],
+    ['core-dumps', dumps(0, 0x33, '|/usr/lib/systemd/systemd-coredump %P'), 'ok', /no dump/],
+    ['core-dumps', dumps(0, 0x33, '|/usr/share/apport/apport -p%p'), 'warning', /apport gets a dump/],
+    ['core-dumps', dumps(1e9, 0x33, 'core'), 'warning', /keys included.*LimitCORE=0/],
+    ['core-dumps', { ...dumps(undefined, undefined, ''), supervised: false }, 'warning', /ulimit -c 0/],
+    ['swap', { swap: 'encrypted' }, 'ok', /encrypted/],
+    ['swap', { swap: 'plain' }, 'warning', /that is not encrypted.*zram/],
+    ['swap', { swap: 'unknown' }, 'warning', /not known to be/],
+    ['linger', { lingers: true }, 'warning', /waits, locked/],
+    ['linger', { lingers: true, keyStore: 'file' }, 'ok', /starts with the computer/]
+  ]
+  for (const [name, change, state, pattern] of table) {
+    const found = check(name, change)
+    const text = found.Mend === '' ? found.Text : `${found.Text} → ${found.Mend}`
+    t.equal(found.State, state, text)
+    t.match(text, pattern)
+    t.equal(found.Mend !== '', state !== 'ok')
+  }
+})
