@@ -220,7 +220,7 @@ export class Daemon {
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
-    const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
+    const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus
