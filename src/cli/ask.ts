@@ -65,6 +65,8 @@ export class TerminalAnswers {
 
   /** The next line; undefined when there is none, or when `signal` is aborted first. */
   async ask(question: string, signal: AbortSignal): Promise<string | undefined> {
+    // what was typed until now is read first, and lost
+    for (let i = 0; i < 2; i++) await new Promise(resolve => setImmediate(resolve))
     if (signal.aborted) return undefined
     process.stderr.write(question)
     if (this.#ended) return undefined
