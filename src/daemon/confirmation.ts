@@ -39,6 +39,7 @@ export async function firstAnswer(
   ask: JoinAsk,
   signal: AbortSignal
 ): Promise<Answer | undefined> {
+  if (signal.aborted) return undefined
   const settled = new AbortController()
   const over = AbortSignal.any([signal, settled.signal])
   const answers = askers.map(async asker => {
@@ -51,7 +52,7 @@ export async function firstAnswer(
     signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
   try {
-    return signal.aborted ? undefined : await Promise.race([Promise.any(answers), aborted])
+    return await Promise.race([Promise.any(answers), aborted])
   } catch {
     return undefined
   } finally {

@@ -84,9 +84,13 @@ export async function typed(
   environment: { [name: string]: string },
   lines: readonly [RegExp, string | (() => unknown)][]
 ): Promise<{ code: number; out: string }> {
-  const child = spawn('script', ['-qec', `stty cols 100; exec ${join(bin, 'coterie')} ${words}`, '/dev/null'], {
-    env: environment
-  })
+  const child = spawn(
+    'script',
+    ['-qec', `stty cols 100; exec ${join(bin, 'coterie')} ${words}`, '/dev/null'],
+    {
+      env: environment
+    }
+  )
   let out = ''
   let from = 0
   let next = 0
