@@ -11,6 +11,7 @@ import { addJoinCommand } from './join.ts'
 import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
 import { addRecoveryCommand } from './recovery.ts'
+import { addRekeyCommand } from './rekey.ts'
 import { addRemoveCommand } from './remove.ts'
 import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
@@ -34,6 +35,7 @@ export function makeProgram(): Command {
   addJoinCommand(program)
   addDevicesCommand(program)
   addRenameCommand(program)
+  addRekeyCommand(program)
   addRemoveCommand(program)
   addLeaveCommand(program)
   addCirclesCommand(program)

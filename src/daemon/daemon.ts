@@ -11,6 +11,7 @@ import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
+import { clockSynchronised } from '../host/synchronised.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
@@ -168,6 +169,7 @@ export class Daemon {
       now,
       after: afterMs,
       wall: () => Date.now(),
+      clockSynchronised: () => clockSynchronised(this.#buses.system),
       random: randomBytes,
       log,
       publisher: this.publisher,
@@ -278,9 +280,9 @@ export class Daemon {
   }
 
   examine(): CheckRecord[] {
-    const { present } = this.#supervisor
-    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
-    return examine(findFacts(this.paths, known))
+    const keyStore = () => this.#vault.keyStore
+    const supervised = this.#supervisor.present
+    return examine(findFacts(this.paths, { keyStore, away: this.#unlocking.away, supervised }))
   }
 
   // --- what is shown

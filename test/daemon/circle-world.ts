@@ -64,6 +64,11 @@ export class Disk {
   table<T extends Row['table']>(table: T): (Row & { table: T })[] {
     return this.rows.filter((row): row is Row & { table: T } => row.table === table)
   }
+  /** All that was on it is gone, and this is there. */
+  put(rows: readonly Row[]): void {
+    this.#rows.clear()
+    for (const row of rows) this.#rows.set(keyOf(row), row)
+  }
   hold(): void {
     this.#held ??= Promise.withResolvers()
   }
@@ -153,11 +158,14 @@ export class Computer {
   readonly notes = new Map<string, string>()
   readonly logged: string[] = []
   readonly sessions: Session[] = []
+  readonly #ended = new Set<Session>()
   publisher!: Publisher
   around!: Surroundings
   circles: Circle[] = []
   running = false
   announced = 0
+  /** What the system says of its clock. */
+  synchronised = true
   inviting!: Inviting
   pending!: PendingJoin
   /** It announces that an invitation is open. */
@@ -186,8 +194,16 @@ export class Computer {
   get self(): PeerId {
     return this.#self
   }
+  /** What its status says on a subject of its circle. */
+  note(subject: string): string {
+    return this.notes.get(`${this.circle.id} ${subject}`) ?? ''
+  }
   get uri(): string {
     return `tcp://${this.address}:${PORT}`
+  }
+  /** Its sessions with the other one that have not ended. */
+  open(other: Computer): Session[] {
+    return this.sessions.filter(session => session.peer === other.self && !this.#ended.has(session))
   }
   /** Names of the members as this one sees them. */
   get members(): string[] {
@@ -233,6 +249,7 @@ export class Computer {
       now: () => clock.now,
       after: (ms, act) => clock.after(ms, act),
       wall: () => START_MS + this.wrongMs + clock.now,
+      clockSynchronised: async () => this.synchronised,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
@@ -277,8 +294,8 @@ export class Computer {
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
 
-  invite(level = 10, lifetimeMs = 600_000): Promise<string> {
-    return this.world.done(this.circle.invite(level, lifetimeMs).then(({ ticket }) => ticket))
+  invite(level = 10, lifetimeMs = 600_000, guestForMs = 0): Promise<string> {
+    return this.world.done(this.circle.invite(level, lifetimeMs, guestForMs).then(({ ticket }) => ticket))
   }
 
   /** As the daemon does it. */
@@ -342,6 +359,25 @@ export class Computer {
     const { peer: to } = session
     const send = session.send.bind(session)
     this.sessions.push(session)
+    const { close, destroy } = session
+    session.close = reason => {
+      this.#ended.add(session)
+      close.call(session, reason)
+    }
+    session.destroy = () => {
+      this.#ended.add(session)
+      destroy.call(session)
+    }
+    let onClose = session.onClose
+    Object.defineProperty(session, 'onClose', {
+      get: () => (reason: string) => {
+        this.#ended.add(session)
+        onClose(reason)
+      },
+      set: (given: typeof onClose) => {
+        onClose = given
+      }
+    })
     session.send = (kind, body) => {
       this.world.sent.push({ from: this.name, to, kind, body })
       send(kind, body)

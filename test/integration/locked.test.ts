@@ -29,6 +29,13 @@ if (inside(t, import.meta.url)) {
     t.notOk(existsSync(pc.database), 'nothing was made')
     await keyring.unlock()
 
+    t.comment('what fails leaves nothing in the keyring')
+    writeFileSync(`${pc.database}-wal`, 'of another')
+    t.match(await failure(pc.call('Init')), /coterie\.db-wal, which belongs to it, is/)
+    t.strictSame(await keyring.items(), [])
+    t.strictSame(readdirSync(pc.state), [])
+    rmSync(`${pc.database}-wal`)
+
     const made = await pc.coterie('init --device pc --json')
     t.equal(made.code, 0, made.err)
     const { Circle } = JSON.parse(made.out)
@@ -153,7 +160,7 @@ if (inside(t, import.meta.url)) {
       (await bare.coterie('status')).out,
       /credential\s+coterie\.key,\s+which\s+this\s+daemon\s+was\s+not\s+given/
     )
-    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredentialEncrypted=coterie\.key/)
+    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredential=coterie\.key/)
     await bare.stop()
     writeFileSync(join(credentials, 'coterie.key'), 'x'.repeat(32))
     t.match(await pc.refusal(), { code: 78, err: /belongs to another key than the one found/ })
