@@ -1,7 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { INTERFACE, ROOT } from '../../src/api/api.ts'
 import { type Bus, BusError } from '../../src/host/bus.ts'
-import { lacking, run } from '../command.ts'
+import { follow, lacking, run } from '../command.ts'
 import { AgentProcess } from './agent-process.ts'
 import { client, Surface } from './surface.ts'
 
@@ -176,4 +179,25 @@ t.test('introspection', { skip: lacking('busctl', 'gdbus') }, async t => {
     gdbus.out,
     /interface org\.coterie\.Coterie1\.AgentManager \{[\s\S]*RegisterAgent\([\s\S]*in {2}o Agent\)/
   )
+})
+
+t.test('the agent of docs/desktop.md', { skip: lacking('gjs') }, async t => {
+  const { agents, daemon } = await Surface.up(t)
+  const page = readFileSync(join(import.meta.dirname, '../../docs/desktop.md'), 'utf8')
+  const directory = mkdtempSync(join(tmpdir(), 'coterie-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const asks = `export const ask = async sentence => { print(sentence); return sentence.startsWith('tablet') }`
+  writeFileSync(join(directory, 'ask.js'), asks)
+  writeFileSync(join(directory, 'agent.js'), /```js\n([\s\S]*?)```/.exec(page)![1]!)
+  const env = { DBUS_SESSION_BUS_ADDRESS: daemon.address }
+  const gjs = follow(t, 'gjs', ['-m', join(directory, 'agent.js')], env)
+  await gjs.line(/^ready$/)
+  t.equal(await agents.ask(ASK, never), true)
+  t.equal(await gjs.line(/wants/), 'tablet <b> wants to join home at level 10')
+  t.equal(await agents.ask({ ...ASK, name: 'other' }, never), false)
+  const shown = new AbortController()
+  await agents.display('K7QF-2M9X', 1, shown.signal)
+  t.equal(await gjs.line(/coterie join/), 'On the other device: coterie join K7QF-2M9X')
+  shown.abort()
+  t.equal(await gjs.line(/settled/), 'settled')
 })
