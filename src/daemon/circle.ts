@@ -13,6 +13,7 @@ import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { Announcer } from './announcer.ts'
 import { CircleNotes } from './circle-notes.ts'
+import { Clones } from './clones.ts'
 import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
@@ -22,6 +23,7 @@ import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
 import { Reminders } from './reminders.ts'
 import { Roster } from './roster.ts'
+import { SelfSeeking } from './self-seeking.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { StoredCircle } from './stored.ts'
@@ -58,6 +60,8 @@ export class Circle {
   readonly #unanswered = new Unanswered()
   readonly #notes: CircleNotes
   readonly #reminders: Reminders
+  readonly #clones: Clones
+  readonly #selfSeeking: SelfSeeking
   /** Where peers were reached before. */
   #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
@@ -81,9 +85,18 @@ export class Circle {
       changed: () => this.#membersChanged(),
       synced: (session: number) => this.#synced(session),
       expel: (session: number) => this.#expel(session),
-      sessions: (peer: PeerId) => this.#sessions.of(peer)
+      sessions: (peer: PeerId) => this.#sessions.of(peer),
+      cloned: (id: PeerId) => this.#clones.has(id)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
+    this.#clones = new Clones(
+      { Id: this.id, Name: this.name },
+      this.#membership,
+      this.#sessions,
+      this.#notes,
+      around
+    )
+    this.#selfSeeking = new SelfSeeking(around, this.#membership, this.self, session => this.opened(session))
     this.#reminders = new Reminders(this.name, this.#membership, this.#notes, around)
     this.#dials = new Dials(around, this.#membership, called => this.#silent(called.peer, called.address))
     this.#announcer = new Announcer(this.#membership, around)
@@ -123,7 +136,8 @@ export class Circle {
       this.#membership.deadline,
       this.#mesh.deadline,
       this.#introductions.deadline,
-      this.#reminders.deadline
+      this.#reminders.deadline,
+      this.#clones.deadline
     )
   }
 
@@ -131,6 +145,7 @@ export class Circle {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
     if (this.#reminders.deadline <= now) this.#reminders.look()
+    if (this.#clones.deadline <= now) this.#clones.expire()
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
     for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
     this.#carry()
@@ -236,6 +251,7 @@ export class Circle {
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
   async stop(): Promise<void> {
     this.#dials.stop()
+    this.#selfSeeking.stop()
     this.#mesh.stop(this.#around.now())
     this.#carry()
     await this.#membership.stop()
@@ -285,7 +301,11 @@ export class Circle {
   /** An announcement came from this IP address, on an interface where we announce or only listen. */
   heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
-    if (heard === undefined) return
+    if (heard === undefined) {
+      const port = this.#announcer.own(announcement)
+      if (port !== undefined) this.#seekSelf(uri(source, port))
+      return
+    }
     const addresses = uri(source, heard.port)
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
     const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
@@ -299,6 +319,11 @@ export class Circle {
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     const { now, log } = this.#around
+    if (session.peer === this.self) {
+      this.#clones.met(session.bootId, session.remote)
+      session.close(CloseReason.Done)
+      return
+    }
     const number = this.#sessions.add(session)
     this.#unanswered.answered()
     this.#notes.say('unanswered', '')
@@ -353,6 +378,7 @@ export class Circle {
   }
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
+    if (kind === Kind.Clone) this.#clones.told(peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
     else this.#mesh.receive(this.#around.now(), number, kind, body)
@@ -425,6 +451,11 @@ export class Circle {
     if (this.#unanswered.seems(now)) this.#notes.say('unanswered', UNANSWERED)
   }
 
+  /** This identity is said to be there: is it another computer? */
+  #seekSelf(addresses: readonly string[]): void {
+    if (!this.#clones.certain(this.self)) this.#selfSeeking.at(addresses, this.#ownAddresses)
+  }
+
   // --- outputs of the mesh
 
   /** Carries them until the mesh is quiet; they may call back in. */
@@ -442,7 +473,7 @@ export class Circle {
   }
 
   #carryOut(output: Output): void {
-    const { now, log, publisher } = this.#around
+    const { now, log } = this.#around
     switch (output.type) {
       case 'dial':
         void this.#dial(output.attempt, output.peer, output.address)
@@ -478,8 +509,10 @@ export class Circle {
         })
         break
       case 'clone':
-        log('warn', 'two devices answer with one identity', { peer: output.peer })
-        publisher.signal('CloneDetected', '', { Circle: this.id, Id: output.peer })
+        this.#clones.seen(output.peer)
+        break
+      case 'self':
+        this.#seekSelf(output.addresses)
         break
       case 'count':
         log('debug', 'dropped', { what: output.what })
@@ -528,6 +561,7 @@ export class Circle {
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     this.#reminders.look()
+    this.#clones.follow()
     announce()
     changed()
   }

@@ -38,6 +38,8 @@ export interface Outlet {
   expel(session: number): void
   /** The sessions of a peer. */
   sessions(peer: PeerId): readonly number[]
+  /** Two devices use that identity. */
+  cloned(id: PeerId): boolean
 }
 
 export class Membership implements HandshakeCircle {
@@ -49,6 +51,7 @@ export class Membership implements HandshakeCircle {
   readonly contacts: Contacts
   readonly #around: Surroundings
   readonly #sessions: Outlet['sessions']
+  readonly #cloned: Outlet['cloned']
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
@@ -96,13 +99,14 @@ export class Membership implements HandshakeCircle {
     this.contacts = new Contacts(stored, around, peer => outlet.sessions(peer).some(s => this.#agreed.has(s)))
     this.#around = around
     this.#sessions = outlet.sessions
+    this.#cloned = outlet.cloned
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
     this.#rekeying = new Rekeying(
       ledger,
       around,
-      () => false,
+      () => outlet.cloned(this.self),
       () => this.#acquainted.clear()
     )
     this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
@@ -127,6 +131,10 @@ export class Membership implements HandshakeCircle {
   admits(id: PeerId): boolean {
     const member = this.members.get(id)
     return member !== undefined && !this.#guests.expired(member)
+  }
+  /** Whose operations have forked. */
+  get forks(): readonly PeerId[] {
+    return this.#ledger.log.forks
   }
   /** Both logs agree, and what made them so is on disk. */
   synced(session: number): boolean {
@@ -343,7 +351,7 @@ export class Membership implements HandshakeCircle {
       lastMs: id => contacts.lastMs(id),
       missedMs: member => (own === undefined ? 0 : contacts.missedMs(member, own, members.values())),
       expired: member => this.#guests.expired(member),
-      cloned: () => false
+      cloned: this.#cloned
     }
   }
 
