@@ -265,9 +265,9 @@ export class Daemon {
   }
 
   examine(): CheckRecord[] {
-    const { present } = this.#supervisor
-    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
-    return examine(findFacts(this.paths, known))
+    const keyStore = () => this.#vault.keyStore
+    const supervised = this.#supervisor.present
+    return examine(findFacts(this.paths, { keyStore, away: this.#unlocking.away, supervised }))
   }
 
   // --- what is shown
