@@ -246,6 +246,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Rename', params)
       return { Id: ids.self, Name: params.Name }
     },
+    async Rekey(params) {
+      called('Rekey', params)
+      return { Id: ids.self }
+    },
     async Remove(params) {
       called('Remove', params)
       return { Id: find(params.Device).Id }

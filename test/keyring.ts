@@ -7,7 +7,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { randomBytes } from '../src/crypto/provider.ts'
+import { SECRET_SESSION, secretSession } from '../src/crypto/secret-session.ts'
 import { Bus } from '../src/host/bus.ts'
+import { SecretService } from '../src/host/secret-service.ts'
 import type { TestBus } from './bus.ts'
 import { lacking } from './command.ts'
 
@@ -131,6 +134,12 @@ export class Keyring {
       body: ['org.freedesktop.Secret.Collection', 'Items']
     })
     return (value as { value: string[] }).value
+  }
+
+  /** The secret that a device put there, read as another program of the user can. */
+  async keyOf(id: string): Promise<Uint8Array> {
+    const transfer = () => ({ algorithm: SECRET_SESSION, ...secretSession(randomBytes(32)) })
+    return new SecretService({ bus: this.bus, transfer, random: randomBytes }).read(id, { start: false })
   }
 
   async forget(item: string): Promise<void> {

@@ -289,6 +289,14 @@ export const methods = {
       Name: field(string, 'Its name now.')
     }
   }),
+  Rekey: method({
+    doc: 'Give this device a new static key. It does so by itself every 90 days; its id stays the same.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: circle,
+    result: { Id: field(string, 'Peer id of this device.') }
+  }),
   Remove: method({
     doc: 'Remove a device from the circle, for ever. It may come back only with new keys, by joining.',
     kind: 'call',

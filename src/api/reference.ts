@@ -17,6 +17,7 @@ export const examples: {
   MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
   Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
+  Rekey: { params: {}, command: 'coterie rekey' },
   Remove: { params: { Device: 'desktop' }, command: 'coterie remove desktop --yes' },
   VerifyRecovery: { params: { Code: '0123-…' }, command: 'coterie recovery verify' },
   UseRecovery: {

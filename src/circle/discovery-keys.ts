@@ -35,6 +35,8 @@ export interface DiscoveryRecord extends DiscoveryKey {
 interface Kept extends DiscoveryKey {
   readonly wrap: Wrap
   readonly recipients: readonly string[]
+  /** The statics it is sealed to, in the order of `recipients`. */
+  readonly statics: readonly string[]
 }
 
 export class DiscoveryKeys {
@@ -148,7 +150,8 @@ export class DiscoveryKeys {
       counter: wrap.counter,
       key,
       wrap,
-      recipients: wrap.recipients.map(r => hex(r.id))
+      recipients: wrap.recipients.map(r => hex(r.id)),
+      statics: wrap.recipients.map(r => hex(r.static))
     }
     this.#kept.push(kept)
     this.#kept.sort((a, b) => b.counter - a.counter || compare(b.id, a.id))
@@ -159,7 +162,13 @@ export class DiscoveryKeys {
   }
 
   #exact(): Kept | undefined {
-    return this.#kept.find(k => k.recipients.length === this.#members.size && this.#allMembers(k))
+    return this.#kept.find(
+      k => k.recipients.length === this.#members.size && this.#allMembers(k) && this.#allOpen(k)
+    )
+  }
+  /** None of them has changed its static twice since. */
+  #allOpen({ recipients, statics }: Kept): boolean {
+    return recipients.every((r, i) => this.#members.get(r)!.statics.some(s => hex(s) === statics[i]))
   }
   /** Nobody else was given this key, by this wrap or by another. */
   #allMembers({ key }: Kept): boolean {

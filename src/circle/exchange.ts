@@ -10,12 +10,18 @@ const MAX_WAITING = 64 * 1024 * 1024
 const MAX_USELESS = 1000
 /** Wraps in one session; a device keeps 9. */
 const MAX_WRAPS = 256
-/** Missing parents asked of one peer. */
+/** Missing parents asked of one peer, and by it. */
 const MAX_WANTED = 4096
+/** Greets of one peer: a session begins with one. Each may be answered with the whole log. */
+const MAX_GREETS = 4
+/** Operations from one peer that are here already: twice the largest log there is. */
+const MAX_REPEATED = 20_000
 
 interface Waiting {
   readonly round: number
   readonly bytes: number
+  /** The last part of its frame. */
+  readonly last: boolean
   ready: boolean
   run(): void
 }
@@ -34,6 +40,9 @@ export class Exchange {
   readonly #waiting: Waiting[] = []
   #waitingBytes = 0
   #useless = 0
+  #greets = 0
+  #repeated = 0
+  #asked = 0
   #told = false
   /** An answer is owed. */
   due = false
@@ -87,9 +96,9 @@ export class Exchange {
     if (round === this.#round && received <= this.#sent) this.#answered = Math.max(this.#answered, received)
   }
 
-  /** The peer's frames are run in order, each once `ready` was called on it. */
-  wait(round: number, bytes: number, run: () => void): { ready(): void } {
-    const waiting = { round, bytes, ready: false, run }
+  /** The peer's frames, or parts of them, are run in order, each once `ready` was called on it. */
+  wait(round: number, bytes: number, run: () => void, last = true): { ready(): void } {
+    const waiting = { round, bytes, last, ready: false, run }
     this.#waitingBytes += bytes
     this.#waiting.push(waiting)
     return {
@@ -100,10 +109,23 @@ export class Exchange {
     }
   }
 
-  greeted(round: number): void {
+  /** false: it is not to be answered. */
+  greeted(round: number): boolean {
+    if (round <= this.#theirRound || ++this.#greets > MAX_GREETS) return false
     this.#theirRound = round
     this.#received = 0
     this.following = true
+    return true
+  }
+  /** That many were sent that are here already. Honest peers do that, for they cannot know. */
+  repeated(count: number): void {
+    this.#repeated += count
+    if (this.#repeated > MAX_REPEATED) this.#useless += count
+  }
+  /** The peer asks for that many; false: for too many by now. */
+  asked(count: number): boolean {
+    this.#asked += count
+    return this.#asked <= MAX_WANTED
   }
 
   /** Whether a wrap is new in this session. */
@@ -125,10 +147,10 @@ export class Exchange {
 
   #run(): void {
     while (this.#waiting[0]?.ready) {
-      const { round, bytes, run } = this.#waiting.shift()!
+      const { round, bytes, last, run } = this.#waiting.shift()!
       this.#waitingBytes -= bytes
       run()
-      if (round !== this.#theirRound) continue
+      if (!last || round !== this.#theirRound) continue
       this.#received++
       this.due = true
     }

@@ -9,10 +9,12 @@
 import type { PeerId } from '../crypto/identity.ts'
 import { hex } from '../wire/bytes.ts'
 import { Quarantine } from './quarantine.ts'
-import { QUOTA_MEMBER, quota, type Resolver, type Step } from './resolver.ts'
+import { FIRST_RELAXED_LEVEL, QUOTA_MEMBER, quota, type Resolver, type Step } from './resolver.ts'
 import type { Identified } from './signing.ts'
 
 export const MAX_OPERATIONS = 10_000
+/** Of those that wait, how many another one may stand on to be taken in with them. */
+const MAX_ANCESTORS = 512
 
 export interface Taken {
   readonly item: Identified
@@ -35,9 +37,14 @@ export class Intake {
     this.#limit = limit
   }
 
+  /** It was taken in, or waits. */
+  knows(key: string): boolean {
+    return this.#resolver.has(key) || this.quarantine.get(key) !== undefined
+  }
+
   /** false: it can never be of use. */
   offer(now: number, item: Identified, from: PeerId | undefined): boolean {
-    if (this.#resolver.has(item.key) || this.quarantine.get(item.key)) return true
+    if (this.knows(item.key)) return true
     const isGenesis = item.operation.body.kind === 'genesis'
     if (isGenesis !== (this.#resolver.size === 0)) return isGenesis ? false : this.#wait(now, item, from)
     const absent = item.parents.filter(parent => !this.#resolver.has(parent))
@@ -70,6 +77,10 @@ export class Intake {
     const visit = (parents: readonly string[]) => {
       for (const key of parents) {
         if (seen.has(key) || this.#resolver.has(key)) continue
+        if (seen.size === MAX_ANCESTORS) {
+          complete = false
+          return
+        }
         seen.add(key)
         const orphan = this.quarantine.get(key)
         if (orphan !== undefined) {
@@ -114,14 +125,16 @@ export class Intake {
   #over({ operation, author }: Identified): boolean {
     const resolver = this.#resolver
     const kept = resolver.authored(author)
-    if (kept < QUOTA_MEMBER && resolver.size < this.#limit) return false
+    // To decide who is who anew for each operation would take its time: mostly it is known well enough.
+    const room = resolver.size < this.#limit
+    if (room && kept < quota(resolver.lastLevel(author) ?? FIRST_RELAXED_LEVEL)) return false
     const level = resolver.level(author)
     const { body } = operation
     if (body.kind === 'remove' && level !== undefined && !resolver.resolve().removed.has(author)) {
       const target = hex(body.target)
       if (target === author || level < (resolver.level(target) ?? 0)) return false
     }
-    return resolver.size >= this.#limit || kept >= (level === undefined ? QUOTA_MEMBER : quota(level))
+    return !room || kept >= (level === undefined ? QUOTA_MEMBER : quota(level))
   }
 }
 

@@ -34,6 +34,8 @@ interface Batch {
 
 const HEADS_DOMAIN = bytesOf('coterie/1 heads\0')
 const INTRODUCTION = 4
+/** Operations taken in at once: a few milliseconds. */
+const PART = 64
 /** What of them a hello has room for (wire/hello.ts). */
 const INTRODUCTION_BYTES = 1864
 
@@ -241,22 +243,15 @@ export class MembershipLog {
         if (!exchange.open) this.greet(now, from)
         exchange.wait(frame.round, size, () => this.#answer(from, exchange, frame)).ready()
         break
-      case 'operations': {
-        const items = this.#identified(frame.operations, from).filter(item => !this.#resolver.has(item.key))
-        let verdicts: readonly boolean[] = []
-        const waiting = exchange.wait(frame.round, size, () => {
-          this.#offer(now, items, verdicts, from)
-          this.#settle()
-        })
-        this.#verify(items.flatMap(signatures), ok => {
-          verdicts = ok
-          waiting.ready()
-        })
+      case 'operations':
+        this.#handleOperations(now, from, exchange, frame, size)
         break
-      }
       case 'wants': {
-        const wanted = frame.ids.map(id => this.#bytes.get(hex(id))).filter(bytes => bytes !== undefined)
-        exchange.wait(frame.round, size, () => this.#sendOperations(from, wanted)).ready()
+        if (!exchange.asked(frame.ids.length)) this.#useless('refused', from)
+        else {
+          const wanted = frame.ids.map(id => this.#bytes.get(hex(id))).filter(bytes => bytes !== undefined)
+          exchange.wait(frame.round, size, () => this.#sendOperations(from, wanted)).ready()
+        }
         break
       }
       case 'wrap':
@@ -264,6 +259,33 @@ export class MembershipLog {
         break
       case 'state':
         exchange.answered(frame.round, frame.received)
+    }
+  }
+
+  /** In parts, so that none takes long; each is taken in when its signatures are checked. */
+  #handleOperations(
+    now: number,
+    from: PeerId,
+    exchange: Exchange,
+    frame: LogFrame & { type: 'operations' },
+    size: number
+  ): void {
+    const items = new Map(this.#identified(frame.operations, from).map(item => [item.key, item]))
+    const fresh = [...items.values()].filter(({ key }) => !this.#intake.knows(key))
+    exchange.repeated(frame.operations.length - fresh.length)
+    for (let at = 0, last = false; !last; at += PART) {
+      const part = fresh.slice(at, at + PART)
+      last = at + PART >= fresh.length
+      let verdicts: readonly boolean[] = []
+      const run = () => {
+        this.#offer(now, part, verdicts, from)
+        this.#settle()
+      }
+      const waiting = exchange.wait(frame.round, last ? size : 0, run, last)
+      this.#verify(part.flatMap(signatures), ok => {
+        verdicts = ok
+        waiting.ready()
+      })
     }
   }
 
@@ -290,11 +312,14 @@ export class MembershipLog {
 
   /** Sends what the peer lacks by its greet; from here on it gets what is new. */
   #answer(peer: PeerId, exchange: Exchange, greet: LogFrame & { type: 'greet' }): void {
+    if (!exchange.greeted(greet.round)) {
+      this.#useless('refused', peer)
+      return
+    }
     const known = this.#resolver.past([...greet.heads, ...greet.locator].map(hex))
     const lacking: Uint8Array[] = []
     let index = 0
     for (const key of this.#resolver.ids()) if (!bit(known, index++)) lacking.push(this.#bytes.get(key)!)
-    exchange.greeted(greet.round)
     this.#sendOperations(peer, lacking)
     // after the operations: who made a wrap may be a member only by them
     this.#sendWraps(peer, exchange)

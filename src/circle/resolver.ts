@@ -20,47 +20,14 @@
  * forks, 1.25 KB at 10,000 operations, and a removal is one AND of rows.
  */
 
-export interface Step {
-  readonly id: string
-  /** All of them known to the resolver already. Empty for the genesis only. */
-  readonly prev: readonly string[]
-  readonly kind: 'genesis' | 'add' | 'remove' | 'rekey' | 'name'
-  readonly author: string
-  /** genesis: the author that stands for the recovery code. */
-  readonly recovery?: string | undefined
-  readonly target?: string | undefined
-  readonly level?: number | undefined
-  /** remove: heads up to which the target is trusted; undefined = up to the removal; [] = nothing. */
-  readonly cut?: readonly string[] | undefined
-  readonly serial?: number | undefined
-}
+import { quota, type Resolution, type Standing, type Step } from './step.ts'
 
-export interface Standing {
-  readonly level: number
-  /** Id of the `add` (or genesis) that gave the level. */
-  readonly added: string
-  /** Ids of live rekeys, greatest serial first, at most 2. */
-  readonly rekeys: readonly string[]
-  /** Id of the live name with the greatest serial. */
-  readonly name: string | undefined
-}
+export type { Resolution, Standing, Step } from './step.ts'
+export { FIRST_RELAXED_LEVEL, QUOTA_ADMIN, QUOTA_MEMBER, quota } from './step.ts'
 
-export interface Resolution {
-  readonly members: ReadonlyMap<string, Standing>
-  /** Devices that had a level and were removed. */
-  readonly removed: ReadonlySet<string>
-  /** Those of them that only removed themselves, with the level they had. */
-  readonly left: ReadonlyMap<string, number>
-}
-
-export const FIRST_RELAXED_LEVEL = 10
-export const QUOTA_MEMBER = 64
-export const QUOTA_ADMIN = 1024
 export const MAX_MEMBERS = 128
 const LEVELS = 12
 const NONE = 255
-
-export const quota = (level: number): number => (level >= FIRST_RELAXED_LEVEL ? QUOTA_MEMBER : QUOTA_ADMIN)
 
 /** What the resolver keeps of an author or target. */
 interface Device {
@@ -98,6 +65,8 @@ export class Resolver {
   #used = 0
   #recovery: Device | undefined
   #resolution: Resolution | undefined
+  /** Those who said a name or a static since the state was last asked for. */
+  readonly #restated = new Set<Device>()
   readonly #heads = new Set<string>()
 
   get size(): number {
@@ -129,6 +98,10 @@ export class Resolver {
   /** The level a device has or, when it is removed, had; 0 for the recovery key. */
   level(id: string): number | undefined {
     this.resolve()
+    return this.lastLevel(id)
+  }
+  /** The level as it was when somebody last asked for the state. */
+  lastLevel(id: string): number | undefined {
     const level = this.#devices.get(id)?.level
     return level === NONE ? undefined : level
   }
@@ -225,15 +198,19 @@ export class Resolver {
     if (author.removed && !(author.left && target === author && step.kind === 'remove')) return
     if (step.kind === 'name' || step.kind === 'rekey') {
       entry.live = true
-      if (!this.#resolution.members.has(author.id)) return
-      const members = new Map(this.#resolution.members)
-      members.set(author.id, this.#standing(author))
-      this.#resolution = { ...this.#resolution, members }
+      this.#restated.add(author)
     } else this.#resolution = undefined
   }
 
   resolve(): Resolution {
-    this.#resolution ??= this.#decide()
+    if (this.#resolution === undefined) this.#resolution = this.#decide()
+    else if (this.#restated.size > 0) {
+      const members = new Map(this.#resolution.members)
+      for (const device of this.#restated)
+        if (members.has(device.id)) members.set(device.id, this.#standing(device))
+      this.#resolution = { ...this.#resolution, members }
+    }
+    this.#restated.clear()
     return this.#resolution
   }
 

@@ -9,6 +9,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
 import { addRecoveryCommand } from './recovery.ts'
+import { addRekeyCommand } from './rekey.ts'
 import { addRemoveCommand } from './remove.ts'
 import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
@@ -30,6 +31,7 @@ export function makeProgram(): Command {
   addCircleCommands(program)
   addDevicesCommand(program)
   addRenameCommand(program)
+  addRekeyCommand(program)
   addRemoveCommand(program)
   addLeaveCommand(program)
   addCirclesCommand(program)

@@ -1,6 +1,7 @@
 /** Makes this device's announcements in one circle, and reads those of its members. */
 import { idPrefix, makeAnnouncement, type Recognised, recognise, slotAt } from '../crypto/announcement.ts'
 import { type PeerId, peerKey } from '../crypto/identity.ts'
+import { KeyHolders } from './key-holders.ts'
 import type { Membership } from './membership.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -10,21 +11,31 @@ const UNSYNCHRONISED_PAUSE_MS = 3_600_000
 /** A clock before this was never set. */
 const CLOCK_SET_MS = Date.UTC(2026, 0)
 
+type Known = Pick<Membership, 'members' | 'own' | 'self' | 'discoveryKeys'>
+
 export class Announcer {
-  readonly #membership: Membership
+  readonly #membership: Known
   readonly #around: Pick<Surroundings, 'now' | 'wall' | 'random'>
   /** When an announcement that may be old was last followed, monotonic ms. */
   readonly #doubtful = new Map<PeerId, number>()
+  readonly #holders = new KeyHolders()
   /** Members by what an announcement shows of them. */
   #prefixes = new Map<string, PeerId>()
 
-  constructor(membership: Membership, around: Pick<Surroundings, 'now' | 'wall' | 'random'>) {
+  constructor(membership: Known, around: Pick<Surroundings, 'now' | 'wall' | 'random'>) {
     this.#membership = membership
     this.#around = around
   }
 
   membersChanged(): void {
-    this.#prefixes = new Map([...this.#membership.members.keys()].map(id => [idPrefix(peerKey(id)!), id]))
+    const { members } = this.#membership
+    this.#prefixes = new Map([...members.keys()].map(id => [idPrefix(peerKey(id)!), id]))
+    this.#holders.keep(members)
+  }
+
+  /** This member has the key in use: it said so over a session. */
+  acknowledged(peer: PeerId): void {
+    this.#holders.learn(peer, this.#membership.discoveryKeys, 0)
   }
 
   /** 48 bytes for the slot that it is now; undefined when there is nothing to announce under. */
@@ -36,17 +47,26 @@ export class Announcer {
     return makeAnnouncement({ key, id: peerKey(self)!, port, slot: this.#slot, salt })
   }
 
-  /** Made by somebody who has one of our discovery keys. */
+  /**
+   * Made by another member under the key in use, in this slot or one beside it: it may be answered. Others could
+   * not read the answer: they have an older key, or no clock; and a device that was removed is not told that
+   * its circle is here.
+   */
   recognises(announcement: Uint8Array): boolean {
-    return this.#recognise(announcement) !== undefined
+    const made = this.#recognise(announcement)
+    return made !== undefined && made.key === 0 && made.synchronised
   }
 
   /** Another member, and its port, if it is to be followed now. */
   read(announcement: Uint8Array): { peer: PeerId; port: number } | undefined {
-    const recognised = this.#recognise(announcement)
-    const peer = recognised && this.#prefixes.get(recognised.prefix)
-    if (recognised === undefined || peer === undefined || peer === this.#membership.self) return undefined
-    return this.#timely(peer, recognised) ? { peer, port: recognised.port } : undefined
+    const made = this.#recognise(announcement)
+    if (made === undefined) return undefined
+    const { peer, port, key, synchronised } = made
+    const keys = this.#membership.discoveryKeys
+    if (!this.#holders.mayUse(peer, keys, key)) return undefined
+    // one that is of any age says nothing of what it has now
+    if (synchronised) this.#holders.learn(peer, keys, key)
+    return this.#timely(peer, made) ? { peer, port } : undefined
   }
 
   get #slot(): number {
@@ -54,8 +74,10 @@ export class Announcer {
     return slotAt(ms < CLOCK_SET_MS ? undefined : ms / 1000)
   }
 
-  #recognise(announcement: Uint8Array): Recognised | undefined {
-    return recognise(announcement, this.#membership.discoveryKeys, this.#slot)
+  #recognise(announcement: Uint8Array): (Recognised & { peer: PeerId }) | undefined {
+    const made = recognise(announcement, this.#membership.discoveryKeys, this.#slot)
+    const peer = made && this.#prefixes.get(made.prefix)
+    return peer === undefined || peer === this.#membership.self ? undefined : { ...made!, peer }
   }
 
   /** Under the current key and slot always; else it may be of any age. */

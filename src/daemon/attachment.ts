@@ -32,7 +32,7 @@ export interface AttachmentOptions {
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
   readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
-  /** The circle under whose key this announcement's MAC holds. */
+  /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
   readonly onLink: (link: Link) => void
   readonly onHeard: (heard: Heard) => void

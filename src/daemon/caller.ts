@@ -39,13 +39,13 @@ const none = new Uint8Array(0)
 /** Rejects Error whose message is the reason, a word. */
 export async function callMember(
   link: Link,
-  circle: Pick<HandshakeCircle, 'gid' | 'statics' | 'bootId' | 'logHead' | 'introduction'>,
+  circle: Pick<HandshakeCircle, 'gid' | 'staticTowards' | 'bootId' | 'logHead' | 'introduction'>,
   peer: Callee,
   around: HandshakeSurroundings
 ): Promise<Session> {
   const { bootId, logHead } = circle
   const operations = circle.introduction(peer.id)
-  const options = initiation(around, circle.gid, circle.statics[0]!, peer.staticKey)
+  const options = initiation(around, circle.gid, circle.staticTowards(peer.id), peer.staticKey)
   const message = createInitiation(options, { versions, bootId, logHead, features: 0, operations })
   return opened(link, peer.id, await exchange(link, message, around.now, around.after), around)
 }

@@ -12,6 +12,7 @@ import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { Announcer } from './announcer.ts'
+import { CircleNotes } from './circle-notes.ts'
 import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
@@ -19,17 +20,21 @@ import { type Cores, Membership } from './membership.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
+import { Reminders } from './reminders.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
+import { Unanswered } from './unanswered.ts'
 
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
+const UNANSWERED =
+  'the others do not answer this device any more: it may have been removed; ask there with `coterie devices`'
 /** Of all peers together, kept for one that comes back. */
 const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
@@ -50,6 +55,9 @@ export class Circle {
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
+  readonly #unanswered = new Unanswered()
+  readonly #notes: CircleNotes
+  readonly #reminders: Reminders
   /** Where peers were reached before. */
   #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
@@ -65,6 +73,7 @@ export class Circle {
     this.id = circleId(row.gid)
     this.name = row.name
     this.position = row.position
+    this.#notes = new CircleNotes(this.id, around)
     this.#deviceName = row.device
     this.#addresses = addresses
     const outlet = {
@@ -75,7 +84,8 @@ export class Circle {
       sessions: (peer: PeerId) => this.#sessions.of(peer)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
-    this.#dials = new Dials(around, this.#membership)
+    this.#reminders = new Reminders(this.name, this.#membership, this.#notes, around)
+    this.#dials = new Dials(around, this.#membership, called => this.#silent(called.peer, called.address))
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({
       self: this.self,
@@ -109,12 +119,18 @@ export class Circle {
   }
 
   get deadline(): number {
-    return Math.min(this.#membership.deadline, this.#mesh.deadline, this.#introductions.deadline)
+    return Math.min(
+      this.#membership.deadline,
+      this.#mesh.deadline,
+      this.#introductions.deadline,
+      this.#reminders.deadline
+    )
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
+    if (this.#reminders.deadline <= now) this.#reminders.look()
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
     for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
     this.#carry()
@@ -181,6 +197,10 @@ export class Circle {
   /** Of this device. Rejects ApiError. */
   rename(name: string): Promise<void> {
     return this.#membership.rename(name)
+  }
+  /** A new static key for this device. Rejects ApiError. */
+  rekey(): Promise<void> {
+    return this.#membership.rekey()
   }
   remove(peer: PeerId): Promise<void> {
     return this.#membership.remove(peer)
@@ -257,16 +277,20 @@ export class Circle {
     return this.#announcer.make(port)
   }
 
-  /** Made by somebody who has one of our discovery keys. */
+  /** Made by another member that may be answered. */
   recognises(announcement: Uint8Array): boolean {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address. */
-  heard(announcement: Uint8Array, source: string): void {
+  /** An announcement came from this IP address, on an interface where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) return
-    this.#mesh.offer(this.#around.now(), heard.peer, uri(source, heard.port), 'announcement')
+    const addresses = uri(source, heard.port)
+    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
+    const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
+    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
+    this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
   }
 
@@ -276,12 +300,15 @@ export class Circle {
   opened(session: Session): void {
     const { now, log } = this.#around
     const number = this.#sessions.add(session)
+    this.#unanswered.answered()
+    this.#notes.say('unanswered', '')
     const { peer, remote, outgoing } = session
     log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
       if (kind === Kind.Log) {
         this.#mesh.heard(now(), number)
         this.#membership.receive(number, body)
+        if (this.#membership.hasKey(number, peer)) this.#announcer.acknowledged(peer)
       } else this.#receive(number, peer, kind, body)
       this.#carry()
     }
@@ -290,6 +317,10 @@ export class Circle {
       this.#forget(number)
       this.#mesh.closed(now(), number, reason)
       this.#carry()
+    }
+    if (this.#membership.members.has(peer) && !this.#membership.admits(peer)) {
+      this.#close(number, CloseReason.Done)
+      return
     }
     if (!this.#belongs(peer)) this.#introductions.begin(now(), number, peer)
     this.#membership.greet(number)
@@ -300,7 +331,7 @@ export class Circle {
 
   /** Both it and this device are members; one that was removed may be told that it is not, after all. */
   #belongs(peer: PeerId): boolean {
-    return this.#membership.members.has(peer) && !this.#out
+    return this.#membership.admits(peer) && !this.#out
   }
   get #out(): boolean {
     return this.#membership.own === undefined && !this.#leaving
@@ -340,11 +371,13 @@ export class Circle {
   #synced(number: number): void {
     const session = this.#sessions.get(number)
     if (session === undefined) return
-    if (!this.#membership.members.has(session.peer)) {
+    if (!this.#membership.admits(session.peer)) {
       this.#close(number, CloseReason.Removed)
       return
     }
     this.#membership.acquainted(session.peer)
+    this.#reminders.look()
+    if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
     this.#sessions.release(number)
   }
 
@@ -381,6 +414,15 @@ export class Circle {
       this.#mesh.dialFailed(now(), attempt, (error as Error).message)
       this.#carry()
     }
+  }
+
+  /** It took a connection and did not answer. */
+  #silent(peer: PeerId, address: string): void {
+    const now = this.#around.now()
+    this.#membership.doubt(peer)
+    if (this.#sessions.peers.length > 0) return
+    this.#unanswered.silent(now, peer, address, this.#ownAddresses)
+    if (this.#unanswered.seems(now)) this.#notes.say('unanswered', UNANSWERED)
   }
 
   // --- outputs of the mesh
@@ -467,23 +509,25 @@ export class Circle {
   /** Takes the circle off D-Bus and out of the events. */
   unpublish(): void {
     this.#roster.unpublish()
-    this.#around.note(this.id, '')
+    this.#notes.clear()
   }
 
   #membersChanged(): void {
-    const { announce, changed, note, now } = this.#around
+    const { announce, changed, now } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
     const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    note(this.id, this.#out ? removed : '')
+    this.#notes.say('removed', this.#out ? removed : '')
     const before = new Set(this.#mesh.peers().keys())
+    const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), this.#out ? [] : [...members.keys()])
+    this.#mesh.setMembers(now(), this.#out ? [] : admitted)
     for (const { peer, address } of this.#addresses)
       if (!before.has(peer)) this.#mesh.offer(now(), peer, [address], 'known')
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
+    this.#reminders.look()
     announce()
     changed()
   }

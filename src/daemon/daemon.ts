@@ -10,6 +10,7 @@ import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
+import { clockSynchronised } from '../host/synchronised.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
@@ -130,8 +131,8 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
-      onHeard: ({ announcement, source }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source)
+      onHeard: ({ announcement, source, policy }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)
@@ -153,6 +154,7 @@ export class Daemon {
       now,
       after: afterMs,
       wall: () => Date.now(),
+      clockSynchronised: () => clockSynchronised(this.#buses.system),
       random: randomBytes,
       log,
       publisher: this.publisher,
@@ -263,9 +265,9 @@ export class Daemon {
   }
 
   examine(): CheckRecord[] {
-    const { present } = this.#supervisor
-    const known = { keyStore: this.#vault.keyStore, away: this.#unlocking.away, supervised: present }
-    return examine(findFacts(this.paths, known))
+    const keyStore = () => this.#vault.keyStore
+    const supervised = this.#supervisor.present
+    return examine(findFacts(this.paths, { keyStore, away: this.#unlocking.away, supervised }))
   }
 
   // --- what is shown

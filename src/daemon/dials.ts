@@ -3,6 +3,7 @@ import { type PeerId, shortId } from '../crypto/identity.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import type { Session } from './session.ts'
 import type { Surroundings } from './surroundings.ts'
+import { SILENCE_MS } from './unanswered.ts'
 
 export interface Called {
   readonly attempt: number
@@ -13,29 +14,40 @@ export interface Called {
 }
 
 export class Dials {
-  readonly #around: Pick<Surroundings, 'connect' | 'gate' | 'log'>
+  readonly #around: Pick<Surroundings, 'connect' | 'gate' | 'log' | 'now'>
   readonly #circle: HandshakeCircle
+  readonly #onSilence: (called: Called) => void
   readonly #dials = new Map<number, AbortController>()
 
-  constructor(around: Pick<Surroundings, 'connect' | 'gate' | 'log'>, circle: HandshakeCircle) {
+  /** `onSilence`: somebody took the connection and did not answer. */
+  constructor(
+    around: Pick<Surroundings, 'connect' | 'gate' | 'log' | 'now'>,
+    circle: HandshakeCircle,
+    onSilence: (called: Called) => void
+  ) {
     this.#around = around
     this.#circle = circle
+    this.#onSilence = onSilence
   }
 
   /** The session; undefined when it was called off. Rejects Error with the reason, a word. */
-  async open({ attempt, peer, address, staticKey }: Called): Promise<Session | undefined> {
-    const { connect, gate, log } = this.#around
+  async open(called: Called): Promise<Session | undefined> {
+    const { attempt, peer, address, staticKey } = called
+    const { connect, gate, log, now } = this.#around
+    let asked = Number.POSITIVE_INFINITY
     const abort = new AbortController()
     this.#dials.set(attempt, abort)
     try {
       const link = await connect(address, abort.signal)
       const cancel = () => link.destroy()
+      asked = now()
       abort.signal.addEventListener('abort', cancel)
       const session = await gate.dial(link, this.#circle, { id: peer, staticKey })
       abort.signal.removeEventListener('abort', cancel)
       if (!abort.signal.aborted) return session
       session.destroy()
     } catch (error) {
+      if (now() - asked >= SILENCE_MS) this.#onSilence(called)
       if (abort.signal.aborted) return undefined
       const reason = (error as { reason?: string }).reason ?? (error as Error).message
       log('debug', 'dial failed', { peer: shortId(peer), address, reason })

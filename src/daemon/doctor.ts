@@ -58,12 +58,16 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
 export const examine = (facts: Facts): CheckRecord[] => checks.map(check => check(facts))
 
 /** Looks at the computer; what only the daemon knows is given. */
-export function findFacts(paths: Paths, known: Pick<Facts, 'keyStore' | 'away' | 'supervised'>): Facts {
+export function findFacts(
+  paths: Paths,
+  known: Pick<Facts, 'away' | 'supervised'> & { keyStore: () => KeyStoreName | undefined }
+): Facts {
   const keyPath = join(paths.state, 'key')
   const database = join(paths.data, 'coterie.db')
   const kept = [paths.data, paths.state, keyPath, `${keyPath}-store`, database, `${database}-wal`]
   return {
     ...known,
+    ...keyStoreOf(known),
     uid: process.getuid?.() ?? 0,
     keyPath,
     lingers: lingers(),
@@ -72,6 +76,15 @@ export function findFacts(paths: Paths, known: Pick<Facts, 'keyStore' | 'away' |
     coreDumps: coreDumps(),
     private: kept.flatMap(accessOf),
     socket: [dirname(paths.socket), paths.socket].flatMap(accessOf)
+  }
+}
+
+/** A record that cannot be read is told as a key that cannot be. */
+function keyStoreOf(known: { keyStore: () => KeyStoreName | undefined; away: string }) {
+  try {
+    return { keyStore: known.keyStore(), away: known.away }
+  } catch (error) {
+    return { keyStore: undefined, away: known.away || (error as Error).message }
   }
 }
 

@@ -25,6 +25,8 @@ export interface HandshakeCircle {
   readonly gid: Uint8Array
   /** Own X25519, the current one first, then the previous one. */
   readonly statics: readonly StaticKey[]
+  /** The one of them to use towards this peer. */
+  staticTowards(peer: PeerId): StaticKey
   /** 16 bytes, random at each start. */
   readonly bootId: Uint8Array
   /** 32 bytes: digest of the log's heads. */

@@ -129,7 +129,7 @@ class ByCode {
     const { bootId } = keys
     const circle = {
       gid,
-      statics: [keys.static],
+      staticTowards: () => keys.static,
       bootId,
       logHead: new Uint8Array(32),
       introduction: () => []

@@ -102,11 +102,11 @@ export class KeyStores {
 
   /** Throws ApiError when it cannot be as wished. */
   async choose(wish: string): Promise<KeyStoreName> {
-    const unasked = wish === '' || wish === 'secret-service'
+    const asked = wish === '' || wish === 'secret-service'
     return chooseStore(wish, {
       credential: await this.#credential.given(),
       lingers: this.#lingers(),
-      keyring: unasked ? await this.#keyring.state() : 'absent'
+      keyring: asked ? await this.#keyring.state({ start: wish !== '' }) : 'absent'
     })
   }
 

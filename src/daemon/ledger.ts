@@ -8,10 +8,11 @@ import type { Made, Place } from '../circle/author.ts'
 import { DiscoveryKeys } from '../circle/discovery-keys.ts'
 import { type LogOutput, type MemberState, MembershipLog } from '../circle/log.ts'
 import { type PeerId, peerId } from '../crypto/identity.ts'
-import { type ExchangeKey, ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
+import { ed25519, type SigningKey, verifyBatch, x25519 } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
 import { decodeOperation } from '../wire/operation.ts'
 import { Journal } from './journal.ts'
+import { OwnStatics } from './own-statics.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -40,7 +41,7 @@ export class Ledger {
   readonly self: PeerId
   readonly gid: Uint8Array
   readonly signingKey: SigningKey
-  readonly statics: readonly ExchangeKey[]
+  readonly statics: OwnStatics
   readonly log: MembershipLog
   readonly keys: DiscoveryKeys
   readonly #around: Surroundings
@@ -57,10 +58,10 @@ export class Ledger {
     this.#around = around
     this.#outlet = outlet
     this.signingKey = ed25519(row.seed)
-    this.statics = [x25519(row.secret)]
+    this.statics = new OwnStatics(stored, around.wall)
     this.self = peerId(this.signingKey.publicKey)
     this.log = cores?.log ?? new MembershipLog({ gid: row.gid })
-    this.keys = cores?.keys ?? new DiscoveryKeys({ gid: row.gid, self: this.self, statics: this.statics })
+    this.keys = cores?.keys ?? new DiscoveryKeys({ gid: row.gid, self: this.self, statics: this.statics.all })
     if (cores === undefined) {
       this.log.load(stored.operations)
       this.keys.load(stored.discovery)

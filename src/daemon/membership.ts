@@ -13,11 +13,13 @@ import { Contacts } from './contacts.ts'
 import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
 import { checkName } from './founding.ts'
+import { Guests } from './guests.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Recovery } from './recovery.ts'
+import { Rekeying } from './rekeying.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Upkeep } from './upkeep.ts'
@@ -46,10 +48,13 @@ export class Membership implements HandshakeCircle {
   readonly recovery: Recovery
   readonly contacts: Contacts
   readonly #around: Surroundings
+  readonly #sessions: Outlet['sessions']
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
   readonly #upkeep: Upkeep
+  readonly #rekeying: Rekeying
+  readonly #guests: Guests
   readonly #agreed = new Set<number>()
   /** Members that have seen our whole log since the start. */
   readonly #acquainted = new Set<PeerId>()
@@ -64,6 +69,8 @@ export class Membership implements HandshakeCircle {
         expel: outlet.expel,
         changed: () => {
           this.#upkeep.look()
+          this.#rekeying.follow()
+          this.#guests.follow()
           outlet.changed()
         },
         synced: session => {
@@ -75,7 +82,10 @@ export class Membership implements HandshakeCircle {
           around.announce()
           this.#upkeep.look()
         },
-        carried: () => this.#farewell.progress()
+        carried: () => {
+          this.#farewell.progress()
+          this.#acknowledged()
+        }
       },
       cores
     )
@@ -85,9 +95,17 @@ export class Membership implements HandshakeCircle {
     this.signingKey = ledger.signingKey
     this.contacts = new Contacts(stored, around, peer => outlet.sessions(peer).some(s => this.#agreed.has(s)))
     this.#around = around
+    this.#sessions = outlet.sessions
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
+    this.#rekeying = new Rekeying(
+      ledger,
+      around,
+      () => false,
+      () => this.#acquainted.clear()
+    )
+    this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
     this.recovery = new Recovery(ledger, stored.row.device)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
@@ -105,9 +123,18 @@ export class Membership implements HandshakeCircle {
   get discoveryKeys(): Uint8Array[] {
     return this.#ledger.keys.keys.map(({ key }) => key)
   }
+  /** It is a member, and no guest whose time is over by the clock of this device. */
+  admits(id: PeerId): boolean {
+    const member = this.members.get(id)
+    return member !== undefined && !this.#guests.expired(member)
+  }
   /** Both logs agree, and what made them so is on disk. */
   synced(session: number): boolean {
     return this.#agreed.has(session)
+  }
+  /** The discovery key in use is sealed to this peer, which is done with all that it was sent in this session. */
+  hasKey(session: number, peer: PeerId): boolean {
+    return this.#ledger.log.settled(String(session)) && this.#ledger.keys.holds(peer)
   }
   /** It signed its own leaving, now or before it was started. */
   get left(): boolean {
@@ -115,18 +142,28 @@ export class Membership implements HandshakeCircle {
   }
 
   get deadline(): number {
-    return Math.min(this.#ledger.log.deadline, this.#upkeep.deadline)
+    return Math.min(
+      this.#ledger.log.deadline,
+      this.#upkeep.deadline,
+      this.#rekeying.deadline,
+      this.#guests.deadline
+    )
   }
 
   expire(): void {
     this.#upkeep.expire()
+    this.#rekeying.expire()
+    this.#guests.expire()
     this.#ledger.expire()
   }
 
   // --- handshakes (HandshakeCircle)
 
   get statics(): readonly ExchangeKey[] {
-    return this.#ledger.statics
+    return this.#ledger.statics.all
+  }
+  staticTowards(peer: PeerId): ExchangeKey {
+    return this.#ledger.statics.towards(this.contacts.acknowledged(peer))
   }
   get logHead(): Uint8Array {
     return this.#ledger.log.headDigest
@@ -135,7 +172,11 @@ export class Membership implements HandshakeCircle {
     return this.#acquainted.has(peer) ? [] : this.#ledger.log.introduction(this.self)
   }
   owner(staticKey: Uint8Array): PeerId | undefined {
-    return this.#ledger.log.owner(staticKey)
+    const owner = this.#ledger.log.owner(staticKey)
+    const member = owner === undefined ? undefined : this.members.get(owner)
+    if (member === undefined || member.expiresMs === 0) return owner
+    this.#guests.look()
+    return this.#guests.expired(member) ? undefined : owner
   }
   admit(operations: readonly Uint8Array[]): Promise<void> {
     return this.#ledger.admit(operations)
@@ -180,6 +221,11 @@ export class Membership implements HandshakeCircle {
   acquainted(peer: PeerId): void {
     this.#acquainted.add(peer)
     this.contacts.met(peer)
+  }
+
+  /** It does not answer: maybe its log is an older one than it showed before. */
+  doubt(peer: PeerId): void {
+    this.#acquainted.delete(peer)
   }
 
   /** A peer closes its session for our removal: it has that on disk. */
@@ -259,6 +305,11 @@ export class Membership implements HandshakeCircle {
     })
   }
 
+  /** This device gets a new static key; peers learn it before it is used towards them. Rejects ApiError. */
+  async rekey(): Promise<void> {
+    await this.#rekeying.rekey()
+  }
+
   /** For ever. The others get a new discovery key. Rejects ApiError. */
   remove(id: PeerId): Promise<void> {
     return this.#ledger.inTurn(async () => {
@@ -291,7 +342,7 @@ export class Membership implements HandshakeCircle {
     return {
       lastMs: id => contacts.lastMs(id),
       missedMs: member => (own === undefined ? 0 : contacts.missedMs(member, own, members.values())),
-      expired: () => false,
+      expired: member => this.#guests.expired(member),
       cloned: () => false
     }
   }
@@ -299,6 +350,17 @@ export class Membership implements HandshakeCircle {
   /** All that was decided is on disk, and on its way. */
   stop(): Promise<void> {
     return this.#ledger.stop()
+  }
+
+  /** Those that are done with all that was sent to them have our latest static on disk. */
+  #acknowledged(): void {
+    const { statics, log } = this.#ledger
+    if (statics.serial === 0) return
+    for (const peer of this.members.keys()) {
+      if (this.contacts.acknowledged(peer) >= statics.serial) continue
+      if (!this.#sessions(peer).some(session => log.settled(String(session)))) continue
+      this.contacts.acknowledge(peer, statics.serial)
+    }
   }
 
   /** In turn: the one way in which a device is added. */

@@ -88,6 +88,12 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: circle.self, Name: circle.device }
     },
 
+    Rekey: async ({ Circle }) => {
+      const circle = daemon.circles.find(Circle)
+      await circle.rekey()
+      return { Id: circle.self }
+    },
+
     Remove: async ({ Circle, Device }) => {
       const circle = daemon.circles.find(Circle)
       const member = circle.member(Device)

@@ -94,7 +94,7 @@ export class Recovery {
 
   #ownAdding() {
     const { gid, own, signingKey, statics } = this.#ledger
-    const { publicKey } = statics[0]!
+    const { publicKey } = statics.current
     return {
       target: signingKey.publicKey,
       level: 1,

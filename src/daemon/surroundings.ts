@@ -13,6 +13,8 @@ export interface Surroundings {
   after(ms: number, act: () => void): () => void
   /** Milliseconds since 1970: shown, stored, and in announcements; nothing else is decided by it. */
   wall(): number
+  /** Whether somebody keeps the wall clock right, as far as the system knows. */
+  clockSynchronised(): Promise<boolean>
   random(length: number): Uint8Array
   readonly log: Log
   readonly publisher: Publisher

@@ -17,6 +17,8 @@ export class Unlocking {
   #trying: Promise<void> | undefined
   /** Something changed while one was trying. */
   #changed = false
+  /** The next try may start a keyring. */
+  #start = false
 
   /** `onRows`: called once, with all that is stored. `onChange`: `away` is another. */
   constructor(options: {
@@ -50,7 +52,8 @@ export class Unlocking {
   /** Looks again, if locked. `start`: a keyring may be started for it. Never rejects. */
   async again({ start = false } = {}): Promise<void> {
     this.#changed = true
-    this.#trying ??= this.#try(start).finally(() => {
+    this.#start ||= start
+    this.#trying ??= this.#try().finally(() => {
       this.#trying = undefined
     })
     return this.#trying
@@ -61,9 +64,10 @@ export class Unlocking {
     this.#watching = undefined
   }
 
-  async #try(start: boolean): Promise<void> {
+  async #try(): Promise<void> {
     while (this.#watching !== undefined && this.#changed) {
-      this.#changed = false
+      const start = this.#start
+      this.#changed = this.#start = false
       try {
         const rows = (await this.#vault.open({ start })) ?? []
         this.stop()

@@ -61,11 +61,11 @@ export class SecretService implements KeyStore {
     this.#lookMs = options.lookMs ?? LOOK_MS
   }
 
-  /** Starts nothing: a service that is not on the bus yet is absent. Never rejects. */
-  async state(): Promise<KeyringState> {
+  /** Unless it may be started, a service that is not on the bus yet is absent. Never rejects. */
+  async state({ start = false } = {}): Promise<KeyringState> {
     try {
-      if ((await this.#owner()) === '') return 'absent'
-      const collection = await this.#collection()
+      if ((await this.#owner()) === '' && !start) return 'absent'
+      const collection = await this.#collection(start)
       if (collection === undefined) return 'no-place'
       return (await this.#locked(collection)) ? 'locked' : 'open'
     } catch {
@@ -176,13 +176,14 @@ export class SecretService implements KeyStore {
     return [paths(unlocked), paths(locked)]
   }
 
-  async #collection(): Promise<string | undefined> {
+  async #collection(start = false): Promise<string | undefined> {
     const [path] = await this.#call({
       path: ROOT,
       interface: SERVICE,
       member: 'ReadAlias',
       signature: 's',
-      body: ['default']
+      body: ['default'],
+      autoStart: start
     })
     return typeof path === 'string' && path !== NONE && path !== IN_MEMORY ? path : undefined
   }

@@ -47,6 +47,8 @@ export interface Heard {
   readonly interface: string
   /** IP address of the sender; link-local IPv6 with its scope (`fe80::1%eth0`). */
   readonly source: string
+  /** Of the interface. */
+  readonly policy: 'announce' | 'listen'
   /** 48 bytes, well-formed; not verified. */
   readonly announcement: Uint8Array
   readonly via: Via
@@ -226,20 +228,20 @@ export class Discovery {
       onSpeaks: () => this.#spokeAt.set(key, performance.now()),
       onFailed: (via, why) =>
         this.#options.log('warn', `${via} does not work on ${name}: ${why}`, { ...place }),
-      onHeard: (announcement, source, via) => this.#hear({ interface: name, source, announcement, via }),
+      onHeard: (announcement, source, via) => this.#hear(name, source, announcement, via),
       reply: searcher => this.#reply(name, searcher),
       leavesHere: address => this.#leavesHere(address),
       count: what => this.counters[what]++
     })
   }
 
-  #hear(heard: Heard): void {
-    const text = announcementText(heard.announcement)
+  #hear(name: string, source: string, announcement: Uint8Array, via: Via): void {
+    const text = announcementText(announcement)
     if (this.#own.has(text)) {
       this.counters.own++
       return
     }
-    const key = `${text} ${heard.source}`
+    const key = `${text} ${source}`
     const now = performance.now()
     if (now - (this.#told.get(key) ?? -Infinity) < REPEAT) {
       this.counters.duplicate++
@@ -249,7 +251,8 @@ export class Discovery {
     this.#told.set(key, now)
     trim(this.#told)
     this.counters.heard++
-    this.#options.onHeard(heard)
+    const policy = this.#known.get(name)?.interface.policy === 'announce' ? 'announce' : 'listen'
+    this.#options.onHeard({ interface: name, source, policy, announcement, via })
   }
 
   #reply(name: string, searcher: Uint8Array): Uint8Array | undefined {

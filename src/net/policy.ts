@@ -8,6 +8,9 @@ import { isContainerName, isLinkLocal } from './interfaces.ts'
 /** announce: listen, announce and search. listen: listen only. off: no socket. */
 export type Policy = 'announce' | 'listen' | 'off'
 
+/** firewalld's zones for networks where other computers are not trusted, when a connection was put into one. */
+const UNTRUSTED_ZONES = new Set(['public', 'external', 'dmz', 'block', 'drop'])
+
 export type Rule = { readonly policy: Policy } & (
   | { readonly match: 'name' | 'connection' | 'zone'; readonly value: string }
   | { readonly match: 'type'; readonly value: InterfaceKind }
@@ -59,7 +62,7 @@ export function policyFor(i: Interface, config: NetworkConfig): Policy {
   const rule = config.rules.find(r => matches(r, i))
   if (rule) return rule.policy
   if (!named && (i.kind === 'loopback' || !i.managed || isContainerName(i.name))) return 'off'
-  return i.open ? 'listen' : 'announce'
+  return i.open || UNTRUSTED_ZONES.has(i.zone) ? 'listen' : 'announce'
 }
 
 /** All addresses to listen on, in the snapshot's order. */

@@ -97,7 +97,9 @@ export class World {
     })
   }
 
+  /** One session: an older one ends. */
   connect(a: Device, b: Device): void {
+    if (this.#sessions.has(`${a.id}-${b.id}`)) this.disconnect(a, b)
     this.#sessions.add(`${a.id}-${b.id}`).add(`${b.id}-${a.id}`)
     a.log.greet(this.now, b.id)
     b.log.greet(this.now, a.id)
@@ -106,6 +108,8 @@ export class World {
   disconnect(a: Device, b: Device): void {
     this.#sessions.delete(`${a.id}-${b.id}`)
     this.#sessions.delete(`${b.id}-${a.id}`)
+    const kept = this.#frames.filter(({ from, to }) => ![from, to].every(d => d === a || d === b))
+    this.#frames.splice(0, this.#frames.length, ...kept)
     a.log.closed(b.id)
     b.log.closed(a.id)
   }

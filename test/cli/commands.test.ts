@@ -26,6 +26,7 @@ t.test('--json prints exactly the record', async t => {
     ],
     ['circle create work', 'Init', { Name: 'work', Device: '', Another: true, KeyStore: '' }],
     ['circle use work', 'UseCircle', { Circle: 'work' }],
+    ['rekey --circle home', 'Rekey', { Circle: 'home' }],
     ['rename study', 'Rename', { Circle: '', Name: 'study' }],
     ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop }],
     ['leave --yes', 'Leave', { Circle: '' }],

@@ -45,7 +45,7 @@ t.test('not itself, not one who is no member, not one without a key', async t =>
   const { made, by, membership } = announcer()
   t.equal(made.read(by(self, current)), undefined)
   t.equal(made.read(by(stranger, current)), undefined)
-  t.ok(made.recognises(by(stranger, current)), 'though it has our key')
+  t.notOk(made.recognises(by(stranger, current)), 'though it has our key')
   t.equal(made.read(by(other, foreign)), undefined)
   t.notOk(made.recognises(by(other, foreign)))
   t.equal(made.read(fill(0, 48)), undefined)
@@ -59,9 +59,50 @@ t.test('under an old key once in ten minutes', async t => {
   t.ok(made.read(by(other, old)))
   time.now += 599_999
   t.equal(made.read(by(other, old)), undefined)
-  t.ok(made.read(by(other, current)), 'the current one is not held up')
   time.now += 1
   t.ok(made.read(by(other, old)))
+  t.ok(made.read(by(other, current)), 'the current one is not held up')
+})
+
+t.test('an old key is none for members known to have a newer one', async t => {
+  const { made, by, membership, time } = announcer()
+  const oldest = fill(4)
+  membership.discoveryKeys = [current, old, oldest]
+  t.ok(made.read(by(other, oldest)))
+  time.now += 600_000
+  t.ok(made.read(by(other, old)), 'it has a newer one, not the newest')
+  time.now += 600_000
+  t.equal(made.read(by(other, oldest)), undefined, 'the oldest is none any more')
+  t.ok(made.read(by(other, old)))
+  time.now += 600_000
+  made.acknowledged(other)
+  t.equal(made.read(by(other, old)), undefined, 'it said over a session that it has the newest')
+  t.ok(made.read(by(other, current)))
+
+  t.comment('a newer key comes, which it has not yet')
+  membership.discoveryKeys = [fill(5), current, old]
+  t.ok(made.read(by(other, current)))
+  t.equal(made.read(by(other, old)), undefined)
+  time.now += 599_999
+  t.equal(made.read(by(other, current)), undefined, 'but once in ten minutes')
+  time.now += 1
+  t.ok(made.read(by(other, fill(5))))
+  t.equal(made.read(by(other, current)), undefined, 'it announced under the newest')
+
+  t.comment('an announcement of any age shows no newer key')
+  membership.discoveryKeys = [fill(6), fill(5)]
+  time.now += 3_600_000
+  t.ok(made.read(by(other, fill(6), UNSYNCHRONISED)))
+  time.now += 600_000
+  t.ok(made.read(by(other, fill(5))))
+})
+
+t.test('answered is who can read the answer: under the key in use, with a clock', async t => {
+  const { made, by } = announcer()
+  t.ok(made.recognises(by(other, current)))
+  t.notOk(made.recognises(by(other, old)))
+  t.notOk(made.recognises(by(other, current, UNSYNCHRONISED)))
+  t.notOk(made.recognises(by(self, current)))
 })
 
 t.test('from one without a clock once in an hour', async t => {

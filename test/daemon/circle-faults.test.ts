@@ -80,7 +80,7 @@ t.test('a leaving that cannot be stored is none', async t => {
   t.same(a.members, ['a', 'b'])
   t.ok(a.sees(b))
   await world.done(a.circle.remove(b.self))
-  await world.until(() => b.notes.get(b.circle.id) !== '', 'it knows that it was removed')
+  await world.until(() => b.note('removed') !== '', 'it knows that it was removed')
   t.equal(world.links(a, b), 0)
 })
 

@@ -64,6 +64,11 @@ export class Disk {
   table<T extends Row['table']>(table: T): (Row & { table: T })[] {
     return this.rows.filter((row): row is Row & { table: T } => row.table === table)
   }
+  /** All that was on it is gone, and this is there. */
+  put(rows: readonly Row[]): void {
+    this.#rows.clear()
+    for (const row of rows) this.#rows.set(keyOf(row), row)
+  }
   hold(): void {
     this.#held ??= Promise.withResolvers()
   }
@@ -158,6 +163,8 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  /** What the system says of its clock. */
+  synchronised = true
   inviting!: Inviting
   pending!: PendingJoin
   /** It announces that an invitation is open. */
@@ -185,6 +192,10 @@ export class Computer {
   /** Of its latest circle. */
   get self(): PeerId {
     return this.#self
+  }
+  /** What its status says on a subject of its circle. */
+  note(subject: string): string {
+    return this.notes.get(`${this.circle.id} ${subject}`) ?? ''
   }
   get uri(): string {
     return `tcp://${this.address}:${PORT}`
@@ -233,6 +244,7 @@ export class Computer {
       now: () => clock.now,
       after: (ms, act) => clock.after(ms, act),
       wall: () => START_MS + this.wrongMs + clock.now,
+      clockSynchronised: async () => this.synchronised,
       random: this.#random,
       log: this.#log,
       publisher: this.publisher,
@@ -277,8 +289,8 @@ export class Computer {
     return this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
 
-  invite(level = 10, lifetimeMs = 600_000): Promise<string> {
-    return this.world.done(this.circle.invite(level, lifetimeMs).then(({ ticket }) => ticket))
+  invite(level = 10, lifetimeMs = 600_000, guestForMs = 0): Promise<string> {
+    return this.world.done(this.circle.invite(level, lifetimeMs, guestForMs).then(({ ticket }) => ticket))
   }
 
   /** As the daemon does it. */

@@ -56,6 +56,9 @@ export class TestCircle implements HandshakeCircle {
       this.members.set(Buffer.from(publicKey).toString('hex'), other.id)
   }
 
+  staticTowards() {
+    return this.statics[0]!
+  }
   introduction(): readonly Uint8Array[] {
     return this.operations
   }

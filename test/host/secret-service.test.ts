@@ -65,9 +65,25 @@ t.test('gnome-keyring', { skip: noKeyring }, async t => {
   t.same(await secrets.read('aa', start), key, 'it was on disk')
 })
 
+t.test('one that the bus starts', { skip: noKeyring }, async t => {
+  const bus = await TestBus.up(t, 'bare')
+  const secrets = store(t, bus.address)
+  const keyring = await new Keyring(t, bus).start({ unlock: true })
+  await secrets.make('aa', key)
+  await keyring.stop()
+  keyring.startable()
+  t.equal(await secrets.state(), 'absent')
+  t.match(await away(secrets.read('aa', start)), /no keyring/, 'not unless it may')
+  t.match(await away(secrets.read('aa', { start: true })), /is locked/)
+  await keyring.stop()
+  await keyring.unlock()
+  t.same(await secrets.read('aa', start), key)
+})
+
 t.test('one hears when it may have changed', { skip: noKeyring }, async t => {
   const bus = await TestBus.up(t, 'bare')
-  const secrets = store(t, bus.address, 100)
+  const secrets = store(t, bus.address)
+  const looking = store(t, bus.address, 100)
   const keyring = new Keyring(t, bus)
   let wake = () => {}
   let looks = 0
@@ -88,9 +104,17 @@ t.test('one hears when it may have changed', { skip: noKeyring }, async t => {
   await until(async () => (await secrets.state()) === 'open')
   await keyring.lock()
   await until(async () => (await secrets.state()) === 'locked')
+  t.pass('by what the bus tells')
+  const before = looks
   await keyring.unlock()
-  await until(async () => (await secrets.state()) === 'open')
-  t.pass('it opened')
+  t.equal(await secrets.state(), 'open')
+  t.equal(looks, before, 'which is nothing when a login unlocks it')
+  await keyring.lock()
+  await until(async () => (await secrets.state()) === 'locked')
+  t.teardown(looking.watch(() => wake()))
+  await keyring.unlock()
+  await until(async () => (await looking.state()) === 'open')
+  t.pass('by looking')
 })
 
 /** A Secret Service of our own; `answer` may do otherwise than the rule for one call. */

@@ -2,6 +2,7 @@
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { randomBytes } from '../../src/crypto/provider.ts'
 import { inside } from '../namespace.ts'
 import { Computer } from './daemon.ts'
 import { databaseKey, rows } from './kept.ts'
@@ -30,6 +31,10 @@ if (inside(t, import.meta.url)) {
     const ill = await pc.coterie('doctor --json')
     t.equal(ill.code, 1)
     t.match(states(ill.out), { files: 'failed', socket: 'failed' })
+    const record = readFileSync(`${pc.key}-store`)
+    writeFileSync(`${pc.key}-store`, 'x')
+    t.match((await pc.coterie('doctor')).out.replaceAll(/\s+/g, ' '), /key-store does not say where the key/)
+    writeFileSync(`${pc.key}-store`, record)
     chmodSync(pc.database, 0o600)
     chmodSync(pc.runtime, 0o700)
     await pc.stop()
@@ -69,6 +74,30 @@ if (inside(t, import.meta.url)) {
       t.equal(dumps.length, 1, 'it was dumped')
       t.ok(dumps[0]!.length < 1024 * 1024, `${dumps[0]!.length} bytes`)
       t.strictSame(found, [])
+    })
+    t.test('of a locked one holds no keys, not even in its memory', { skip: elsewhere }, async t => {
+      const key = randomBytes(32)
+      const place = t.testdir({ 'coterie.key': Buffer.from(key), dumps: {} })
+      const open = new Computer(t, 'pc', { env: { CREDENTIALS_DIRECTORY: place } })
+      await open.start()
+      await open.founds()
+      await open.stop()
+      const secrets = [key, databaseKey(key)]
+      for (const row of rows(open, 'circle', key))
+        secrets.push(row['seed'] as Buffer, row['secret'] as Buffer)
+      const wrapper = ['env', '--chdir', join(place, 'dumps'), 'prlimit', '--core=unlimited']
+      const pc = new Computer(t, 'pc', { wrapper, place: open.directory })
+      await pc.start()
+      t.equal((await pc.status()).Device.State, 'locked')
+      writeFileSync(`/proc/${pc.pid}/coredump_filter`, '0x33')
+      pc.signal('SIGABRT')
+      t.equal(await pc.over(), 'SIGABRT')
+      const [dump] = readdirSync(join(place, 'dumps')).map(name => readFileSync(join(place, 'dumps', name)))
+      t.ok(dump!.length > 1024 * 1024)
+      t.strictSame(
+        secrets.filter(secret => dump!.includes(Buffer.from(secret))),
+        []
+      )
     })
     t.test('whose memory was dumped would show its keys', { skip: elsewhere }, async t => {
       const { found } = await crash(t, 'unlimited', '0x33')

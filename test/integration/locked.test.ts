@@ -29,6 +29,13 @@ if (inside(t, import.meta.url)) {
     t.notOk(existsSync(pc.database), 'nothing was made')
     await keyring.unlock()
 
+    t.comment('what fails leaves nothing in the keyring')
+    writeFileSync(`${pc.database}-wal`, 'of another')
+    t.match(await failure(pc.call('Init')), /coterie\.db-wal, which belongs to it, is/)
+    t.strictSame(await keyring.items(), [])
+    t.strictSame(readdirSync(pc.state), [])
+    rmSync(`${pc.database}-wal`)
+
     const made = await pc.coterie('init --device pc --json')
     t.equal(made.code, 0, made.err)
     const { Circle } = JSON.parse(made.out)
