@@ -113,6 +113,10 @@ export class MembershipLog {
   get operations(): Uint8Array[] {
     return [...this.#resolver.ids()].map(key => this.#bytes.get(key)!)
   }
+  /** Operations that cannot be taken in yet. */
+  get waiting(): number {
+    return this.#intake.quarantine.size
+  }
   get deadline(): number {
     return this.#intake.quarantine.deadline
   }
