@@ -132,7 +132,11 @@ export class Daemon {
       random: randomBytes,
       log,
       invitation: () => this.#inviting.current,
-      onSession: ({ gid }, session) => this.circles.all.find(circle => circle.gid === gid)?.opened(session)
+      onSession: ({ gid }, session) => {
+        const circle = this.circles.all.find(circle => circle.gid === gid)
+        if (circle === undefined) session.destroy()
+        else circle.opened(session)
+      }
     })
     this.#attachment = new Attachment({
       systemBus: this.#buses.system,

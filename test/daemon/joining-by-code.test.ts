@@ -430,3 +430,27 @@ t.test('nothing of the code is in the log', async t => {
   for (const part of [code, code.replace('-', ''), ...code.split('-')]) t.notOk(logged.includes(part))
   t.ok(logged.length > 0)
 })
+
+t.test('an inviter that is removed meanwhile lets nobody in', async t => {
+  const world = new World()
+  const [a] = (await world.circle('a')) as [C]
+  const second = world.computer('second')
+  await second.join(await a.invite(5))
+  await world.meet(a, second)
+  let say = (_yes: boolean) => {}
+  const { code, ended } = await invite(second, {
+    confirm: () =>
+      new Promise(resolve => {
+        say = resolve
+      })
+  })
+  const b = world.computer('b')
+  const joining = failure(world, b.joiningByCode(code))
+  await world.pass(2_000)
+  await world.done(a.circle.remove(second.self))
+  await world.pass(1_000)
+  say(true)
+  t.match(await joining, /^NotAllowed: "second" could not let this device in/)
+  t.match(await failure(world, ended), /^NotAllowed: b could not be added/)
+  t.same(a.members, ['a'])
+})
