@@ -32,6 +32,7 @@ export class Lost {
     this.#around = around
     this.#devices = new LostDevices(ledger.log)
     this.#opened = opened
+    this.look()
   }
 
   /** To a lost device behind this static, and the frame that it is told; undefined: it is none. */

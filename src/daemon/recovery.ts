@@ -25,12 +25,15 @@ export interface Use extends Typed {
 
 export class Recovery {
   readonly #ledger: Ledger
-  readonly #own: { readonly device: string; readonly removedByCode: () => boolean }
+  readonly #device: string
+  /** Whether an order of the code removed this device, which the log may not know. */
+  readonly #lost: { readonly forGood: boolean }
 
-  /** `device`: the name of this one; `removedByCode`: an order said so, which the log may not know. */
-  constructor(ledger: Ledger, own: { device: string; removedByCode: () => boolean }) {
+  /** `device`: the name of this one. */
+  constructor(ledger: Ledger, device: string, lost: { readonly forGood: boolean }) {
     this.#ledger = ledger
-    this.#own = own
+    this.#device = device
+    this.#lost = lost
   }
 
   /** The key, if this is the code of this circle. Throws ApiError. */
@@ -43,7 +46,7 @@ export class Recovery {
     const ledger = this.#ledger
     return ledger.inTurn(async () => {
       const key = this.key(use)
-      if (this.#own.removedByCode()) throw this.#removedForGood()
+      if (this.#lost.forGood) throw this.#removedForGood()
       const made = await this.#operations(key, use)
       const bytes = made.map(operation => operation.bytes)
       const { members, changes } = forecast(ledger.gid, ledger.log, bytes)
@@ -107,7 +110,7 @@ export class Recovery {
       static: publicKey,
       staticSignature: signingKey.sign(staticProof(gid, signingKey.publicKey, publicKey, 0)),
       suites: SUITES,
-      name: own?.name ?? this.#own.device
+      name: own?.name ?? this.#device
     }
   }
 

@@ -19,7 +19,8 @@ const classOf: readonly number[] = Object.entries({
   [Kind.Relay]: 2,
   [Kind.Nominate]: 0,
   [Kind.Join]: 0,
-  [Kind.Recovery]: 0
+  [Kind.Recovery]: 0,
+  [Kind.Clone]: 0
 }).map(([, priority]) => priority)
 
 /** A fragment shorter than this is not worth its header, unless it is the rest. */

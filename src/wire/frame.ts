@@ -31,7 +31,9 @@ export const Kind = {
   /** Joining, on ticket and code sessions only. */
   Join: 12,
   /** Orders for lost devices, shares of the recovery code. */
-  Recovery: 13
+  Recovery: 13,
+  /** To a device that exists twice: the boot id of the other one, 16 bytes. */
+  Clone: 14
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -77,7 +79,8 @@ const limits: readonly (number | undefined)[] = [
   65_536, // Relay
   12, // Nominate
   65_536, // Join
-  16_384 // Recovery
+  16_384, // Recovery
+  16 // Clone
 ]
 
 export function bodyLimit(kind: number): number | undefined {
