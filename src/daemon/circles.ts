@@ -217,6 +217,7 @@ export class Circles {
       const told = await telling
       await circle.stop()
       this.#all = this.#all.filter(other => other !== circle)
+      this.#gone(circle.gid)
       await vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
         // it has left for good; the next start finds that and goes on here
         around.log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
@@ -233,8 +234,15 @@ export class Circles {
     await this.#inTurn(async () => {
       await this.#options.vault.commit([{ remove: 'circle', gid: sealed.gid }])
       this.#unseal(sealed)
+      this.#gone(sealed.gid)
       this.#options.onChange()
     })
+  }
+
+  /** If it was the default one, the next is. */
+  #gone(gid: Uint8Array): void {
+    if (this.#first !== undefined && equal(this.#first, gid))
+      this.#first = (this.#all[0] ?? this.#sealed[0])?.gid
   }
 
   /** This device is the lost one: the circle has no network any more, and its keys are sealed and gone from the disk. */
@@ -357,6 +365,7 @@ export class Circles {
     const rows = writes.flatMap(write => ('put' in write ? [write.put] : []))
     const circle = new Circle(storedCircles(rows)[0]!, this.#options.around, cores)
     this.#all = [...this.#all, circle]
+    this.#first ??= circle.gid
     circle.listening(this.#options.bound())
     this.#options.onChange()
     return circle
