@@ -90,6 +90,10 @@ export class MembershipLog {
   get size(): number {
     return this.#resolver.size
   }
+  /** Who made two operations at one place in the log. */
+  get forks(): PeerId[] {
+    return [...this.#flagged].map(author => this.#members.id(author))
+  }
   /** It was a member once and is removed, or left. */
   removed(peer: PeerId): boolean {
     const key = peerKey(peer)

@@ -57,6 +57,7 @@ export class Daemon {
   readonly #timer: Timer
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
+  #stopped = false
   readonly #trouble = new Map<string, string>()
   /** The session bus has said whether the name is ours, or is not there. */
   readonly #named = Promise.withResolvers<void>()
@@ -116,7 +117,11 @@ export class Daemon {
       random: randomBytes,
       log,
       invitation: () => this.#inviting.current,
-      onSession: ({ gid }, session) => this.circles.all.find(circle => circle.gid === gid)?.opened(session)
+      onSession: ({ gid }, session) => {
+        const circle = this.circles.all.find(circle => circle.gid === gid)
+        if (circle === undefined) session.destroy()
+        else circle.opened(session)
+      }
     })
     this.#attachment = new Attachment({
       systemBus: this.#buses.system,
@@ -162,7 +167,7 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
-      arm: () => this.#timer.arm(),
+      arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
         this.config.peers.filter(peer => peer.id === id || peer.id === name).flatMap(peer => peer.addresses),
@@ -227,6 +232,7 @@ export class Daemon {
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
+    this.#stopped = true
     this.#timer.stop()
     await this.#dbus.stop()
     await Promise.all([this.#buses.session.close(), this.#buses.system.close()])

@@ -405,6 +405,15 @@ export class World {
     return computer
   }
 
+  /** Another computer with a copy of the disk of this one. */
+  copy(of: Computer, name: string): Computer {
+    const copy = this.computer(name)
+    copy.disk.put(of.disk.rows)
+    copy.crash()
+    copy.start()
+    return copy
+  }
+
   /** The first founds a circle; the others join it by its tickets. All see each other. */
   async circle(...names: string[]): Promise<Computer[]> {
     const [first, ...others] = names.map(name => this.computer(name))
