@@ -187,13 +187,14 @@ export class Resolver {
   }
 
   /**
-   * A new operation is in no other one's past. So of an author that counts for nothing, or over its quota,
+   * A new operation is in no other one's past. So (the genesis aside) of an author that counts for nothing, or over its quota,
    * it changes nothing, but that one more leaving of a device that left cuts it further; and a name or a rekey
    * changes only how its author stands. All else is decided anew.
    */
   #follow(entry: Entry): void {
     if (this.#resolution === undefined) return
     const { author, target, step } = entry
+    if (step.kind === 'genesis') this.#resolution = undefined
     if (author.level === NONE || !counts(entry)) return
     if (author.removed && !(author.left && target === author && step.kind === 'remove')) return
     if (step.kind === 'name' || step.kind === 'rekey') {
