@@ -284,6 +284,7 @@ export const methods = {
     },
     details: [
       '{"Code", "ExpiresUSec"}: first. On D-Bus the default prompt agent shows the code instead (DisplayCode).',
+      '{"Unannounced"}: interfaces in use on which others do not hear of it (they are only listened on).',
       '{"TriesLeft"}: a wrong code was tried.',
       '{"Request", "Id", "Name", "Level"}: a device has the code; with Ask, this is the question.',
       '{"Request", "Answer", "By"}: accepted, declined or withdrawn, by caller, agent or notification.'

@@ -283,7 +283,12 @@ export class Daemon {
     signal: AbortSignal
   ): Promise<{ id: PeerId; name: string }> {
     const inviting = await circle.inviting(invite.level, invite.guestForMs)
-    return this.#inviting.open(inviting, invite, signal)
+    const onEvent: Invite['onEvent'] = event => {
+      invite.onEvent(event)
+      const { silent: interfaces } = this.#attachment.carriers
+      if (event.type === 'open' && interfaces.length > 0) invite.onEvent({ type: 'unannounced', interfaces })
+    }
+    return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
   }
 
   examine(): CheckRecord[] {
