@@ -1,0 +1,35 @@
+/** Joining by code on real networks: found by multicast, or across a router at a given address. */
+import { scenario } from './scenario.ts'
+
+scenario('joining by code', { h1: 'a', h2: 'a', h3: 'b' }, async (t, lab) => {
+  const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
+  await Promise.all([h1, h2, h3].map(host => host.start()))
+  t.match(
+    await h2.tryCoterie('join K7QF-2M9X'),
+    { code: 4, stderr: /invit/ },
+    'nobody invites, so nobody is found'
+  )
+  await h1.coterie('init --name home')
+  await h1.dialable()
+
+  const open = await h1.invites()
+  t.match(open.code, /^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/)
+  const wrong = open.code.replace(/^./, first => (first === '7' ? '8' : '7'))
+  t.match(await h2.tryCoterie(`join ${wrong}`), { code: 1, stderr: /2 tries left/ }, 'a wrong code')
+  t.equal((await h2.coterie('status --json')).Device.State, 'new')
+
+  const typed = open.code.toLowerCase().replace('-', '').replaceAll('0', 'o').replaceAll('1', 'l')
+  const joined = await h2.coterie(`join ${typed} --json`)
+  t.match(await open.joined(), { Id: joined.Id, Name: 'h2', Level: 10 }, 'the inviter says who has joined')
+  await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
+
+  t.comment('the code is used up')
+  t.match(await h3.tryCoterie(`join ${open.code} --at 10.77.1.11`), { code: 4 })
+
+  t.comment('no multicast comes to the other LAN; there the address is given')
+  const other = await h1.invites()
+  await h3.coterie(`join ${other.code} --at 10.77.1.11`)
+  t.match(await other.joined(), { Name: 'h3' })
+  await Promise.all([h3.sees('h2', 'reachable', 60_000), h3.sees('h1', 'reachable', 60_000)])
+  t.match(await h3.tryCoterie(`join ${other.code}`), { code: /[14]/ })
+})
