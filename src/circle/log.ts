@@ -90,6 +90,10 @@ export class MembershipLog {
   get size(): number {
     return this.#resolver.size
   }
+  /** Who made two operations at one place in the log. */
+  get forks(): PeerId[] {
+    return [...this.#flagged].map(author => this.#members.id(author))
+  }
   /** It was a member once and is removed, or left. */
   removed(peer: PeerId): boolean {
     const key = peerKey(peer)
@@ -112,6 +116,10 @@ export class MembershipLog {
   /** All operations, each after its parents: what a joiner is given. */
   get operations(): Uint8Array[] {
     return [...this.#resolver.ids()].map(key => this.#bytes.get(key)!)
+  }
+  /** Operations that cannot be taken in yet. */
+  get waiting(): number {
+    return this.#intake.quarantine.size
   }
   get deadline(): number {
     return this.#intake.quarantine.deadline

@@ -57,6 +57,12 @@ export class Announcer {
     return made !== undefined && made.key === 0 && made.synchronised
   }
 
+  /** The port of one that was made with the identity of this device; undefined: it was not. */
+  own(announcement: Uint8Array): number | undefined {
+    const made = recognise(announcement, this.#membership.discoveryKeys, this.#slot)
+    return made && this.#prefixes.get(made.prefix) === this.#membership.self ? made.port : undefined
+  }
+
   /** Another member, and its port, if it is to be followed now. */
   read(announcement: Uint8Array): { peer: PeerId; port: number } | undefined {
     const made = this.#recognise(announcement)

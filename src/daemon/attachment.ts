@@ -57,7 +57,10 @@ export class Attachment {
   readonly #watcher: NetworkWatcher
   readonly #discovery: Discovery
   readonly #open: OpenDiscovery
-  readonly #rotation = new Rotation(() => this.rotate())
+  readonly #rotation = new Rotation(() => {
+    this.rotate()
+    this.#open.rotate()
+  })
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
@@ -113,10 +116,9 @@ export class Attachment {
     this.#apply()
   }
 
-  /** New announcements under new names; the old ones lapse. */
+  /** New announcements of the circles, under new names; the old ones lapse. */
   rotate(): void {
     this.#discovery.rotate()
-    this.#open.rotate()
   }
 
   /** Whether an invitation by code is open: each announcing interface says so, at once, until it closes. */

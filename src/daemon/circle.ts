@@ -12,7 +12,6 @@ import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import { Announcer } from './announcer.ts'
-import { CircleNotes } from './circle-notes.ts'
 import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
 import { Introductions } from './introductions.ts'
@@ -20,21 +19,18 @@ import { type Cores, Membership } from './membership.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
-import { Reminders } from './reminders.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
-import { Unanswered } from './unanswered.ts'
+import { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
-const UNANSWERED =
-  'the others do not answer this device any more: it may have been removed; ask there with `coterie devices`'
 /** Of all peers together, kept for one that comes back. */
 const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
@@ -55,9 +51,7 @@ export class Circle {
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
-  readonly #unanswered = new Unanswered()
-  readonly #notes: CircleNotes
-  readonly #reminders: Reminders
+  readonly #warnings: Warnings
   /** Where peers were reached before. */
   #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
   #ownAddresses: readonly string[] = []
@@ -73,7 +67,6 @@ export class Circle {
     this.id = circleId(row.gid)
     this.name = row.name
     this.position = row.position
-    this.#notes = new CircleNotes(this.id, around)
     this.#deviceName = row.device
     this.#addresses = addresses
     const outlet = {
@@ -81,11 +74,22 @@ export class Circle {
       changed: () => this.#membersChanged(),
       synced: (session: number) => this.#synced(session),
       expel: (session: number) => this.#expel(session),
-      sessions: (peer: PeerId) => this.#sessions.of(peer)
+      sessions: (peer: PeerId) => this.#sessions.of(peer),
+      cloned: (id: PeerId) => this.#warnings.cloned(id)
     }
     this.#membership = new Membership(stored, around, outlet, cores)
-    this.#reminders = new Reminders(this.name, this.#membership, this.#notes, around)
-    this.#dials = new Dials(around, this.#membership, called => this.#silent(called.peer, called.address))
+    this.#warnings = new Warnings({
+      circle: { Id: this.id, Name: this.name },
+      membership: this.#membership,
+      sessions: this.#sessions,
+      around,
+      ownAddresses: () => this.#ownAddresses,
+      onSession: session => this.opened(session)
+    })
+    this.#dials = new Dials(around, this.#membership, ({ peer, address }) => {
+      this.#membership.doubt(peer)
+      this.#warnings.unanswered(peer, address)
+    })
     this.#announcer = new Announcer(this.#membership, around)
     this.#mesh = new Mesh({
       self: this.self,
@@ -123,14 +127,14 @@ export class Circle {
       this.#membership.deadline,
       this.#mesh.deadline,
       this.#introductions.deadline,
-      this.#reminders.deadline
+      this.#warnings.deadline
     )
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
-    if (this.#reminders.deadline <= now) this.#reminders.look()
+    this.#warnings.expire(now)
     if (this.#mesh.deadline <= now) this.#mesh.expire(now)
     for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
     this.#carry()
@@ -236,6 +240,7 @@ export class Circle {
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
   async stop(): Promise<void> {
     this.#dials.stop()
+    this.#warnings.stop()
     this.#mesh.stop(this.#around.now())
     this.#carry()
     await this.#membership.stop()
@@ -285,7 +290,11 @@ export class Circle {
   /** An announcement came from this IP address, on an interface where we announce or only listen. */
   heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
-    if (heard === undefined) return
+    if (heard === undefined) {
+      const port = this.#announcer.own(announcement)
+      if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
+      return
+    }
     const addresses = uri(source, heard.port)
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
     const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
@@ -299,9 +308,8 @@ export class Circle {
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     const { now, log } = this.#around
+    if (this.#warnings.opened(session)) return
     const number = this.#sessions.add(session)
-    this.#unanswered.answered()
-    this.#notes.say('unanswered', '')
     const { peer, remote, outgoing } = session
     log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
@@ -353,6 +361,7 @@ export class Circle {
   }
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
+    if (kind === Kind.Clone) this.#warnings.told(peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
     else this.#mesh.receive(this.#around.now(), number, kind, body)
@@ -376,7 +385,7 @@ export class Circle {
       return
     }
     this.#membership.acquainted(session.peer)
-    this.#reminders.look()
+    this.#warnings.met()
     if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
     this.#sessions.release(number)
   }
@@ -416,15 +425,6 @@ export class Circle {
     }
   }
 
-  /** It took a connection and did not answer. */
-  #silent(peer: PeerId, address: string): void {
-    const now = this.#around.now()
-    this.#membership.doubt(peer)
-    if (this.#sessions.peers.length > 0) return
-    this.#unanswered.silent(now, peer, address, this.#ownAddresses)
-    if (this.#unanswered.seems(now)) this.#notes.say('unanswered', UNANSWERED)
-  }
-
   // --- outputs of the mesh
 
   /** Carries them until the mesh is quiet; they may call back in. */
@@ -442,7 +442,7 @@ export class Circle {
   }
 
   #carryOut(output: Output): void {
-    const { now, log, publisher } = this.#around
+    const { now, log } = this.#around
     switch (output.type) {
       case 'dial':
         void this.#dial(output.attempt, output.peer, output.address)
@@ -478,8 +478,10 @@ export class Circle {
         })
         break
       case 'clone':
-        log('warn', 'two devices answer with one identity', { peer: output.peer })
-        publisher.signal('CloneDetected', '', { Circle: this.id, Id: output.peer })
+        this.#warnings.twice(output.peer)
+        break
+      case 'self':
+        this.#warnings.elsewhere(output.addresses)
         break
       case 'count':
         log('debug', 'dropped', { what: output.what })
@@ -509,15 +511,13 @@ export class Circle {
   /** Takes the circle off D-Bus and out of the events. */
   unpublish(): void {
     this.#roster.unpublish()
-    this.#notes.clear()
+    this.#warnings.clear()
   }
 
   #membersChanged(): void {
     const { announce, changed, now } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
-    const removed = `this device was removed from the circle ${this.name}: \`coterie leave\` clears it away`
-    this.#notes.say('removed', this.#out ? removed : '')
     const before = new Set(this.#mesh.peers().keys())
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
@@ -527,7 +527,7 @@ export class Circle {
     this.#enterIntroduced()
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
-    this.#reminders.look()
+    this.#warnings.follow(this.#out)
     announce()
     changed()
   }

@@ -42,7 +42,7 @@ export class CodeGate {
     if (!begins) refuse(half, 'garbage')
     else if (!open?.accepting) refuse(half, 'uninvited')
     else if (message.length < length) half.gathered = new Uint8Array(message)
-    else if (!this.#options.half.enlist(half, evicted => evicted.link.destroy())) refuse(half, 'half-open')
+    else if (!this.#enlist(half)) refuse(half, 'half-open')
     else {
       const { around, onSession } = this.#options
       const sidA = joinMessageBody(JoinMessage.SidA, message)!
@@ -67,6 +67,13 @@ export class CodeGate {
       this.next()
     }
     return true
+  }
+
+  #enlist(half: HalfOpen): boolean {
+    return this.#options.half.enlist(half, evicted => {
+      this.#options.counters.evicted++
+      evicted.link.destroy()
+    })
   }
 
   /** Begins the runs whose turn it is. */

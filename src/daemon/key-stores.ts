@@ -48,8 +48,8 @@ export function chooseStore(wish: string, { credential, lingers, keyring }: KeyP
   if (wish === 'credential' && !credential)
     throw new ApiError(
       'InvalidValue',
-      'systemd gives this daemon no credential coterie.key: put LoadCredentialEncrypted=coterie.key into its unit, ' +
-        'restart it, and try again'
+      'systemd gives this daemon no credential coterie.key: put LoadCredential=coterie.key:FILE into its unit ' +
+        '(LoadCredentialEncrypted= from systemd 258 on), restart it, and try again'
     )
   if (wish === 'secret-service' && keyring !== 'open')
     throw new ApiError(keyring === 'locked' ? 'Locked' : 'InvalidValue', noKeyring[keyring])

@@ -222,6 +222,8 @@ export class Ledger {
         break
       case 'note':
         log('warn', output.text, { peer: output.peer })
+        // a fork: what is shown of its author changes
+        this.#outlet.changed()
         break
       case 'count':
         log('debug', 'dropped', { what: output.what, session: output.peer })

@@ -9,7 +9,8 @@ import { type PeerId, peerKey } from '../crypto/identity.ts'
 import type { ExchangeKey, SigningKey } from '../crypto/provider.ts'
 import type { Write } from '../host/database.ts'
 import { GREATEST_LEVEL, GUEST_LEVEL } from '../wire/operation.ts'
-import { Contacts } from './contacts.ts'
+import { Acquaintance } from './acquaintance.ts'
+import type { Contacts } from './contacts.ts'
 import type { Seen } from './device-records.ts'
 import { Farewell } from './farewell.ts'
 import { checkName } from './founding.ts'
@@ -38,6 +39,8 @@ export interface Outlet {
   expel(session: number): void
   /** The sessions of a peer. */
   sessions(peer: PeerId): readonly number[]
+  /** Two devices use that identity. */
+  cloned(id: PeerId): boolean
 }
 
 export class Membership implements HandshakeCircle {
@@ -46,18 +49,15 @@ export class Membership implements HandshakeCircle {
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
   readonly recovery: Recovery
-  readonly contacts: Contacts
   readonly #around: Surroundings
-  readonly #sessions: Outlet['sessions']
+  readonly #acquaintance: Acquaintance
+  readonly #cloned: Outlet['cloned']
   readonly #ledger: Ledger
   readonly #invitations: Invitations
   readonly #farewell: Farewell
   readonly #upkeep: Upkeep
   readonly #rekeying: Rekeying
   readonly #guests: Guests
-  readonly #agreed = new Set<number>()
-  /** Members that have seen our whole log since the start. */
-  readonly #acquainted = new Set<PeerId>()
 
   /** `cores`: those that took in what is stored, where they live already. */
   constructor(stored: StoredCircle, around: Surroundings, outlet: Outlet, cores?: Cores) {
@@ -75,7 +75,7 @@ export class Membership implements HandshakeCircle {
         },
         synced: session => {
           this.#upkeep.look()
-          this.#agreed.add(session)
+          this.#acquaintance.agreed(session)
           outlet.synced(session)
         },
         keysChanged: () => {
@@ -84,7 +84,7 @@ export class Membership implements HandshakeCircle {
         },
         carried: () => {
           this.#farewell.progress()
-          this.#acknowledged()
+          this.#acquaintance.progress()
         }
       },
       cores
@@ -93,17 +93,17 @@ export class Membership implements HandshakeCircle {
     this.gid = ledger.gid
     this.bootId = around.bootId(ledger.gid)
     this.signingKey = ledger.signingKey
-    this.contacts = new Contacts(stored, around, peer => outlet.sessions(peer).some(s => this.#agreed.has(s)))
+    this.#acquaintance = new Acquaintance(stored, around, ledger, outlet.sessions)
     this.#around = around
-    this.#sessions = outlet.sessions
+    this.#cloned = outlet.cloned
     this.#ledger = ledger
     this.#invitations = new Invitations(stored.tickets, around)
     this.#farewell = new Farewell(ledger, outlet.sessions)
     this.#rekeying = new Rekeying(
       ledger,
       around,
-      () => false,
-      () => this.#acquainted.clear()
+      () => outlet.cloned(this.self),
+      () => this.#acquaintance.doubtAll()
     )
     this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
     this.recovery = new Recovery(ledger, stored.row.device)
@@ -112,6 +112,9 @@ export class Membership implements HandshakeCircle {
 
   // --- what is known
 
+  get contacts(): Contacts {
+    return this.#acquaintance.contacts
+  }
   get members(): ReadonlyMap<PeerId, MemberState> {
     return this.#ledger.members
   }
@@ -128,9 +131,13 @@ export class Membership implements HandshakeCircle {
     const member = this.members.get(id)
     return member !== undefined && !this.#guests.expired(member)
   }
+  /** Whose operations have forked. */
+  get forks(): readonly PeerId[] {
+    return this.#ledger.log.forks
+  }
   /** Both logs agree, and what made them so is on disk. */
   synced(session: number): boolean {
-    return this.#agreed.has(session)
+    return this.#acquaintance.has(session)
   }
   /** The discovery key in use is sealed to this peer, which is done with all that it was sent in this session. */
   hasKey(session: number, peer: PeerId): boolean {
@@ -163,13 +170,13 @@ export class Membership implements HandshakeCircle {
     return this.#ledger.statics.all
   }
   staticTowards(peer: PeerId): ExchangeKey {
-    return this.#ledger.statics.towards(this.contacts.acknowledged(peer))
+    return this.#acquaintance.staticTowards(peer)
   }
   get logHead(): Uint8Array {
     return this.#ledger.log.headDigest
   }
   introduction(peer: PeerId): readonly Uint8Array[] {
-    return this.#acquainted.has(peer) ? [] : this.#ledger.log.introduction(this.self)
+    return this.#acquaintance.introduction(peer)
   }
   owner(staticKey: Uint8Array): PeerId | undefined {
     const owner = this.#ledger.log.owner(staticKey)
@@ -210,7 +217,7 @@ export class Membership implements HandshakeCircle {
   }
 
   closed(session: number, peer: PeerId): void {
-    if (this.#agreed.delete(session)) this.contacts.met(peer)
+    this.#acquaintance.closed(session, peer)
     this.#ledger.log.closed(String(session))
     // it may have been the one to finish what is left undone
     this.#upkeep.look()
@@ -219,13 +226,12 @@ export class Membership implements HandshakeCircle {
 
   /** This member has our whole log: it needs no introduction any more. */
   acquainted(peer: PeerId): void {
-    this.#acquainted.add(peer)
-    this.contacts.met(peer)
+    this.#acquaintance.made(peer)
   }
 
   /** It does not answer: maybe its log is an older one than it showed before. */
   doubt(peer: PeerId): void {
-    this.#acquainted.delete(peer)
+    this.#acquaintance.doubt(peer)
   }
 
   /** A peer closes its session for our removal: it has that on disk. */
@@ -343,24 +349,13 @@ export class Membership implements HandshakeCircle {
       lastMs: id => contacts.lastMs(id),
       missedMs: member => (own === undefined ? 0 : contacts.missedMs(member, own, members.values())),
       expired: member => this.#guests.expired(member),
-      cloned: () => false
+      cloned: this.#cloned
     }
   }
 
   /** All that was decided is on disk, and on its way. */
   stop(): Promise<void> {
     return this.#ledger.stop()
-  }
-
-  /** Those that are done with all that was sent to them have our latest static on disk. */
-  #acknowledged(): void {
-    const { statics, log } = this.#ledger
-    if (statics.serial === 0) return
-    for (const peer of this.members.keys()) {
-      if (this.contacts.acknowledged(peer) >= statics.serial) continue
-      if (!this.#sessions(peer).some(session => log.settled(String(session)))) continue
-      this.contacts.acknowledge(peer, statics.serial)
-    }
   }
 
   /** In turn: the one way in which a device is added. */
@@ -371,6 +366,8 @@ export class Membership implements HandshakeCircle {
     counted = () => {}
   ): Promise<JoinAnswer> {
     if (this.#ledger.log.removed(request.id)) return { result: 'refused' }
+    // what a device adds that was removed, or that is too low by now, is void
+    if (this.own === undefined || this.own.level >= rank.level) return { result: 'refused' }
     const make = (place: Place) =>
       add(this.signingKey, place, {
         target: request.key,
@@ -388,6 +385,7 @@ export class Membership implements HandshakeCircle {
       this.#around.log('warn', 'a device could not be added', { error: (error as Error).message })
       return { result: 'refused' }
     }
+    if (!this.members.has(request.id)) return { result: 'refused' }
     this.#around.log('info', 'a device joined', { peer: request.id, name: request.name })
     return { result: 'ok' }
   }

@@ -183,9 +183,10 @@ export class OpenInvitation {
       this.#confirmed = true
       return await this.#welcome(ask, request)
     } catch (error) {
-      // nobody could be asked: as good as a no, and the inviter is told why
-      this.#over('declined', () => this.#settle.reject(error))
-      return 'declined'
+      // nobody could be asked, or the circle does not let anybody in: the inviter is told why
+      const verdict = this.#confirmed ? 'refused' : 'declined'
+      this.#over(verdict, () => this.#settle.reject(error))
+      return verdict
     }
   }
 

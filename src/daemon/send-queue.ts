@@ -18,7 +18,9 @@ const classOf: readonly number[] = Object.entries({
   [Kind.Data]: 2,
   [Kind.Relay]: 2,
   [Kind.Nominate]: 0,
-  [Kind.Join]: 0
+  [Kind.Join]: 0,
+  [Kind.Recovery]: 0,
+  [Kind.Clone]: 0
 }).map(([, priority]) => priority)
 
 /** A fragment shorter than this is not worth its header, unless it is the rest. */

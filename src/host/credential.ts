@@ -28,7 +28,7 @@ export class Credential implements KeyStore {
     if (bytes === undefined)
       throw new KeyAway(
         `the key of this device is the systemd credential ${CREDENTIAL}, which this daemon was not given: ` +
-          `start it by its unit, with LoadCredentialEncrypted=${CREDENTIAL} (or LoadCredential=) in it`
+          `start it by its unit, with LoadCredential=${CREDENTIAL}:… or LoadCredentialEncrypted= in it`
       )
     if (bytes.length !== MASTER_KEY)
       throw new KeyAway(

@@ -246,6 +246,7 @@ export class Gossip {
     const { timers } = this.#wiring
     if (record.incarnation <= this.#incarnation) return
     this.#incarnation = record.incarnation
+    this.#wiring.emit({ type: 'self', addresses: record.addresses.map(formatAddress) })
     // a wait is on already: what is said then is greater than all heard by then
     if (this.#own === undefined || now < this.#contradictAt) return
     if (now - this.#contradictAt > CONTRADICT_LONGEST) this.#contradictGap = CONTRADICT_FIRST

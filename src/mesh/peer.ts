@@ -135,6 +135,8 @@ export type Output =
   /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
   | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
   | { type: 'clone'; peer: PeerId }
+  /** Somebody signed with our identity that we may be reached there. */
+  | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
 
 /** An address that led to a session: worth keeping over a restart. */

@@ -55,7 +55,7 @@ export function onLink(place: Place, source: string): boolean {
 
 /** The network of an address, as text: its first bits, the rest zero. */
 export function networkOf({ address, prefix }: InterfaceAddress): string {
-  const host = addressOf(address, 1, 'any')?.host ?? []
+  const host = (addressOf(address, 1) ?? addressOf(address, 1, 'any'))?.host ?? []
   const kept = (i: number) => Math.min(8, Math.max(0, prefix - 8 * i))
   return `${[...host].map((byte, i) => byte & (0xff00 >> kept(i)) & 0xff).join('.')}/${prefix}`
 }

@@ -29,7 +29,11 @@ export const Kind = {
   /** First 8 bytes of the handshake hash of the session to use, u32 counter. */
   Nominate: 11,
   /** Joining, on ticket and code sessions only. */
-  Join: 12
+  Join: 12,
+  /** Orders for lost devices, shares of the recovery code. */
+  Recovery: 13,
+  /** To a device that exists twice: the boot id of the other one, 16 bytes. */
+  Clone: 14
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -74,7 +78,9 @@ const limits: readonly (number | undefined)[] = [
   MIB, // Data
   65_536, // Relay
   12, // Nominate
-  65_536 // Join
+  65_536, // Join
+  16_384, // Recovery
+  16 // Clone
 ]
 
 export function bodyLimit(kind: number): number | undefined {

@@ -43,9 +43,13 @@ ${table(all)}`
 const before = existsSync(path) ? readFileSync(path, 'utf8') : '# Performance\n'
 if (failed === 0) writeFileSync(path, place(before, 'Lab', text))
 
-const boxes = spawnSync('node', ['test/run.ts', 'test/campaign/boxes.test.ts'], {
-  cwd: top,
-  stdio: 'inherit'
-})
+const boxes = spawnSync(
+  'node',
+  ['test/run.ts', 'test/campaign/boxes.test.ts', 'test/campaign/keys.test.ts'],
+  {
+    cwd: top,
+    stdio: 'inherit'
+  }
+)
 const histories = spawnSync('node', ['test/campaign/histories.ts'], { cwd: top, stdio: 'inherit' })
 process.exitCode = failed || boxes.status || histories.status ? 1 : 0

@@ -158,6 +158,7 @@ export class Computer {
   readonly notes = new Map<string, string>()
   readonly logged: string[] = []
   readonly sessions: Session[] = []
+  readonly #ended = new Set<Session>()
   publisher!: Publisher
   around!: Surroundings
   circles: Circle[] = []
@@ -199,6 +200,10 @@ export class Computer {
   }
   get uri(): string {
     return `tcp://${this.address}:${PORT}`
+  }
+  /** Its sessions with the other one that have not ended. */
+  open(other: Computer): Session[] {
+    return this.sessions.filter(session => session.peer === other.self && !this.#ended.has(session))
   }
   /** Names of the members as this one sees them. */
   get members(): string[] {
@@ -354,6 +359,25 @@ export class Computer {
     const { peer: to } = session
     const send = session.send.bind(session)
     this.sessions.push(session)
+    const { close, destroy } = session
+    session.close = reason => {
+      this.#ended.add(session)
+      close.call(session, reason)
+    }
+    session.destroy = () => {
+      this.#ended.add(session)
+      destroy.call(session)
+    }
+    let onClose = session.onClose
+    Object.defineProperty(session, 'onClose', {
+      get: () => (reason: string) => {
+        this.#ended.add(session)
+        onClose(reason)
+      },
+      set: (given: typeof onClose) => {
+        onClose = given
+      }
+    })
     session.send = (kind, body) => {
       this.world.sent.push({ from: this.name, to, kind, body })
       send(kind, body)
@@ -379,6 +403,15 @@ export class World {
     const computer = new Computer(this, name, `192.0.2.${this.computers.size + 1}`)
     this.computers.set(name, computer)
     return computer
+  }
+
+  /** Another computer with a copy of the disk of this one. */
+  copy(of: Computer, name: string): Computer {
+    const copy = this.computer(name)
+    copy.disk.put(of.disk.rows)
+    copy.crash()
+    copy.start()
+    return copy
   }
 
   /** The first founds a circle; the others join it by its tickets. All see each other. */

@@ -5,6 +5,7 @@ import { peerId } from '../../src/crypto/identity.ts'
 import { ed25519, hash, x25519 } from '../../src/crypto/provider.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from '../../src/daemon/gate.ts'
 import { Gate } from '../../src/daemon/gate.ts'
+import type { OpenInvitation } from '../../src/daemon/open-invitation.ts'
 import type { Session } from '../../src/daemon/session.ts'
 import type { Link } from '../../src/net/link.ts'
 import { Clock } from '../sim/clock.ts'
@@ -95,6 +96,7 @@ export class Device {
     closed: string[]
   }[] = []
   readonly logged: string[] = []
+  invitation: OpenInvitation | undefined
 
   constructor(clock: Clock, name: string, ...circles: HandshakeCircle[]) {
     this.circles = circles
@@ -103,6 +105,7 @@ export class Device {
       now: () => clock.now,
       random: seeded(name),
       log: (_, text, facts) => this.logged.push(`${text} ${JSON.stringify(facts)}`),
+      invitation: () => this.invitation,
       onSession: ({ gid }, session) => this.opened(this.circles.find(circle => circle.gid === gid)!, session),
       after: (ms, act) => clock.after(ms, act),
       schedule: act => clock.after(0, act)

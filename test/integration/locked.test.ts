@@ -10,6 +10,12 @@ import { Computer, failure, type Status } from './daemon.ts'
 const locked = (status: Status) => status.Device.State === 'locked'
 const ready = (status: Status) => status.Device.State === 'ready'
 
+/** All in the network of this test. */
+const sockets = (pc: Computer): number =>
+  ['tcp', 'tcp6', 'udp', 'udp6']
+    .map(kind => readFileSync(`/proc/${pc.pid}/net/${kind}`, 'utf8').trim().split('\n').length - 1)
+    .reduce((a, b) => a + b)
+
 if (inside(t, import.meta.url)) {
   t.test('a keyring', { skip: noKeyring }, async t => {
     const bus = await TestBus.up(t, 'bare')
@@ -64,6 +70,10 @@ if (inside(t, import.meta.url)) {
     t.equal(shown.code, 0)
     t.match(shown.out, /is locked: its keys cannot be read now/)
     t.match(shown.out, /unlock\s+it,\s+and\s+Coterie\s+goes\s+on\s+by\s+itself/)
+    t.equal(sockets(pc), 0, 'no network socket in its whole network')
+    const ill = await pc.coterie('doctor')
+    t.equal(ill.code, 1)
+    t.match(ill.out, /key-store .*which\s+is\s+locked/)
     const calls = ['Init', 'Peers', 'Devices', 'MakeTicket', 'Leave'] as const
     for (const method of calls) t.match(await failure(pc.call(method)), /^Locked: .*unlock it/, method)
     t.match(await failure(pc.call('Join', { Ticket: 'coterie1:x' })), /^Locked: /)
@@ -80,6 +90,7 @@ if (inside(t, import.meta.url)) {
     await keyring.unlock()
     const open = await pc.until('goes on', status => ready(status) && status.Listeners.length > 0)
     t.match(open, { Circle: { Id: Circle, Members: 1 }, Notes: [] })
+    t.ok(sockets(pc) > 0)
     await pc.stop()
 
     t.comment('a keyring that is not there yet')
@@ -160,7 +171,7 @@ if (inside(t, import.meta.url)) {
       (await bare.coterie('status')).out,
       /credential\s+coterie\.key,\s+which\s+this\s+daemon\s+was\s+not\s+given/
     )
-    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredentialEncrypted=coterie\.key/)
+    t.match(await failure(bare.call('Devices')), /^Locked: .*LoadCredential=coterie\.key/)
     await bare.stop()
     writeFileSync(join(credentials, 'coterie.key'), 'x'.repeat(32))
     t.match(await pc.refusal(), { code: 78, err: /belongs to another key than the one found/ })

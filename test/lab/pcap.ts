@@ -23,11 +23,12 @@ const PROTOCOLS: { readonly [number: number]: Frame['protocol'] } = {
 const [IPV4, ARP, IPV6] = [0x0800, 0x0806, 0x86dd]
 const HOP_BY_HOP = 0
 
-/** `pcap`: as tcpdump writes it on this machine. */
+/** `pcap`: as tcpdump writes it on this machine; a frame that is not whole yet is left out. */
 export function framesOf(pcap: Buffer): Frame[] {
   const frames: Frame[] = []
   for (let at = 24; at + 16 <= pcap.length; ) {
     const length = pcap.readUInt32LE(at + 8)
+    if (at + 16 + length > pcap.length) break
     frames.push(frameOf(pcap.subarray(at + 16, at + 16 + length)))
     at += 16 + length
   }

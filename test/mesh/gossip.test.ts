@@ -109,6 +109,7 @@ t.test('one that sees a greater incarnation of itself takes it + 1', async t => 
   driver.forget()
   driver.receive(1, Kind.Gossip, records(record(0, 500, address(99))))
   t.same(verify(driver), ['0'])
+  t.match(driver.since('self'), [{ addresses: [/^tcp:/] }], 'and says where it is said to be')
   signOwn(driver)
   t.same(gossip(driver), ['1 records 0:501', '2 records 0:501'])
   driver.receive(2, Kind.Gossip, records(record(0, 300, address(99))))

@@ -132,31 +132,46 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
     await a.tell({ circles: 1 })
   })
 
-  await t.test('names and ports change together: at rotation and with a new MAC address', async t => {
-    await Promise.all([a.tell({ fresh: true }), b.tell({ fresh: true, apply: [eth0] })])
-    const capture = await lan.capture(
-      's',
-      1,
-      `udp and (ether src ${lan.mac('a')} or ether src 02:00:00:00:00:77)`
-    )
-    await a.apply(eth0)
-    await b.hears(1, { source: lan.address('a') })
-    await a.tell({ rotate: true })
-    await b.hears(1, { source: lan.address('a') })
-    lan.in('a', 'ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:77')
-    await a.apply(eth0)
-    await b.hears(1, { source: lan.address('a') })
-    const packets = await capture.stop()
-    const names = packets.map(packet => /PTR ([0-9a-f]{16})\._coterie/.exec(packet)?.[1]).filter(name => name)
-    const ports = packets.map(packet => /IP 10\.91\.1\.1\.(\d+) > 239/.exec(packet)?.[1]).filter(port => port)
-    t.equal(new Set(ports).size, 3, `source ports of SSDP: ${ports}`)
-    t.equal(new Set(names).size, 3, `names: ${names}`)
-    t.strictSame(
-      names,
-      [...names].sort((x, y) => names.indexOf(x) - names.indexOf(y)),
-      'no old name comes again'
-    )
-  })
+  await t.test(
+    'names and ports change together: at rotation, with a new MAC address, connection or IPv6 network',
+    async t => {
+      await Promise.all([a.tell({ fresh: true }), b.tell({ fresh: true, apply: [eth0] })])
+      const capture = await lan.capture(
+        's',
+        1,
+        `udp and (ether src ${lan.mac('a')} or ether src 02:00:00:00:00:77)`
+      )
+      await a.apply(eth0)
+      await b.hears(1, { source: lan.address('a') })
+      await a.tell({ rotate: true })
+      await b.hears(1, { source: lan.address('a') })
+      lan.in('a', 'ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:77')
+      await a.apply(eth0)
+      await b.hears(1, { source: lan.address('a') })
+      await a.apply({ ...eth0, connection: '8add3fd2-0313-4f91-932c-8c60b28b82fc' })
+      await b.hears(1, { source: lan.address('a') })
+      lan.in('a', 'ip', 'addr', 'add', '2001:db8:91::1/64', 'dev', 'eth0', 'nodad')
+      await a.apply({ ...eth0, connection: '8add3fd2-0313-4f91-932c-8c60b28b82fc' })
+      await b.hears(1, { source: lan.address('a') })
+      lan.in('a', 'ip', 'addr', 'add', '2001:db8:91::2/64', 'dev', 'eth0', 'nodad')
+      await a.apply({ ...eth0, connection: '8add3fd2-0313-4f91-932c-8c60b28b82fc' })
+      lan.in('a', 'ip', 'addr', 'flush', 'dev', 'eth0', 'to', '2001:db8:91::/64')
+      const packets = await capture.stop()
+      const names = packets
+        .map(packet => /PTR ([0-9a-f]{16})\._coterie/.exec(packet)?.[1])
+        .filter(name => name)
+      const ports = packets
+        .map(packet => /IP 10\.91\.1\.1\.(\d+) > 239/.exec(packet)?.[1])
+        .filter(port => port)
+      t.equal(new Set(ports).size, 5, `source ports of SSDP: ${ports}`)
+      t.ok(new Set(names).size >= 3, `names: ${names}`)
+      t.strictSame(
+        names,
+        [...names].sort((x, y) => names.indexOf(x) - names.indexOf(y)),
+        'no old name comes again'
+      )
+    }
+  )
 
   await t.test('a flapping interface announces once a second', async t => {
     await Promise.all([a.tell({ fresh: true }), b.tell({ fresh: true, apply: [eth0] })])

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Budget, Limits } from '../../src/net/limits.ts'
-import { onLink, placesOf, samePlace } from '../../src/net/place.ts'
+import { networkOf, onLink, placesOf, samePlace } from '../../src/net/place.ts'
 
 const eth0 = {
   name: 'eth0',
@@ -64,6 +64,18 @@ t.test('limits: 10 a second from one source, 100 from all', t => {
   for (let i = 0; i < 50; i++) all += allowed(`b${i}`, 500)
   t.equal(all, 100)
   t.equal(allowed('a', 1000), 10, 'a new second')
+  t.end()
+})
+
+t.test('the network of an address is its first bits', t => {
+  const same = (a: string, b: string, prefix: number) =>
+    networkOf({ address: a, prefix }) === networkOf({ address: b, prefix })
+  t.ok(same('2001:db8:1:2::5', '2001:db8:1:2:ffff::', 64))
+  t.notOk(same('2001:db8:1:2::5', '2001:db8:1:3::5', 64))
+  t.ok(same('10.1.2.3', '10.1.2.200', 24))
+  t.notOk(same('10.1.2.3', '10.1.2.200', 25))
+  t.ok(same('fe80::1', 'fe80::2', 64), 'without a scope too')
+  t.notOk(same('10.1.2.3', '10.1.2.2', 32))
   t.end()
 })
 

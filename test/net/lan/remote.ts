@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Carriers } from '../../../src/daemon/open-discovery.ts'
 import type { DiscoveryState } from '../../../src/net/discovery.ts'
 import type { Via } from '../../../src/net/voice.ts'
+import type { Order } from './attached.ts'
 import type { Command } from './device.ts'
 import type { Lan } from './lan.ts'
 import type { Shot } from './stranger.ts'
@@ -28,6 +29,8 @@ export interface Report {
   readonly invited?: boolean
   readonly searched?: boolean
   readonly carriers?: Carriers
+  /** attached.ts: how many listeners there are. */
+  readonly bound?: number
   /** stranger.ts: bytes that came back. */
   readonly answer?: string
 }
@@ -132,6 +135,20 @@ export class Device extends Remote {
     this.write({ state: true })
     const report = await this.until(({ state }) => state !== undefined, 'state')
     return { state: report.state!, counters: report.counters!, rss: report.rss! }
+  }
+}
+
+export class Attached extends Remote {
+  static async start(lan: Lan, host: string, id: number): Promise<Attached> {
+    const attached = new Attached(lan, host, 'attached.ts', [String(id)])
+    await attached.until(({ started }) => started === true, 'start')
+    return attached
+  }
+
+  /** Done when it has done it; what it reports meanwhile stays to be waited for. */
+  async tell(order: Order): Promise<Report> {
+    this.write(order)
+    return this.until(({ done }) => done === true, 'done')
   }
 }
 
