@@ -35,3 +35,19 @@ scenario('joining by code', { h1: 'a', h2: 'a', h3: 'b' }, async (t, lab) => {
   t.match(await other.joined(), { Name: 'h3' })
   await Promise.all([h3.sees('h2', 'reachable', 60_000), h3.sees('h1', 'reachable', 60_000)])
 })
+
+scenario('an inviter with two cards on one LAN is one inviter', { h1: 'a', h2: 'a' }, async (t, lab) => {
+  const [h1, h2] = lab.all('h1', 'h2')
+  await h1.plug('a', 'eth1')
+  await h1.addressed(h1.address('a', 'eth1'))
+  await Promise.all([h1.start(), h2.start()])
+  await h1.coterie('init --name home')
+  await Promise.all([h1.listens('10.77.1.11'), h1.listens('10.77.1.21')])
+  const open = await h1.invites()
+  for (const left of ['2 tries left', '1 try left']) {
+    const wrong = open.code.replace(/^./, first => (first === '7' ? '8' : '7'))
+    t.match(await h2.tryCoterie(`join ${wrong}`), { code: 1, stderr: new RegExp(left) })
+  }
+  await h2.coterie(`join ${open.code}`)
+  await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
+})
