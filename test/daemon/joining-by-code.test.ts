@@ -197,6 +197,20 @@ t.test('many that invite: at most three get our tag', async t => {
   t.equal(opened.flatMap(({ events }) => events).filter(({ type }) => type === 'wrong').length, 3)
 })
 
+t.test('somebody who only says that he invites does not keep the joiner waiting', async t => {
+  const world = new World()
+  const [a] = (await world.circle('a')) as [C]
+  const mutes = ['one', 'two'].map(name => world.computer(name))
+  const b = world.computer('b')
+  const { code } = await invite(a)
+  for (const mute of mutes) mute.invites = true
+  const since = world.clock.now
+  await world.done(b.joiningByCode(code))
+  t.ok(world.clock.now - since < 2_000, `${world.clock.now - since} ms`)
+  t.same(a.members, ['a', 'b'])
+  t.equal(b.world.links(mutes[0]!, b) + b.world.links(mutes[1]!, b), 0)
+})
+
 t.test('a member of this circle already', async t => {
   const world = new World()
   const [a, b] = (await world.circle('a', 'b')) as [C, C]
