@@ -365,7 +365,7 @@ export class Membership implements HandshakeCircle {
     also: readonly Write[] = [],
     counted = () => {}
   ): Promise<JoinAnswer> {
-    if (this.#ledger.log.removed(request.id)) return { result: 'refused' }
+    if (this.own === undefined || this.#ledger.log.removed(request.id)) return { result: 'refused' }
     const make = (place: Place) =>
       add(this.signingKey, place, {
         target: request.key,
