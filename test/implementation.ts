@@ -4,6 +4,10 @@
  */
 import type { Call, Implementation, Result, StreamCall } from '../src/api/api.ts'
 import { ApiError, VERSION } from '../src/api/api.ts'
+import { randomBytes } from '../src/crypto/provider.ts'
+import type { Agents } from '../src/daemon/agents.ts'
+import { invite, type Prompts } from '../src/daemon/invite-call.ts'
+import { Questions } from '../src/daemon/questions.ts'
 
 export const ids = {
   circle: 'c7'.padEnd(52, 'a'),
@@ -13,6 +17,8 @@ export const ids = {
   phone: `co1phonepho${'d'.repeat(46)}`
 } as const
 export const TICKET = 'coterie1:fixedticketfortests'
+export const CODE = 'K7QF-2M9X'
+export const joiner = { id: `co1tabletta${'e'.repeat(42)}2a9x`, name: 'tablet' }
 
 const peer = (id: string, name: string) => ({
   Id: id,
@@ -88,6 +94,10 @@ export interface Facts {
   calls: { method: string; params: unknown }[]
   /** Calls whose caller went away before they were done. */
   aborted: string[]
+  /** What becomes of an invitation by code. */
+  begin: Parameters<typeof invite>[3]
+  /** Who else than the caller of Invite can be asked. */
+  prompts: Omit<Prompts, 'questions'>
   /** What the last Join was told about its caller. */
   detailed: boolean | undefined
   /** Jobs wait for this before they end; the caller going away ends them too. */
@@ -150,11 +160,33 @@ export function fakeFacts(): Facts {
     fault: undefined,
     calls: [],
     aborted: [],
+    begin: invitation,
+    prompts: { agents: nobody, askers: [] },
     detailed: undefined,
     gate: Promise.resolve(),
     onAborted: () => {}
   }
 }
+
+/** One wrong code, then a device that has the right one. */
+const invitation: Facts['begin'] = async ({ level, onEvent, confirm }, signal) => {
+  onEvent({ type: 'open', code: CODE, expiresUSec: (Date.now() + 600_000) * 1000 })
+  onEvent({ type: 'run' })
+  onEvent({ type: 'wrong', triesLeft: 2 })
+  if (!(await confirm({ ...joiner, circle: 'home', level }, signal))) {
+    signal.throwIfAborted()
+    throw new ApiError('Declined', 'tablet was not let in; its code is good no more')
+  }
+  return joiner
+}
+
+/** No prompt agent is there. */
+const nobody = {
+  name: 'agent',
+  there: async () => false,
+  ask: async () => undefined,
+  display: async () => {}
+} as unknown as Agents
 
 export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
   const called = (method: string, params: unknown) => {
@@ -175,6 +207,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     if (!found) throw new ApiError('NoSuchPeer', `no member is called ${JSON.stringify(name)}`)
     return found
   }
+  const questions = new Questions(randomBytes)
   return {
     async Status(params) {
       called('Status', params)
@@ -228,6 +261,19 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         RecoveryCode: '0123-4567-89AB-CDEF-GHJK-MNPQ-RSTV-WXYZ-0000'
       }
     },
+    async Invite(params, call) {
+      called('Invite', params)
+      call.signal.addEventListener('abort', () => {
+        facts.aborted.push('Invite')
+        facts.onAborted('Invite')
+      })
+      return invite(params, call, { ...facts.prompts, questions }, facts.begin)
+    },
+    async Confirm(params) {
+      called('Confirm', params)
+      questions.answer(params.Request, params.Accept)
+      return {}
+    },
     async MakeTicket(params) {
       called('MakeTicket', params)
       return { Ticket: TICKET, ExpiresUSec: (Date.now() + 86_400_000) * 1000 }
@@ -237,7 +283,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       facts.detailed = call.detailed
       call.progress('looking for the device that invited', { Address: 'tcp://192.168.1.20:24747' })
       await gate('Join', call)
-      if (params.Ticket !== TICKET) {
+      if (params.Code !== '' && !/^k7qf[- ]?2m9x$/i.test(params.Code)) {
+        throw new ApiError('WrongCode', 'the code is not the one that is shown there; 2 tries are left')
+      }
+      if (params.Code === '' && params.Ticket !== TICKET) {
         throw new ApiError('InvalidTicket', 'the ticket is mistyped: ask for a new one')
       }
       return { Circle: ids.circle, Name: 'home', Id: ids.self, Device: params.Device || 'thinkpad' }

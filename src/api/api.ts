@@ -7,7 +7,19 @@
  */
 
 import type { Fields, Value, Values } from './types.ts'
-import { boolean, constant, field, list, object, optional, record, string, uint32, uint64 } from './types.ts'
+import {
+  boolean,
+  constant,
+  field,
+  list,
+  object,
+  optional,
+  path,
+  record,
+  string,
+  uint32,
+  uint64
+} from './types.ts'
 
 export const INTERFACE = 'org.coterie.Coterie1'
 export const ROOT = '/org/coterie/Coterie1'
@@ -172,6 +184,8 @@ export interface Method<
   readonly surfaces: 'all' | 'socket'
   /** It changes something: refused on D-Bus where `[dbus] control = false`. */
   readonly control: boolean
+  /** What a job tells its caller on the way, on the socket with `more`. */
+  readonly details?: readonly string[]
 }
 const method = <const P extends Fields, const R extends Fields, const K extends MethodKind>(
   m: Method<P, R, K>
@@ -181,6 +195,12 @@ const keyStore = {
   KeyStore: optional(
     string,
     'Where the key of this device is kept, chosen with its first circle: file, secret-service, credential; empty: by what there is.'
+  )
+}
+const guest = {
+  GuestForUSec: optional(
+    uint64,
+    'How long the device may belong, a duration; 0 means for good. Only at level 10.'
   )
 }
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
@@ -245,6 +265,41 @@ export const methods = {
       RecoveryCode: field(string, 'Shown this once: it can remove a lost first device. Write it down.')
     }
   }),
+  Invite: method({
+    doc: 'Let one other device join by a code that a person types there: eight characters, 10 minutes, three tries. Who asks with that code is let in when a person here agrees: the caller, a prompt agent, or whoever answers a desktop notification, whoever is first.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Level: optional(uint32, 'Level the device gets; 0 means 10 (member). Greater than this device’s own.'),
+      ...guest,
+      Confirmed: optional(boolean, 'Nobody is asked: whoever has the code is let in.'),
+      Ask: optional(boolean, 'The caller can be asked too: it reads the Details, and answers with Confirm.')
+    },
+    result: {
+      Id: field(string, 'Peer id of the device that joined.'),
+      Name: field(string, 'Its name.'),
+      Level: field(uint32, 'Its level.')
+    },
+    details: [
+      '{"Code", "ExpiresUSec"}: first. On D-Bus the default prompt agent shows the code instead (DisplayCode).',
+      '{"TriesLeft"}: a wrong code was tried.',
+      '{"Request", "Id", "Name", "Level"}: a device has the code; with Ask, this is the question.',
+      '{"Request", "Answer", "By"}: accepted, declined or withdrawn, by caller, agent or notification.'
+    ]
+  }),
+  Confirm: method({
+    doc: 'Answer whether a device may join.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      Request: field(string, 'As the Details of Invite gave it.'),
+      Accept: field(boolean, 'Let it in.')
+    },
+    result: {}
+  }),
   MakeTicket: method({
     doc: 'Make a ticket with which one other device can join, once.',
     kind: 'call',
@@ -253,7 +308,8 @@ export const methods = {
     params: {
       ...circle,
       Level: optional(uint32, 'Level the device gets; 0 means 10 (member). Greater than this device’s own.'),
-      ExpiresInUSec: optional(uint64, 'How long the ticket is good, a duration; 0 means 24 hours.')
+      ExpiresInUSec: optional(uint64, 'How long the ticket is good, a duration; 0 means 24 hours.'),
+      ...guest
     },
     result: {
       Ticket: field(string, 'One line beginning with coterie1: — treat it like a password.'),
@@ -261,12 +317,17 @@ export const methods = {
     }
   }),
   Join: method({
-    doc: 'Join a circle with a ticket.',
+    doc: 'Join a circle, with a ticket or with a code.',
     kind: 'job',
     surfaces: 'socket',
     control: true,
     params: {
-      Ticket: field(string, 'The line that MakeTicket gave.'),
+      Ticket: optional(string, 'The line that MakeTicket gave.'),
+      Code: optional(string, 'What Invite shows; case, dash, O for 0 and I for 1 do not matter.'),
+      At: optional(
+        list(string),
+        'With a code, where the inviting device is: addresses, with or without port; empty: it is looked for nearby.'
+      ),
       Device: optional(string, 'Name of this device; the host name when empty.'),
       TimeoutUSec: optional(uint64, 'How long to go on trying, a duration; 0 means 60 seconds.'),
       ...keyStore
@@ -434,6 +495,56 @@ export type Implementation = {
     ? (params: Params<M>, call: StreamCall<Result<M>>) => Promise<void>
     : (params: Params<M>, call: Call) => Promise<Result<M>>
 }
+
+// --- prompt agents -------------------------------------------------------------------------------------
+
+const Agent = field(path, 'Object of the caller that has the interface org.coterie.Coterie1.Agent.')
+
+/**
+ * Programs on D-Bus that show a code to a person and ask whether a device may join: a panel, say. The first
+ * interface is the daemon's, on the root object; the second is what the program offers at the path it tells.
+ * A method that returns means yes or done, an error means no.
+ */
+export const agents = {
+  AgentManager: {
+    interface: `${INTERFACE}.AgentManager`,
+    doc: 'Prompt agents: programs that can ask the person at this computer. One a caller; it goes with its caller.',
+    methods: {
+      RegisterAgent: {
+        doc: 'Offer to ask. The default agent is the one that requested it last, else the first one registered.',
+        params: { Agent }
+      },
+      UnregisterAgent: { doc: 'Take the offer back.', params: { Agent } },
+      RequestDefaultAgent: { doc: 'Be the one that is asked and shows codes.', params: { Agent } }
+    }
+  },
+  Agent: {
+    interface: `${INTERFACE}.Agent`,
+    doc: 'What a prompt agent offers to the daemon. Its object needs no introspection.',
+    methods: {
+      RequestConfirmation: {
+        doc: 'Ask whether a device may join: return for yes, an error for no. There is no hurry: minutes are fine.',
+        params: {
+          Circle: field(string, 'Name of the circle.'),
+          Id: field(string, 'Peer id of the device.'),
+          Name: field(string, 'Name it gives itself; nobody has checked it. Plain text.'),
+          Level: field(uint32, 'Level it would get.')
+        }
+      },
+      DisplayCode: {
+        doc: 'Show the code of an invitation until Cancel, and return at once. Only when it was made over D-Bus.',
+        params: {
+          Code: field(string, 'To be typed on the other device, such as K7QF-2M9X.'),
+          ExpiresUSec: field(uint64, 'When it is good no more, by this device’s clock.')
+        }
+      },
+      Cancel: {
+        doc: 'What was asked or shown is settled or of no use any more: take it away.',
+        params: {}
+      }
+    }
+  }
+} as const
 
 // --- signals and errors --------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ const basic = {
   uint32: 'int',
   uint64: 'int',
   double: 'float',
+  path: 'string',
   object: 'object'
 }
 

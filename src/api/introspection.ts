@@ -4,7 +4,7 @@
  * stands for "left out".
  */
 
-import { type Method, methods, type ObjectKind, objects, signals } from './api.ts'
+import { agents, type Method, methods, type ObjectKind, objects, signals } from './api.ts'
 import { type Fields, field, object, string, type Type } from './types.ts'
 
 const DBUS = 'org.freedesktop.DBus'
@@ -15,6 +15,8 @@ export function signature(type: Type): string {
   switch (type.kind) {
     case 'string':
       return 's'
+    case 'path':
+      return 'o'
     case 'boolean':
       return 'b'
     case 'uint32':
@@ -126,6 +128,22 @@ export const interfaces = Object.fromEntries(
     }
   ])
 ) as { readonly [K in ObjectKind]: BusInterface }
+
+/** The two interfaces of prompt agents: the daemon's, on the root object, and the one an agent offers. */
+export const agentInterfaces = mapEntries(
+  agents,
+  (its): BusInterface => ({
+    name: its.interface,
+    doc: its.doc,
+    methods: mapEntries<{ doc: string; params: Fields }, BusMethod>(its.methods, m => ({
+      doc: m.doc,
+      in: args(m.params),
+      out: []
+    })),
+    signals: {},
+    properties: {}
+  })
+) as { readonly [K in keyof typeof agents]: BusInterface }
 
 // --- the standard interfaces (D-Bus specification, "Standard Interfaces") -----------------------------------
 
@@ -244,7 +262,7 @@ export function nodeXml(its: readonly BusInterface[], children: readonly string[
 
 /** One file per interface, as they lie in /usr/share/dbus-1/interfaces. */
 export function interfaceFiles(): { path: string; content: string }[] {
-  return Object.values(interfaces).map(its => ({
+  return [...Object.values(interfaces), ...Object.values(agentInterfaces)].map(its => ({
     path: `dbus/${its.name}.xml`,
     content: nodeXml([its], [])
   }))

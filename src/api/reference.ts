@@ -1,6 +1,6 @@
 /** docs/api.md, made from the API. */
 import type { MethodName } from './api.ts'
-import { errors, INTERFACE, methods, objects, ROOT, Status, signals } from './api.ts'
+import { agents, errors, INTERFACE, type Method, methods, objects, ROOT, Status, signals } from './api.ts'
 import { signature } from './introspection.ts'
 import type { Field, Fields, RecordType, Type } from './types.ts'
 import { empty } from './types.ts'
@@ -14,7 +14,12 @@ export const examples: {
   Devices: { params: {}, command: 'coterie devices' },
   UseCircle: { params: { Circle: 'work' }, command: 'coterie circle use work' },
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
-  MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --expires 1h' },
+  Invite: { params: { Level: 10 }, command: 'coterie invite --level 10 --yes' },
+  Confirm: {
+    params: { Request: 'mzxw6ytboi', Accept: true },
+    command: `coterie call Confirm {"Request":"mzxw6ytboi","Accept":true}`
+  },
+  MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --valid 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
   Rename: { params: { Name: 'study' }, command: 'coterie rename study' },
   Rekey: { params: {}, command: 'coterie rekey' },
@@ -105,7 +110,7 @@ function busctl(name: string, params: Fields, given: { readonly [name: string]: 
 }
 
 function methodText(name: MethodName): string {
-  const { doc, params, result, kind, surfaces, control } = methods[name]
+  const { doc, params, result, kind, surfaces, control, details }: Method = methods[name]
   const { params: given, command } = examples[name]
   const call = {
     method: name,
@@ -126,6 +131,9 @@ function methodText(name: MethodName): string {
     fieldTable(result, () => '')
       ? `${kind === 'stream' ? 'Each reply' : 'Result'}:\n\n${fieldTable(result, () => '')}`
       : 'No result.\n',
+    ...(details
+      ? [`Details on the way:\n\n${details.map(line => `- \`${line.replace('}:', '}`:')}\n`).join('')}`]
+      : []),
     '```sh',
     command,
     `echo '${JSON.stringify(call)}' | nc -U -N "$XDG_RUNTIME_DIR/coterie/coterie.sock"`,
@@ -134,6 +142,20 @@ function methodText(name: MethodName): string {
   ]
     .filter((line, i) => line !== '' || i === 2)
     .join('\n')
+}
+
+function agentText(its: (typeof agents)[keyof typeof agents]): string {
+  const lines = Object.entries<{ doc: string; params: Fields }>(its.methods).map(
+    ([name, { doc, params }]) => {
+      const args = Object.entries(params).map(
+        ([param, f]) => `- \`${signature(f.type)} ${param}\`: ${f.doc}\n`
+      )
+      return `**${name}**: ${doc}\n\n${args.length > 0 ? `${args.join('')}\n` : ''}`
+    }
+  )
+  const name = its.interface.slice(INTERFACE.length + 1)
+  const where = name === 'Agent' ? 'at the path that was registered' : `path \`${ROOT}\``
+  return `### ${name}\n\n${its.doc} Interface \`${its.interface}\`, ${where}.\n\n${lines.join('')}`
 }
 
 /** Records inside results, each once. */
@@ -171,6 +193,9 @@ export function reference(): string {
     ...Object.entries(signals).map(
       ([name, s]) => `### ${name}\n\n${s.doc}\n\n${fieldTable(s.fields, () => '')}`
     ),
+    '## Prompt agents\n',
+    'Only on D-Bus. A program that can ask the person at this computer registers an object of its own with the daemon.\n',
+    ...Object.values<(typeof agents)[keyof typeof agents]>(agents).map(agentText),
     '## Errors\n',
     `On the socket \`${INTERFACE}.NAME\` with a sentence in \`Message\`, on D-Bus \`${INTERFACE}.Error.NAME\`.\n`,
     [

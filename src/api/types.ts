@@ -4,6 +4,8 @@
  */
 export type Type =
   | { readonly kind: 'string' | 'boolean' | 'uint32' | 'uint64' | 'double' }
+  /** An object path of D-Bus; a string elsewhere. */
+  | { readonly kind: 'path' }
   /** A free JSON object; only where the members depend on another field (an event's `Properties`). */
   | { readonly kind: 'object' }
   | { readonly kind: 'list'; readonly item: Type }
@@ -25,7 +27,7 @@ export interface RecordType<F extends Fields = Fields> {
   readonly fields: F
 }
 
-export type Value<T> = T extends { kind: 'string' }
+export type Value<T> = T extends { kind: 'string' | 'path' }
   ? string
   : T extends { kind: 'boolean' }
     ? boolean
@@ -47,6 +49,7 @@ export const uint32 = { kind: 'uint32' } as const
 export const uint64 = { kind: 'uint64' } as const
 export const double = { kind: 'double' } as const
 export const object = { kind: 'object' } as const
+export const path = { kind: 'path' } as const
 export const list = <const T extends Type>(item: T) => ({ kind: 'list', item }) as const
 export const record = <const F extends Fields>(name: string, doc: string, fields: F): RecordType<F> => ({
   kind: 'record',
@@ -70,10 +73,13 @@ const describe: { [K in Type['kind']]: string } = {
   uint32: 'a whole number from 0 to 4294967295',
   uint64: 'a whole number from 0 to 9007199254740991',
   double: 'a number',
+  path: 'an object path such as /a/b',
   object: 'an object',
   list: 'a list',
   record: 'an object'
 }
+
+const PATH = /^\/([A-Za-z0-9_]+(\/[A-Za-z0-9_]+)*)?$/
 
 /** The value that stands for "unknown", and for an optional parameter that was left out. */
 export function empty(type: Type): unknown {
@@ -86,6 +92,8 @@ export function empty(type: Type): unknown {
     case 'uint64':
     case 'double':
       return 0
+    case 'path':
+      return '/'
     case 'list':
       return []
     case 'object':
@@ -106,6 +114,8 @@ export function check<T extends Type>(type: T, value: unknown, where: string): V
     switch (type.kind) {
       case 'string':
         return typeof value === 'string' ? value : wrong()
+      case 'path':
+        return typeof value === 'string' && PATH.test(value) ? value : wrong()
       case 'boolean':
         return typeof value === 'boolean' ? value : wrong()
       case 'uint32':

@@ -1,6 +1,6 @@
 /** The circles of this device: circle list, use, create. */
 import type { Command } from 'commander'
-import { tellMade } from './circle.ts'
+import { tellMade } from './init.ts'
 import { json, lookOf, out, printable, table } from './print.ts'
 import { withDaemon, withJson } from './run.ts'
 import { level } from './words.ts'

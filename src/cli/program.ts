@@ -1,11 +1,13 @@
 /** The whole command line; `main.ts` runs it. */
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../api/api.ts'
-import { addCircleCommands } from './circle.ts'
 import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addInitCommand } from './init.ts'
+import { addInviteCommand } from './invite.ts'
+import { addJoinCommand } from './join.ts'
 import { addLeaveCommand } from './leave.ts'
 import { addPeerCommands } from './peers.ts'
 import { addRecoveryCommand } from './recovery.ts'
@@ -28,7 +30,9 @@ export function makeProgram(): Command {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
-  addCircleCommands(program)
+  addInitCommand(program)
+  addInviteCommand(program)
+  addJoinCommand(program)
   addDevicesCommand(program)
   addRenameCommand(program)
   addRekeyCommand(program)

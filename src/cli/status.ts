@@ -59,8 +59,8 @@ const start = (look: Look): string[] =>
       ['Start one here:', look.bold('coterie init')],
       [
         'Or join one:',
-        look.bold('coterie join -'),
-        look.dim('with the line that `coterie invite --ticket` prints there')
+        look.bold('coterie join CODE'),
+        look.dim('with the code that `coterie invite` shows there')
       ]
     ],
     '  '
@@ -72,8 +72,8 @@ function peersBlock(status: Status, look: Look, nowUSec: number): string[] {
       'No other device has joined. To let one in:',
       ...aligned(
         [
-          [look.bold('coterie invite --ticket'), look.dim('here')],
-          [look.bold('coterie join -'), look.dim('there, with the line it prints')]
+          [look.bold('coterie invite'), look.dim('here')],
+          [look.bold('coterie join CODE'), look.dim('there, with the code it shows')]
         ],
         '  '
       )

@@ -1,7 +1,14 @@
 /** The publisher's objects as D-Bus reads them: what is at a path, its properties, its XML. */
 
 import { type Method, methods, type ObjectKind, ROOT } from '../api/api.ts'
-import { type Argument, type BusInterface, interfaces, nodeXml, standard } from '../api/introspection.ts'
+import {
+  type Argument,
+  agentInterfaces,
+  type BusInterface,
+  interfaces,
+  nodeXml,
+  standard
+} from '../api/introspection.ts'
 import { type Fields, field, string } from '../api/types.ts'
 import { BusError, type Variant } from '../host/bus.ts'
 import { type Dict, dict, toBus } from './bus-values.ts'
@@ -28,8 +35,9 @@ export class BusObjects {
   at(path: string): readonly BusInterface[] | undefined {
     const object = this.#object(path)
     if (!object) return this.#children(path).length > 0 ? everywhere : undefined
-    const manager = object.path === '' ? [standard.ObjectManager] : []
-    return [...everywhere, standard.Properties, ...manager, interfaces[object.kind]]
+    const own = interfaces[object.kind]
+    if (object.path !== '') return [...everywhere, standard.Properties, own]
+    return [...everywhere, standard.Properties, standard.ObjectManager, own, agentInterfaces.AgentManager]
   }
 
   introspect(path: string): string {

@@ -15,6 +15,9 @@ const OTHERS_MS = 2_500
 const SILENT_MS = 6_000
 /** Between two looks at who was found. */
 const LOOK_MS = 100
+/** One that does not answer keeps others waiting no longer; so many are asked at once. */
+const NEXT_MS = 500
+const AT_ONCE = 3
 
 /** Tells of each address at which an invitation is open, and a name for the inviter, until the signal ends it. */
 export type Search = (onFound: (address: string, inviter: string) => void, signal: AbortSignal) => void
@@ -26,7 +29,7 @@ export interface Found {
 }
 
 export interface CodeFindingOptions extends Pick<Joining, 'around' | 'call' | 'timeoutMs'> {
-  readonly code: Omit<CodeJoin, 'onTag'>
+  readonly code: Omit<CodeJoin, 'mayShow'>
   /** tcp URIs; empty: it is searched for. */
   readonly at: readonly string[]
   readonly search: Search
@@ -51,15 +54,33 @@ export class CodeFinding {
     else search((address, inviter) => this.#inviters.heard(inviter, address), signal)
     const end = around.now() + timeoutMs
     call.progress('looking for the inviting device')
+    const answered = Promise.withResolvers<void>()
+    let found: Found | undefined
+    let asked = 0
+    let latest = Number.NEGATIVE_INFINITY
     try {
       for (;;) {
+        const now = around.now()
+        const wait = asked === AT_ONCE || (asked > 0 && now < latest + NEXT_MS)
+        const next = wait ? undefined : this.#inviters.next(now)
+        if (next !== undefined) {
+          asked++
+          latest = now
+          this.#ask(next, signal).then(one => {
+            asked--
+            if (signal.aborted || found !== undefined) one?.asking.close()
+            else found = one
+            if (found !== undefined) answered.resolve()
+          })
+        }
+        await Promise.race([answered.promise, pause(around, LOOK_MS, signal)])
         call.signal.throwIfAborted()
-        const next = this.#inviters.next(around.now())
-        const found = next && (await this.#ask(next, signal))
         if (found !== undefined) return found
-        this.#giveUp(end)
-        if (next === undefined) await pause(around, LOOK_MS, signal)
+        this.#giveUp(end, asked)
       }
+    } catch (error) {
+      found?.asking.close()
+      throw error
     } finally {
       over.abort()
     }
@@ -67,17 +88,14 @@ export class CodeFinding {
 
   /** undefined: silent, gone, or of another code. */
   async tryAt(addresses: readonly string[], signal: AbortSignal): Promise<Found | 'wrong' | undefined> {
-    if (this.#tags >= TRIES) return undefined
     const { around, code } = this.#options
-    const onTag = () => {
-      this.#tags++
-    }
+    const mayShow = () => ++this.#tags <= TRIES
     const answer = await firstAnswer<{ asking: CodeAsking } | { triesLeft: number }>(
       addresses,
       around,
       signal,
       link =>
-        around.gate.tryCode(link, { ...code, onTag }).then(
+        around.gate.tryCode(link, { ...code, mayShow }).then(
           ({ offer, session }) => ({ asking: new CodeAsking(offer, session, around) }),
           error => {
             if (!(error instanceof JoinerRunError) || error.reason !== 'wrong') throw error
@@ -91,6 +109,7 @@ export class CodeFinding {
   }
 
   async #ask(inviter: Inviter, signal: AbortSignal): Promise<Found | undefined> {
+    this.#inviters.asked(inviter)
     const found = await this.tryAt(inviter.addresses, signal)
     if (found === 'wrong') this.#inviters.wrong(inviter)
     else if (found === undefined) this.#inviters.silent(inviter, this.#options.around.now())
@@ -99,15 +118,16 @@ export class CodeFinding {
   }
 
   /** Throws ApiError when there is nothing more to hope for. */
-  #giveUp(end: number): void {
-    const { around, at, call } = this.#options
+  #giveUp(end: number, asked: number): void {
+    const { around, at } = this.#options
     const now = around.now()
     const wrong = this.#wrong
     if (wrong !== undefined) {
       const patience = this.#inviters.hopeful ? SILENT_MS : at.length > 0 ? 0 : OTHERS_MS
-      if (this.#tags >= TRIES || now >= Math.min(end, wrong.at + patience)) throw wrongCode(wrong.triesLeft)
+      const spent = this.#tags >= TRIES && asked === 0
+      if (spent || now >= Math.min(end, wrong.at + patience)) throw wrongCode(wrong.triesLeft)
     }
-    if (now < end || call.signal.aborted) return
+    if (now < end) return
     throw new ApiError(
       'NoInvitation',
       at.length > 0

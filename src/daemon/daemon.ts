@@ -10,23 +10,28 @@ import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
+import { Notifications } from '../host/notifications.ts'
 import { clockSynchronised } from '../host/synchronised.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
+import { Agents } from './agents.ts'
 import { Attachment } from './attachment.ts'
 import type { Circle } from './circle.ts'
 import { Circles } from './circles.ts'
 import type { Config } from './config.ts'
 import { DBusSurface } from './dbus.ts'
+import { Desktop } from './desktop.ts'
 import { examine, findFacts } from './doctor.ts'
 import { Gate } from './gate.ts'
+import type { Prompts } from './invite-call.ts'
 import { type Invite, Inviting } from './inviting.ts'
 import { KeyStores } from './key-stores.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { notesOn } from './notes.ts'
 import { Publisher } from './publisher.ts'
+import { Questions } from './questions.ts'
 import { SocketSurface } from './socket.ts'
 import type { Surroundings } from './surroundings.ts'
 import { afterMs, Timer } from './timer.ts'
@@ -47,6 +52,8 @@ export class Daemon {
   readonly #readConfig: () => Config
   readonly #log: Log
   readonly #supervisor = new Supervisor()
+  /** Where a person may be asked. */
+  readonly prompts: Prompts
   readonly #vault: Vault
   readonly #unlocking: Unlocking
   readonly #buses: { readonly session: Bus; readonly system: Bus }
@@ -98,12 +105,20 @@ export class Daemon {
       onRows: rows => this.circles.load(rows),
       onChange: () => this.#show({})
     })
+    const { session } = this.#buses
+    const agents = new Agents({ bus: session, allowed: () => this.config.dbus.control, log })
+    this.prompts = {
+      agents,
+      askers: [new Desktop(new Notifications(session))],
+      questions: new Questions(randomBytes)
+    }
     const implementation = methods(this)
     this.#socket = new SocketSurface({ implementation, log })
     this.#dbus = new DBusSurface({
       bus: this.#buses.session,
       publisher: this.publisher,
       implementation,
+      agents,
       control: () => this.config.dbus.control,
       log,
       onState: state => {
@@ -117,7 +132,11 @@ export class Daemon {
       random: randomBytes,
       log,
       invitation: () => this.#inviting.current,
-      onSession: ({ gid }, session) => this.circles.all.find(circle => circle.gid === gid)?.opened(session)
+      onSession: ({ gid }, session) => {
+        const circle = this.circles.all.find(circle => circle.gid === gid)
+        if (circle === undefined) session.destroy()
+        else circle.opened(session)
+      }
     })
     this.#attachment = new Attachment({
       systemBus: this.#buses.system,
@@ -208,7 +227,7 @@ export class Daemon {
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
     await this.#supervisor.notify({ ready: true, status: this.#summary() })
-    const next = 'in no circle yet: `coterie init` makes one, `coterie join -` joins one'
+    const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
       dbus: this.#shown.DBus

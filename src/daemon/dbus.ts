@@ -5,10 +5,26 @@
 
 import { readFile } from 'node:fs/promises'
 import type { MethodName, ObjectKind } from '../api/api.ts'
-import { ApiError, type Implementation, INTERFACE, type Method, methods, ROOT } from '../api/api.ts'
-import { type Argument, type BusInterface, interfaces, spelled, standard } from '../api/introspection.ts'
+import {
+  ApiError,
+  type agents,
+  type Implementation,
+  INTERFACE,
+  type Method,
+  methods,
+  ROOT
+} from '../api/api.ts'
+import {
+  type Argument,
+  agentInterfaces,
+  type BusInterface,
+  interfaces,
+  spelled,
+  standard
+} from '../api/introspection.ts'
 import { checkFields, InvalidValue } from '../api/types.ts'
 import { type Bus, BusError, type BusMessage, type BusReply, plain } from '../host/bus.ts'
+import type { Agents } from './agents.ts'
 import { invoke, type Log } from './answer.ts'
 import { BusObjects } from './bus-objects.ts'
 import { toBus } from './bus-values.ts'
@@ -32,6 +48,7 @@ export class DBusSurface {
   readonly #bus: Bus
   readonly #publisher: Publisher
   readonly #implementation: Implementation
+  readonly #agents: Agents
   readonly #control: () => boolean
   readonly #log: Log
   readonly #onState: (state: BusState) => void
@@ -54,6 +71,7 @@ export class DBusSurface {
     bus: Bus
     publisher: Publisher
     implementation: Implementation
+    agents: Agents
     control: () => boolean
     log: Log
     onState: (state: BusState) => void
@@ -62,6 +80,7 @@ export class DBusSurface {
     this.#bus = options.bus
     this.#publisher = options.publisher
     this.#implementation = options.implementation
+    this.#agents = options.agents
     this.#control = options.control
     this.#log = options.log
     this.#onState = options.onState
@@ -93,6 +112,7 @@ export class DBusSurface {
     for (const end of this.#ends) end()
     this.#ends = []
     this.#jobs.stop()
+    this.#agents.clear()
     this.#pace.clear()
     this.#bus.serve(async () => undefined)
     if (this.#state === 'owned') await this.#bus.releaseName(INTERFACE).catch(() => {})
@@ -238,6 +258,8 @@ export class DBusSurface {
         return [this.#objects.managed()]
       case `${interfaces.Job.name}.Cancel`:
         return this.#cancel(m)
+      case `${agentInterfaces.AgentManager.name}.${m.member}`:
+        return this.#agent(m.member as keyof (typeof agents)['AgentManager']['methods'], m.sender, first)
       default:
         return this.#call(m.member as MethodName, m)
     }
@@ -270,6 +292,14 @@ export class DBusSurface {
     const path = m.path.slice(ROOT.length)
     if (this.#jobs.caller(path) !== m.sender) this.#allowed('Cancel')
     this.#jobs.cancel(path)
+    return []
+  }
+
+  #agent(member: keyof (typeof agents)['AgentManager']['methods'], caller: string, path: string): unknown[] {
+    if (member !== 'UnregisterAgent') this.#allowed(member)
+    if (member === 'RegisterAgent') this.#agents.register(caller, path)
+    else if (member === 'UnregisterAgent') this.#agents.unregister(caller, path)
+    else this.#agents.requestDefault(caller, path)
     return []
   }
 

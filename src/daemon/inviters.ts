@@ -46,15 +46,24 @@ export class Inviters {
     return best && { name: best[0], addresses: [...best[1].addresses] }
   }
 
+  /** It is not named again until `silent` says that it may. */
+  asked({ name }: Inviter): void {
+    this.#from(name, Number.POSITIVE_INFINITY)
+  }
+
   /** It did not answer. */
   silent({ name }: Inviter, now: number): void {
-    const known = this.#known.get(name)
-    if (known !== undefined) known.from = now + PAUSE_MS
+    this.#from(name, now + PAUSE_MS)
   }
 
   /** It has another code. */
   wrong({ name }: Inviter): void {
     this.#wrong.add(name)
+  }
+
+  #from(name: string, from: number): void {
+    const known = this.#known.get(name)
+    if (known !== undefined) known.from = from
   }
 
   #add(name: string, address: string, order: number): void {

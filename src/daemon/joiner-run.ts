@@ -22,8 +22,8 @@ export interface CodeJoin {
   readonly prs: Uint8Array
   /** Loaded when it is needed: the group costs 40 ms and 10 MB. */
   readonly handshake: typeof CodeHandshake
-  /** Our tag is about to be sent: whoever gets it can test one code. */
-  readonly onTag: () => void
+  /** Asked before our tag is sent: whoever gets it can test one code. False ends the run. */
+  readonly mayShow: () => boolean
 }
 
 export interface Offered {
@@ -119,10 +119,8 @@ class JoinerRun {
   #agree(other: Uint8Array): void {
     this.#agreed = this.#code.handshake.agreeOnCode(this.#run!, other, 'joiner')
     if (this.#agreed === undefined) this.#end('protocol')
-    else {
-      this.#code.onTag()
-      this.#say(JoinMessage.TagA, this.#agreed.tagA, JoinMessage.TagB)
-    }
+    else if (!this.#code.mayShow()) this.#end('lost')
+    else this.#say(JoinMessage.TagA, this.#agreed.tagA, JoinMessage.TagB)
   }
 
   #greet(tag: Uint8Array): void {

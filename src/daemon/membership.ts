@@ -365,7 +365,9 @@ export class Membership implements HandshakeCircle {
     also: readonly Write[] = [],
     counted = () => {}
   ): Promise<JoinAnswer> {
-    if (this.own === undefined || this.#ledger.log.removed(request.id)) return { result: 'refused' }
+    if (this.#ledger.log.removed(request.id)) return { result: 'refused' }
+    // what a device adds that was removed, or that is too low by now, is void
+    if (this.own === undefined || this.own.level >= rank.level) return { result: 'refused' }
     const make = (place: Place) =>
       add(this.signingKey, place, {
         target: request.key,
@@ -383,6 +385,7 @@ export class Membership implements HandshakeCircle {
       this.#around.log('warn', 'a device could not be added', { error: (error as Error).message })
       return { result: 'refused' }
     }
+    if (!this.members.has(request.id)) return { result: 'refused' }
     this.#around.log('info', 'a device joined', { peer: request.id, name: request.name })
     return { result: 'ok' }
   }

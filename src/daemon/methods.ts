@@ -5,6 +5,7 @@ import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
 import type { Circle } from './circle.ts'
 import type { Daemon } from './daemon.ts'
+import { invite } from './invite-call.ts'
 import { recoveryMethods } from './recovery-methods.ts'
 import { watch } from './watch.ts'
 
@@ -67,14 +68,35 @@ export function methods(daemon: Daemon): Implementation {
       }
     },
 
-    MakeTicket: async ({ Circle, Level, ExpiresInUSec }) => {
+    Invite: ({ Circle, ...wish }, call) => {
       const circle = daemon.circles.find(Circle)
-      const { ticket, expiresMs } = await circle.invite(Level || MEMBER, (ExpiresInUSec || DAY) / 1000)
+      return invite(wish, call, daemon.prompts, (invitation, signal) =>
+        daemon.inviteByCode(circle, invitation, signal)
+      )
+    },
+
+    Confirm: async ({ Request, Accept }) => {
+      daemon.prompts.questions.answer(Request, Accept)
+      return {}
+    },
+
+    MakeTicket: async ({ Circle, Level, ExpiresInUSec, GuestForUSec }) => {
+      const circle = daemon.circles.find(Circle)
+      const { ticket, expiresMs } = await circle.invite(
+        Level || MEMBER,
+        (ExpiresInUSec || DAY) / 1000,
+        GuestForUSec / 1000
+      )
       return { Ticket: ticket, ExpiresUSec: expiresMs * 1000 }
     },
 
-    Join: async ({ Ticket, Device, TimeoutUSec, KeyStore }, call) => {
-      const circle = await daemon.circles.join({ ticket: Ticket }, Device || daemon.config.device.name, {
+    Join: async ({ Ticket, Code, At, Device, TimeoutUSec, KeyStore }, call) => {
+      if ((Ticket === '') === (Code === ''))
+        throw new ApiError('InvalidValue', 'Join takes either a Ticket or a Code')
+      if (At.length > 0 && Code === '')
+        throw new ApiError('InvalidValue', 'Join.At goes with a Code; a ticket says itself where to go')
+      const way = Code === '' ? { ticket: Ticket } : { code: Code, at: At }
+      const circle = await daemon.circles.join(way, Device || daemon.config.device.name, {
         timeoutMs: TimeoutUSec === 0 ? 60_000 : TimeoutUSec / 1000,
         keyStore: KeyStore,
         call

@@ -1,8 +1,26 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { type Method, methods, objects, signals } from '../../src/api/api.ts'
-import { interfaceFiles, interfaces, nodeXml, signature, standard } from '../../src/api/introspection.ts'
-import { boolean, double, field, list, object, record, string, uint32, uint64 } from '../../src/api/types.ts'
+import { agents, type Method, methods, objects, signals } from '../../src/api/api.ts'
+import {
+  agentInterfaces,
+  interfaceFiles,
+  interfaces,
+  nodeXml,
+  signature,
+  standard
+} from '../../src/api/introspection.ts'
+import {
+  boolean,
+  double,
+  field,
+  list,
+  object,
+  path,
+  record,
+  string,
+  uint32,
+  uint64
+} from '../../src/api/types.ts'
 import { lacking, run } from '../command.ts'
 
 t.test('signatures', async t => {
@@ -14,6 +32,7 @@ t.test('signatures', async t => {
     [uint64, 't'],
     [double, 'd'],
     [object, 'a{sv}'],
+    [path, 'o'],
     [one, 'a{sv}'],
     [list(one), 'aa{sv}'],
     [list(list(string)), 'aas']
@@ -71,7 +90,7 @@ t.test('the XML files, read by GLib', { skip: lacking('gjs') }, async t => {
     .flatMap(line => JSON.parse(line))
   const args = (all: readonly { name: string; signature: string; doc: string }[]) =>
     all.map(a => [a.name, a.signature, a.doc])
-  const said = Object.values(interfaces).map(i => ({
+  const said = [...Object.values(interfaces), ...Object.values(agentInterfaces)].map(i => ({
     name: i.name,
     doc: i.doc,
     methods: Object.entries(i.methods).map(([name, m]) => [name, args(m.in), args(m.out)]),
@@ -92,5 +111,5 @@ t.test('a whole node', async t => {
   t.match(xml, '<interface name="org.freedesktop.DBus.Peer">')
   t.match(xml, '<node name="circle"/>')
   t.match(xml, '<node name="a&quot;&lt;&amp;"/>')
-  t.equal(Object.keys(objects).length, interfaceFiles().length)
+  t.equal(Object.keys(objects).length + Object.keys(agents).length, interfaceFiles().length)
 })

@@ -2,6 +2,7 @@
  * The surfaces of the daemon in a process of their own, with the example's objects: on the session bus given, on
  * the socket given. Each message of the parent changes a peer's latency, which then holds the time of the change.
  */
+import { Agents } from '../../src/daemon/agents.ts'
 import { DBusSurface } from '../../src/daemon/dbus.ts'
 import { Publisher } from '../../src/daemon/publisher.ts'
 import { SocketSurface } from '../../src/daemon/socket.ts'
@@ -15,9 +16,10 @@ const publisher = new Publisher({ boot: 'boot' })
 publishExample(publisher)
 const implementation = implement({ Watch: ({ Since }, call) => watch(publisher, Since ?? '', call) })
 const bus = new Bus({ kind: 'session', address, log })
+const agents = new Agents({ bus, allowed: () => true, log })
 const owned = new Promise<void>(resolve => {
   const onState = () => resolve()
-  new DBusSurface({ bus, publisher, implementation, control: () => true, log, onState }).start()
+  new DBusSurface({ bus, publisher, implementation, agents, control: () => true, log, onState }).start()
 })
 bus.start()
 await owned

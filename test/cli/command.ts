@@ -74,3 +74,38 @@ export function run(
     child.on('close', code => resolve({ code: code ?? -1, out: out.replaceAll('\r\n', '\n'), err }))
   })
 }
+
+/**
+ * Runs it on a terminal that echoes, as a person does: each text is typed when its pattern has appeared behind
+ * the one before. `out` has no colours.
+ */
+export async function typed(
+  words: string,
+  environment: { [name: string]: string },
+  lines: readonly [RegExp, string | (() => unknown)][]
+): Promise<{ code: number; out: string }> {
+  const child = spawn(
+    'script',
+    ['-qec', `stty cols 100; exec ${join(bin, 'coterie')} ${words}`, '/dev/null'],
+    {
+      env: environment
+    }
+  )
+  let out = ''
+  let from = 0
+  let next = 0
+  child.stdout.setEncoding('utf8').on('data', text => {
+    out += text
+    for (let line = lines[next]; line?.[0].test(bare(out.slice(from))); line = lines[next]) {
+      from = out.length
+      next++
+      if (typeof line[1] === 'string') child.stdin.write(line[1])
+      else line[1]()
+    }
+  })
+  const code = await new Promise<number | null>(resolve => child.on('close', resolve))
+  return { code: code ?? -1, out: bare(out).replaceAll('\r\n', '\n') }
+}
+
+/** What is left when the colours are taken away. */
+export const bare = (text: string): string => text.replace(/\x1b\[[\d;]*[mK]/g, '')

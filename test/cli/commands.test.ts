@@ -38,7 +38,19 @@ t.test('--json prints exactly the record', async t => {
     [
       'join - --device thinkpad --key-store file --yes',
       'Join',
-      { Ticket: TICKET, Device: 'thinkpad', TimeoutUSec: 0, KeyStore: 'file' }
+      { Ticket: TICKET, Code: '', At: [], Device: 'thinkpad', TimeoutUSec: 0, KeyStore: 'file' }
+    ],
+    [
+      'join K7QF-2M9X --at 192.168.1.5 --at [fe80::1%eth0]:24748',
+      'Join',
+      {
+        Ticket: '',
+        Code: 'K7QF-2M9X',
+        At: ['192.168.1.5', '[fe80::1%eth0]:24748'],
+        Device: '',
+        TimeoutUSec: 0,
+        KeyStore: ''
+      }
     ]
   ]
   for (const [words, method, params] of table) {
@@ -48,9 +60,14 @@ t.test('--json prints exactly the record', async t => {
     t.same(facts.calls.at(-1), { method, params })
     t.equal(err, '', 'nothing on stderr')
   }
-  const made = await coterie('invite --ticket --level 2 --expires 1h30m --circle home --json')
+  const made = await coterie('invite --ticket --level 2 --valid 1h30m --expires 2d --circle home --json')
   t.match(JSON.parse(made.out), { Ticket: TICKET, ExpiresUSec: Number })
-  t.same(facts.calls.at(-1)?.params, { Circle: 'home', Level: 2, ExpiresInUSec: 5_400_000_000 })
+  t.same(facts.calls.at(-1)?.params, {
+    Circle: 'home',
+    Level: 2,
+    ExpiresInUSec: 5_400_000_000,
+    GuestForUSec: 172_800_000_000
+  })
 })
 
 t.test('streams print one record a line', async t => {
@@ -92,7 +109,7 @@ t.test('the examples of the API page do what they say', async t => {
   for (const [method, { command }] of Object.entries(examples)) {
     const words = command.split(' ').slice(1)
     const { code } = await coterie(words, { stdin: TICKET })
-    t.equal(code, 0, command)
+    t.equal(code, method === 'Confirm' ? 1 : 0, command) // nothing is asked there
     t.equal(facts.calls.at(-1)?.method, method)
   }
 })
@@ -107,15 +124,23 @@ t.test('exit codes, and sentences that help', async t => {
     ['ping desktop --count 0', 2, /--count takes a number from 1, not "0"/],
     ['ping nas', 4, /nas cannot be reached/],
     ['ping eve', 1, /no member is called "eve"/],
-    ['invite', 2, /say --ticket/],
-    ['invite --ticket --expires soon', 2, /--expires takes a duration such as 30m.*"soon"/],
+    ['invite', 2, /no terminal to ask on; say --yes/],
+    ['invite --json', 2, /no terminal to ask on; say --yes/],
+    ['invite --yes --valid 1h', 2, /--valid goes with --ticket; a code is good for 10 minutes/],
+    ['invite --yes --expires soon', 2, /--expires takes a duration such as 30m.*"soon"/],
+    ['invite --ticket --valid soon', 2, /--valid takes a duration such as 30m.*"soon"/],
     ['invite --ticket --level ten', 2, /--level takes a number.*"ten"/],
     ['join', 2, /missing required argument/],
     [`join ${TICKET}`, 2, /does not belong on the command line.*coterie join -/],
     [`call Join {"Ticket":"${TICKET}"}`, 2, /does not belong on the command line/],
-    ['join K7QF-2M9X', 2, /joining by a code is not available yet.*invite --ticket/],
+    [
+      'join K7QF-2M9',
+      2,
+      /"K7QF-2M9" is no code, and there is no file of that name; a code is like K7QF-2M9X/
+    ],
+    ['join K7QF 2M9', 2, /"K7QF 2M9" is no code/],
     ['join /no/such/file', 1, /there is no file \/no\/such\/file/],
-    ['join -', 1, /stdin has no ticket/],
+    ['join -', 1, /stdin has no code and no ticket/],
     ['remove desktop', 2, /no terminal to ask on; say --yes/],
     ['leave', 2, /no terminal to ask on; say --yes/]
   ]
@@ -165,7 +190,10 @@ t.test('tickets come from stdin or a file', async t => {
       t.match(facts.calls, [{ method: 'Join', params: { Ticket: TICKET } }])
     }
   }
-  t.match(await coterie('join -', { stdin: 'K7QF-2M9X\n' }), { code: 2, err: /not available yet/ })
+  t.match(await coterie('join - --at 192.168.1.5', { stdin: TICKET }), {
+    code: 2,
+    err: /--at goes with a code/
+  })
   t.match(await coterie('join -', { stdin: 'coterie1:other' }), { code: 1, err: /mistyped/ })
   writeFileSync(file, 'x'.repeat(100_000))
   t.match(await coterie(['join', file]), { code: 1, err: /too long for a ticket/ })
@@ -216,7 +244,7 @@ t.test('plain text in a pipe', async t => {
   facts.status = newStatus()
   t.match(await coterie('status'), {
     code: 0,
-    out: /in no circle yet[\s\S]*coterie init[\s\S]*coterie join -/
+    out: /in no circle yet[\s\S]*coterie init[\s\S]*coterie join CODE/
   })
 })
 

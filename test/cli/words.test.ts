@@ -138,7 +138,7 @@ t.test('status', async t => {
 
   const alone = lines({ ...ready, Peers: [], Circle: { ...ready.Circle, Members: 1 } })
   t.match(alone[1], /the only device so far/)
-  t.match(alone.join('\n'), /To let one in:\n {2}coterie invite --ticket/)
+  t.match(alone.join('\n'), /To let one in:\n {2}coterie invite +here\n {2}coterie join CODE/)
   t.match(lines({ ...ready, Listeners: [] }).join('\n'), /Listening +nowhere/)
 
   const port = { ...ready.Listeners[0]!, Interface: 'wlan0', Port: 24748, Policy: 'listen' }

@@ -110,9 +110,9 @@ export class Invited {
   }
 
   /** Tries a code over a link. */
-  try(link: SimLink, code = CODE, onTag = () => {}): Promise<Offered> {
+  try(link: SimLink, code = CODE, mayShow = () => true): Promise<Offered> {
     const joiner = new Device(this.clock, `joiner ${this.#port}`)
-    return joiner.gate.tryCode(link, { prs: readJoinCode(code), handshake: this.#handshake, onTag })
+    return joiner.gate.tryCode(link, { prs: readJoinCode(code), handshake: this.#handshake, mayShow })
   }
 
   /** As try, in words: offered, or the reason why not. */

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ApiError, type Call, INTERFACE, ROOT } from '../../src/api/api.ts'
+import { Agents } from '../../src/daemon/agents.ts'
 import { DBusSurface } from '../../src/daemon/dbus.ts'
 import { type Clock, realClock } from '../../src/daemon/pace.ts'
 import { Publisher } from '../../src/daemon/publisher.ts'
@@ -392,6 +393,7 @@ t.test('the name becomes free while it is being asked for', async t => {
     bus,
     publisher: new Publisher({ boot: 'boot' }),
     implementation: implement({}),
+    agents: new Agents({ bus, allowed: () => true, log: () => {} }),
     control: () => true,
     log: () => {},
     onState: state => states.put(state)

@@ -16,7 +16,11 @@ t.test('a silent one is asked again after a second, one with another code never'
   const inviters = new Inviters()
   inviters.given(['first', 'second'])
   t.equal(inviters.next(0)?.name, 'first', 'in the order given')
-  inviters.silent(inviters.next(0)!, 0)
+  const first = inviters.next(0)!
+  inviters.asked(first)
+  t.equal(inviters.next(0)?.name, 'second', 'while the first is asked')
+  t.equal(inviters.next(9_000)?.name, 'second')
+  inviters.silent(first, 0)
   t.equal(inviters.next(0)?.name, 'second')
   inviters.wrong(inviters.next(0)!)
   t.equal(inviters.next(999), undefined)

@@ -197,6 +197,20 @@ t.test('many that invite: at most three get our tag', async t => {
   t.equal(opened.flatMap(({ events }) => events).filter(({ type }) => type === 'wrong').length, 3)
 })
 
+t.test('somebody who only says that he invites does not keep the joiner waiting', async t => {
+  const world = new World()
+  const [a] = (await world.circle('a')) as [C]
+  const mutes = ['one', 'two'].map(name => world.computer(name))
+  const b = world.computer('b')
+  const { code } = await invite(a)
+  for (const mute of mutes) mute.invites = true
+  const since = world.clock.now
+  await world.done(b.joiningByCode(code))
+  t.ok(world.clock.now - since < 2_000, `${world.clock.now - since} ms`)
+  t.same(a.members, ['a', 'b'])
+  t.equal(b.world.links(mutes[0]!, b) + b.world.links(mutes[1]!, b), 0)
+})
+
 t.test('a member of this circle already', async t => {
   const world = new World()
   const [a, b] = (await world.circle('a', 'b')) as [C, C]
@@ -429,4 +443,28 @@ t.test('nothing of the code is in the log', async t => {
   const logged = [...a.logged, ...b.logged].join('\n')
   for (const part of [code, code.replace('-', ''), ...code.split('-')]) t.notOk(logged.includes(part))
   t.ok(logged.length > 0)
+})
+
+t.test('an inviter that is removed meanwhile lets nobody in', async t => {
+  const world = new World()
+  const [a] = (await world.circle('a')) as [C]
+  const second = world.computer('second')
+  await second.join(await a.invite(5))
+  await world.meet(a, second)
+  let say = (_yes: boolean) => {}
+  const { code, ended } = await invite(second, {
+    confirm: () =>
+      new Promise(resolve => {
+        say = resolve
+      })
+  })
+  const b = world.computer('b')
+  const joining = failure(world, b.joiningByCode(code))
+  await world.pass(2_000)
+  await world.done(a.circle.remove(second.self))
+  await world.pass(1_000)
+  say(true)
+  t.match(await joining, /^NotAllowed: "second" could not let this device in/)
+  t.match(await failure(world, ended), /^NotAllowed: b could not be added/)
+  t.same(a.members, ['a'])
 })

@@ -1,6 +1,7 @@
 /** The D-Bus surface on a bus of its own, with the example's objects, and a client. */
 
 import { type Implementation, INTERFACE, ROOT } from '../../src/api/api.ts'
+import { Agents } from '../../src/daemon/agents.ts'
 import { type BusState, DBusSurface } from '../../src/daemon/dbus.ts'
 import { type Clock, realClock } from '../../src/daemon/pace.ts'
 import { Publisher } from '../../src/daemon/publisher.ts'
@@ -57,6 +58,7 @@ export class Surface {
   readonly states = new Inbox<BusState>()
   readonly logged: string[] = []
   readonly surface: DBusSurface
+  readonly agents: Agents
   control = true
 
   constructor(t: Test, daemon: TestBus, given: Partial<Implementation>, clock: Clock = realClock) {
@@ -64,10 +66,12 @@ export class Surface {
     const log = (level: string, text: string) => void this.logged.push(`${level} ${text}`)
     this.bus = new Bus({ kind: 'session', address: daemon.address, log })
     publishExample(this.publisher)
+    this.agents = new Agents({ bus: this.bus, allowed: () => this.control, log })
     this.surface = new DBusSurface({
       bus: this.bus,
       publisher: this.publisher,
       implementation: implement(given),
+      agents: this.agents,
       control: () => this.control,
       clock,
       log,

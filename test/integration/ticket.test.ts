@@ -46,7 +46,7 @@ if (inside(t, import.meta.url)) {
     await refused('cut short', ticket.slice(0, -9), /^InvalidTicket: .*cut short.*copy the whole line/)
     await refused('cut very short', ticket.slice(0, 60), /^InvalidTicket: .*cut short/)
     await refused('no ticket', 'hello', /^InvalidTicket: .*no ticket.*begins with coterie1:/)
-    await refused('nothing', '', /^InvalidTicket: /)
+    await refused('nothing', '', /^InvalidValue: Join takes either a Ticket or a Code/)
     await refused('a newer one', ticket.replace('coterie1:', 'coterie2:'), /newer coterie; upgrade/)
     const expired = await anna.ticket(0.001)
     await refused('expired', expired, /^TicketExpired: .*expired; make a new one with `coterie invite/)
@@ -55,7 +55,7 @@ if (inside(t, import.meta.url)) {
     const typed = await ben.coterie('join -', `${wrong}\n`)
     t.match(typed, { code: 1, out: '', err: /mistyped/ })
     t.notOk(typed.err.includes(wrong.slice(20)), 'the ticket is not shown')
-    t.match(await ben.coterie('join -', 'nonsense\n'), { code: 1, err: /begins with coterie1:/ })
+    t.match(await ben.coterie('join -', 'Dear Ben,\n'), { code: 1, err: /begins with coterie1:/ })
     t.match(await ben.coterie(['join', ticket]), { code: 2, err: /does not belong on the command line/ })
     t.match(await ben.coterie('join /nowhere/ticket'), { code: /[12]/, err: /\/nowhere\/ticket/ })
 
