@@ -28,7 +28,7 @@ t.test('--json prints exactly the record', async t => {
     ['circle use work', 'UseCircle', { Circle: 'work' }],
     ['rekey --circle home', 'Rekey', { Circle: 'home' }],
     ['rename study', 'Rename', { Circle: '', Name: 'study' }],
-    ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop }],
+    ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop, Lost: false }],
     ['leave --yes', 'Leave', { Circle: '' }],
     ['ping desktop', 'Ping', { Circle: '', Peer: 'desktop', Count: 1 }],
     ['ping desktop --count 3', 'Ping', { Circle: '', Peer: 'desktop', Count: 3 }],
