@@ -218,6 +218,10 @@ t.test('plain text in a pipe', async t => {
     `nas       member        nasnasna  thinkpad  ${monthAgo}   12 d   stale`,
     'phone     guest         phonepho  desktop   never        today  until 2099-11-30'
   ])
+  t.same(await lines('rename study'), ['This device is now called study.'])
+  t.match(await lines('rekey'), [/^This device has a new static key/])
+  t.same(await lines('remove desktop --yes'), ['desktop (desktopp) is removed.'])
+  t.same(await lines('leave --yes'), ['This device has left; 2 other devices know.'])
   t.same(await lines('ping desktop --count 2'), [
     'desktop (192.168.1.20): 1.2 ms',
     'desktop (192.168.1.20): 1.2 ms'
