@@ -105,6 +105,22 @@ export class Resolver {
     const level = this.#devices.get(id)?.level
     return level === NONE ? undefined : level
   }
+  /** Ids of the operations by others that remove a device and count. */
+  removals(id: string): string[] {
+    this.resolve()
+    const device = this.#devices.get(id)
+    if (device === undefined) return []
+    return device.removals
+      .map(i => this.#entries[i]!)
+      .filter(({ author, live }) => live && author !== device && author.level < device.level)
+      .map(({ step }) => step.id)
+  }
+  /** The operation that gave a device the level it has or had. */
+  givenBy(id: string): string | undefined {
+    this.resolve()
+    const device = this.#devices.get(id)
+    return device === undefined || device.added < 0 ? undefined : this.#entries[device.added]!.step.id
+  }
   /** How many operations of this author are kept. */
   authored(author: string): number {
     return this.#devices.get(author)?.authored.length ?? 0
@@ -187,13 +203,14 @@ export class Resolver {
   }
 
   /**
-   * A new operation is in no other one's past. So of an author that counts for nothing, or over its quota,
+   * A new operation is in no other one's past. So (the genesis aside) of an author that counts for nothing, or over its quota,
    * it changes nothing, but that one more leaving of a device that left cuts it further; and a name or a rekey
    * changes only how its author stands. All else is decided anew.
    */
   #follow(entry: Entry): void {
     if (this.#resolution === undefined) return
     const { author, target, step } = entry
+    if (step.kind === 'genesis') this.#resolution = undefined
     if (author.level === NONE || !counts(entry)) return
     if (author.removed && !(author.left && target === author && step.kind === 'remove')) return
     if (step.kind === 'name' || step.kind === 'rekey') {

@@ -109,6 +109,11 @@ async function confirm(
 }
 
 function tell(event: InvitationEvent, call: Call): void {
+  if (event.type === 'unannounced')
+    call.progress(
+      `not announced on ${event.interfaces.join(', ')}: from there \`coterie join\` needs --at and an address of this device`,
+      { Unannounced: event.interfaces }
+    )
   if (event.type === 'run') call.progress('a device is trying')
   if (event.type === 'wrong') {
     const left = event.triesLeft === 1 ? '1 try is' : `${event.triesLeft || 'no'} tries are`

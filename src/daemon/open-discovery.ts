@@ -25,9 +25,9 @@ export type OnFound = (address: string, inviter: string) => void
 
 /** Interface names. */
 export interface Carriers {
-  /** Where an open invitation is, or would be, announced. */
+  /** Where an open invitation is announced, or will be as soon as somebody listens there. */
   readonly announcing: readonly string[]
-  /** In use, but not announcing: by policy, or because nothing can be sent or reached there. */
+  /** In use, but not announcing: by policy, or because neither mDNS nor SSDP works there. */
   readonly silent: readonly string[]
 }
 
@@ -74,7 +74,8 @@ export class OpenDiscovery {
       return state === undefined || state.mdns === 'ok' || state.ssdp === 'ok'
     }
     const [announcing, silent]: [string[], string[]] = [[], []]
-    for (const one of this.#interfaces) (carries(one) && works(one.name) ? announcing : silent).push(one.name)
+    for (const { name, policy } of this.#interfaces)
+      (policy === 'announce' && works(name) ? announcing : silent).push(name)
     return { announcing, silent }
   }
 

@@ -123,6 +123,13 @@ t.test('an empty cut trusts nothing, a leaving keeps what came before it', async
   t.same([...resolve([...steps, robbed]).members.keys()], [FIRST])
 })
 
+t.test('asked before there is a genesis, it still hears of it', async t => {
+  const resolver = new Resolver()
+  t.same([...resolver.resolve().members], [])
+  resolver.add(genesis)
+  t.same([...resolver.resolve().members.keys()], [FIRST])
+})
+
 t.test('a device that left and leaves once more, beside it, is cut further, whenever one asks', async t => {
   const steps: Step[] = [
     genesis,

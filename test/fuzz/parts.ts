@@ -3,6 +3,7 @@ import { Intake } from '../../src/circle/intake.ts'
 import { Resolver } from '../../src/circle/resolver.ts'
 import { randomHistory } from '../circle/attack.ts'
 import { type Counted, check, Violation } from '../circle/invariants.ts'
+import { Meeting } from '../circle/meeting.ts'
 import { least, story } from '../circle/shrink.ts'
 import { decodeOnce } from './decode.ts'
 import { formats } from './formats.ts'
@@ -31,6 +32,17 @@ function history(seed: number, sums: Sums): string | undefined {
   }
 }
 
+function meeting(seed: number, sums: Sums): string | undefined {
+  try {
+    const { operations, parties, hostile } = new Meeting(seed)
+    const counted = { operations, devices: parties.length, hostile: hostile.size }
+    for (const [what, n] of Object.entries(counted)) sums[what] = (sums[what] ?? 0) + n
+    return undefined
+  } catch (error) {
+    return error instanceof Violation ? error.message : `${(error as Error).stack}`
+  }
+}
+
 function decoder(name: string): Part {
   const run = (seed: number, sums: Sums) => {
     const { wrong, read } = decodeOnce(name, seed)
@@ -42,5 +54,7 @@ function decoder(name: string): Part {
 
 export const parts: { readonly [name: string]: Part } = {
   histories: { share: 1, run: history },
+  // over sessions with real logs: one for ten of those
+  meetings: { share: 0.1, run: meeting },
   ...Object.fromEntries(Object.keys(formats).map(name => [name, decoder(name)]))
 }
