@@ -108,7 +108,10 @@ t.test('the examples of the API page do what they say', async t => {
   const { coterie, facts } = await desk(t)
   for (const [method, { command }] of Object.entries(examples)) {
     const words = command.split(' ').slice(1)
-    const { code } = await coterie(words, { stdin: TICKET })
+    const { code } = await coterie(
+      words.map(word => word.replace(/^'(.*)'$/, '$1')),
+      { stdin: TICKET }
+    )
     t.equal(code, method === 'Confirm' ? 1 : 0, command) // nothing is asked there
     t.equal(facts.calls.at(-1)?.method, method)
   }
