@@ -221,6 +221,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('VerifyRecovery', params)
       return { Circle: ids.circle, Name: 'home' }
     },
+    async UnlockCircle(params) {
+      called('UnlockCircle', params)
+      return { Circle: ids.circle, Name: 'home' }
+    },
     async UseRecovery(params) {
       called('UseRecovery', params)
       const change = (Id: string, Name: string, Change: string, WasLevel: number, Level: number) => ({

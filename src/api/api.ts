@@ -284,6 +284,7 @@ export const methods = {
     },
     details: [
       '{"Code", "ExpiresUSec"}: first. On D-Bus the default prompt agent shows the code instead (DisplayCode).',
+      '{"Unannounced"}: interfaces in use on which others do not hear of it (they are only listened on).',
       '{"TriesLeft"}: a wrong code was tried.',
       '{"Request", "Id", "Name", "Level"}: a device has the code; with Ask, this is the question.',
       '{"Request", "Answer", "By"}: accepted, declined or withdrawn, by caller, agent or notification.'
@@ -363,7 +364,14 @@ export const methods = {
     kind: 'call',
     surfaces: 'all',
     control: true,
-    params: { ...circle, Device: field(string, 'Id, short id or unique name.') },
+    params: {
+      ...circle,
+      Device: field(string, 'Id, short id or unique name.'),
+      Lost: optional(
+        boolean,
+        'It is lost or stolen: removed by a first device, it locks its keys as soon as it hears of it.'
+      )
+    },
     result: { Id: field(string, 'Peer id of the removed device.') }
   }),
   VerifyRecovery: method({
@@ -394,6 +402,14 @@ export const methods = {
       Preview: optional(boolean, 'Only tell what it would change.')
     },
     result: { Changes: field(list(RecoveryChange), 'Who belongs to the circle otherwise than before.') }
+  }),
+  UnlockCircle: method({
+    doc: 'On a device that was removed as lost and found again: open its keys. It stays removed.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: { ...circle, ...code },
+    result: { Circle: field(string, 'Id of the circle.'), Name: field(string, 'Its name.') }
   }),
   Leave: method({
     doc: 'Leave the circle: tell the others, then forget its keys.',

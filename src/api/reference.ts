@@ -14,10 +14,10 @@ export const examples: {
   Devices: { params: {}, command: 'coterie devices' },
   UseCircle: { params: { Circle: 'work' }, command: 'coterie circle use work' },
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
-  Invite: { params: { Level: 10 }, command: 'coterie invite --level 10 --yes' },
+  Invite: { params: { Confirmed: true }, command: 'coterie invite --yes' },
   Confirm: {
     params: { Request: 'mzxw6ytboi', Accept: true },
-    command: `coterie call Confirm {"Request":"mzxw6ytboi","Accept":true}`
+    command: `coterie call Confirm '{"Request":"mzxw6ytboi","Accept":true}'`
   },
   MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --valid 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
@@ -29,6 +29,7 @@ export const examples: {
     params: { Code: '0123-…', Remove: ['laptop'], SinceUSec: 1_795_200_000_000_000 },
     command: 'coterie recovery use --remove laptop --since 2d --yes'
   },
+  UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
   Watch: { params: {}, command: 'coterie watch' },
@@ -115,7 +116,7 @@ function methodText(name: MethodName): string {
   const call = {
     method: name,
     ...(Object.keys(given).length > 0 && { parameters: given }),
-    ...(kind === 'stream' && { more: true })
+    ...((kind === 'stream' || details) && { more: true })
   }
   const onBus = surfaces === 'all' && kind !== 'stream'
   const facts = [

@@ -15,7 +15,7 @@ import {
   MAX_LOCATOR,
   MAX_WANTS
 } from '../wire/log-exchange.ts'
-import { MAX_PREV } from '../wire/operation.ts'
+import { decodeOperation, MAX_PREV } from '../wire/operation.ts'
 import { decodeWrap, wrapMessage } from '../wire/wrap.ts'
 import { Exchange } from './exchange.ts'
 import { backed, Intake, step } from './intake.ts'
@@ -109,6 +109,20 @@ export class MembershipLog {
     if (owner !== undefined) return owner
     const author = provisionalOwner(staticKey, this.#intake.quarantine.values(), this.#resolver)
     return author === undefined ? undefined : this.#members.id(author)
+  }
+  /** The level a device has or, when it is removed, had; 0 for the recovery key. */
+  level(peer: PeerId): number | undefined {
+    const key = peerKey(peer)
+    return key && this.#resolver.level(hex(key))
+  }
+  /** The operations by others that remove a device and count; then what gave each author its level. */
+  removals(peer: PeerId): { readonly removal: Uint8Array; readonly given: Uint8Array | undefined }[] {
+    const key = peerKey(peer)
+    return this.#resolver.removals(key ? hex(key) : '').map(id => {
+      const removal = this.#bytes.get(id)!
+      const by = this.#resolver.givenBy(hex(decodeOperation(removal)!.author))
+      return { removal, given: by === undefined ? undefined : this.#bytes.get(by) }
+    })
   }
   has(id: Uint8Array): boolean {
     return this.#resolver.has(hex(id))

@@ -105,6 +105,22 @@ export class Resolver {
     const level = this.#devices.get(id)?.level
     return level === NONE ? undefined : level
   }
+  /** Ids of the operations by others that remove a device and count. */
+  removals(id: string): string[] {
+    this.resolve()
+    const device = this.#devices.get(id)
+    if (device === undefined) return []
+    return device.removals
+      .map(i => this.#entries[i]!)
+      .filter(({ author, live }) => live && author !== device && author.level < device.level)
+      .map(({ step }) => step.id)
+  }
+  /** The operation that gave a device the level it has or had. */
+  givenBy(id: string): string | undefined {
+    this.resolve()
+    const device = this.#devices.get(id)
+    return device === undefined || device.added < 0 ? undefined : this.#entries[device.added]!.step.id
+  }
   /** How many operations of this author are kept. */
   authored(author: string): number {
     return this.#devices.get(author)?.authored.length ?? 0

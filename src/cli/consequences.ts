@@ -60,6 +60,22 @@ export function removalLines(all: readonly Device[], target: Device): string[] {
   return lines
 }
 
+/** What `--lost` adds: what it does, and plainly what it cannot do. */
+export function lostLines(all: readonly Device[], target: Device): string[] {
+  const own = all.find(d => d.Self)
+  const name = printable(target.Name)
+  if (own !== undefined && own.Level > 1)
+    return [
+      `--lost locks nothing from here: only a first device, or the recovery code, can have a device lock itself. ${name} is only removed.`
+    ]
+  return [
+    target.Reachable
+      ? `${name} is online: it locks its keys at once. The recovery code opens them again, should it be found.`
+      : `${name} locks its keys when it meets any device that knows of this. The recovery code opens them again, should it be found.`,
+    'If it never comes online again, or its disk is read elsewhere, what is on it stays as it is.'
+  ]
+}
+
 /** As `removalLines`, for this device. */
 export function leavingLines(all: readonly Device[], circle: string): string[] {
   const own = all.find(d => d.Self)

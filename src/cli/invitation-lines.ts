@@ -27,14 +27,16 @@ export class InvitationLines {
     this.#guest = guestForUSec > 0 ? `guest for ${span(guestForUSec)}` : ''
   }
 
-  tell(sentence: string, { Code, ExpiresUSec, TriesLeft, Request, Answer, By }: Details): void {
+  tell(sentence: string, details: Details): void {
+    const { Code, ExpiresUSec, TriesLeft, Unannounced, Request, Answer, By } = details
     if (typeof Code === 'string') this.#code(Code, Number(ExpiresUSec))
     if (this.#quiet) return
-    if (typeof TriesLeft === 'number') this.#note(sentence)
+    const stays = TriesLeft !== undefined || Unannounced !== undefined
+    if (stays) this.#note(sentence)
     if (By === 'agent' || By === 'notification') this.#note(`${sentence}: so it was answered on the desktop`)
     if (Request !== undefined && Answer === undefined) this.clear()
     else if (By !== undefined && By !== '') this.#go(sentence)
-    else this.#go(WAITING, TriesLeft === undefined ? sentence : WAITING)
+    else this.#go(WAITING, stays ? WAITING : sentence)
   }
 
   /** What is asked, on the line that was that of progress. */

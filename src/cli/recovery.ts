@@ -1,4 +1,4 @@
-/** The recovery code: recovery verify, use. */
+/** The recovery code: recovery verify, use, unlock. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { confirm, needTerminal } from './ask.ts'
@@ -23,6 +23,9 @@ export function addRecoveryCommand(program: Command): void {
     .option('--lost', 'the removed devices are lost or stolen: they lock themselves when they hear of it')
     .option('--yes', 'do not ask')
     .action(use)
+  withJson(withCircle(recovery.command('unlock')))
+    .description('on a device that was removed as lost and found again: open its keys; it stays removed')
+    .action(unlock)
 }
 
 const also = (value: string, before: string[]): string[] => [...before, value]
@@ -38,6 +41,16 @@ async function verify(options: CircleOptions): Promise<void> {
     const found = await client.call('VerifyRecovery', { ...circleOf(options), ...typed })
     if (options.json) json(found)
     else out(`This is the recovery code of the circle ${printable(found.Name)}.`)
+  })
+}
+
+async function unlock(options: CircleOptions): Promise<void> {
+  const typed = await readRecovery()
+  await withDaemon(async client => {
+    const opened = await client.call('UnlockCircle', { ...circleOf(options), ...typed })
+    if (options.json) return void json(opened)
+    out(`The keys of the circle ${printable(opened.Name)} on this device are open again.`)
+    out('It stays removed, for ever: `coterie leave` clears it away, then it can join anew, with new keys.')
   })
 }
 

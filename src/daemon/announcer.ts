@@ -11,7 +11,9 @@ const UNSYNCHRONISED_PAUSE_MS = 3_600_000
 /** A clock before this was never set. */
 const CLOCK_SET_MS = Date.UTC(2026, 0)
 
-type Known = Pick<Membership, 'members' | 'own' | 'self' | 'discoveryKeys'>
+type Known = Pick<Membership, 'members' | 'own' | 'self' | 'discoveryKeys'> & {
+  readonly lost: Pick<Membership['lost'], 'devices'>
+}
 
 export class Announcer {
   readonly #membership: Known
@@ -28,8 +30,11 @@ export class Announcer {
   }
 
   membersChanged(): void {
-    const { members } = this.#membership
-    this.#prefixes = new Map([...members.keys()].map(id => [idPrefix(peerKey(id)!), id]))
+    const { members, lost } = this.#membership
+    // a lost device that announces itself is told to lock
+    this.#prefixes = new Map(
+      [...lost.devices.keys(), ...members.keys()].map(id => [idPrefix(peerKey(id)!), id])
+    )
     this.#holders.keep(members)
   }
 
@@ -54,7 +59,7 @@ export class Announcer {
    */
   recognises(announcement: Uint8Array): boolean {
     const made = this.#recognise(announcement)
-    return made !== undefined && made.key === 0 && made.synchronised
+    return made?.key === 0 && made.synchronised && this.#membership.members.has(made.peer)
   }
 
   /** The port of one that was made with the identity of this device; undefined: it was not. */
@@ -86,9 +91,9 @@ export class Announcer {
     return peer === undefined || peer === this.#membership.self ? undefined : { ...made!, peer }
   }
 
-  /** Under the current key and slot always; else it may be of any age. */
+  /** Of a member under the current key and slot always; else it may be of any age. */
   #timely(peer: PeerId, { key, synchronised }: Recognised): boolean {
-    if (key === 0 && synchronised) return true
+    if (key === 0 && synchronised && this.#membership.members.has(peer)) return true
     const now = this.#around.now()
     const pause = synchronised ? OLD_KEY_PAUSE_MS : UNSYNCHRONISED_PAUSE_MS
     if (now - (this.#doubtful.get(peer) ?? Number.NEGATIVE_INFINITY) < pause) return false

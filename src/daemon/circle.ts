@@ -11,6 +11,7 @@ import { Mesh, type Output } from '../mesh/mesh.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
+import { decodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import { Announcer } from './announcer.ts'
 import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
@@ -206,8 +207,9 @@ export class Circle {
   rekey(): Promise<void> {
     return this.#membership.rekey()
   }
-  remove(peer: PeerId): Promise<void> {
-    return this.#membership.remove(peer)
+  /** `lost`: it is to lock itself when it hears of it. */
+  remove(peer: PeerId, { lost = false } = {}): Promise<void> {
+    return this.#membership.remove(peer, { lost })
   }
   /** Resolves how many peers have it on disk. */
   async leave(call: Call): Promise<number> {
@@ -291,16 +293,27 @@ export class Circle {
   heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) {
-      const port = this.#announcer.own(announcement)
+      // played back where we only listen, it would make us show ourselves
+      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
       if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
       return
     }
     const addresses = uri(source, heard.port)
+    if (!this.#membership.members.has(heard.peer)) {
+      const [address] = addresses
+      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
+      return
+    }
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
     const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
     if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
     this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
     this.#carry()
+  }
+
+  /** A lost device is near. */
+  #tell(peer: PeerId, address: string): void {
+    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
   }
 
   // --- sessions
@@ -361,6 +374,11 @@ export class Circle {
   }
 
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
+    if (kind === Kind.Recovery) {
+      const frame = decodeRecoveryFrame(body)
+      if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
+      return
+    }
     if (kind === Kind.Clone) this.#warnings.told(peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })

@@ -1,4 +1,5 @@
 /** The circles of this device: which there are, which one is meant, and how one comes and goes. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call } from '../api/api.ts'
 import { equal } from '../crypto/provider.ts'
 import type { Row, Write } from '../host/database.ts'
@@ -9,8 +10,11 @@ import { found } from './founding.ts'
 import type { Joined, Joining } from './joining.ts'
 import { type CodeJoining, joinByCode } from './joining-by-code.ts'
 import { joinByTicket } from './joining-by-ticket.ts'
+import { type LockedCircle, lockedCircle } from './locked-circle.ts'
+import { type Lock, lockWrites, unlockWrites } from './locking.ts'
 import type { Cores } from './membership.ts'
 import { PendingJoin } from './pending-join.ts'
+import { genesisOf, recoveryKey, type Typed } from './recovery-code.ts'
 import { chosen, storedCircles } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import type { Vault } from './vault.ts'
@@ -19,10 +23,14 @@ import type { Vault } from './vault.ts'
 const AT_MOST = 16
 /** How long a leave that was interrupted looks for somebody to tell. */
 const LEAVING_MS = 10_000
+/** What saying goodbye may take before a lost device's keys are sealed. */
+const PARTING_MS = 500
+/** Before sealing is tried again, when the disk does not take it. */
+const AGAIN_MS = 5_000
 
 export interface CirclesOptions {
   readonly around: Surroundings
-  readonly vault: Pick<Vault, 'create' | 'commit'>
+  readonly vault: Pick<Vault, 'create' | 'commit' | 'load' | 'scrub'>
   /** Finds open invitations by code. */
   readonly search: CodeJoining['search']
   /** Why what is stored cannot be read now, and what to do; '' when it can be. */
@@ -40,6 +48,9 @@ export class Circles {
   readonly #options: CirclesOptions
   readonly #pendingJoin: PendingJoin
   #all: readonly Circle[] = []
+  #sealed: readonly LockedCircle[] = []
+  /** The default one, locked or not. */
+  #first: Uint8Array | undefined
   #turn: Promise<unknown> = Promise.resolve()
   /** The network is followed: what was stored may go on. */
   #begun = false
@@ -53,9 +64,18 @@ export class Circles {
   /** What was stored: at the start, or later when it could not be read then. */
   load(rows: readonly Row[]): void {
     this.#pendingJoin.load(rows)
-    this.#all = storedCircles(rows).map(stored => new Circle(stored, this.#options.around))
-    for (const circle of this.#all) circle.listening(this.#options.bound())
-    this.#options.onChange()
+    const { around, bound, onChange, vault } = this.#options
+    const all = storedCircles(rows)
+    this.#first = all[0]?.row.gid
+    this.#sealed = all.flatMap(stored => lockedCircle(stored) ?? [])
+    for (const { id, sentence } of this.#sealed) around.note(id, sentence)
+    // where the one before was ended just then
+    if (this.#sealed.length > 0) void vault.scrub()
+    this.#all = all
+      .filter(stored => lockedCircle(stored) === undefined)
+      .map(stored => new Circle(stored, around))
+    for (const circle of this.#all) circle.listening(bound())
+    onChange()
     if (this.#begun) this.begin()
   }
 
@@ -70,9 +90,21 @@ export class Circles {
     return this.#all
   }
 
+  /** Those whose keys are locked. */
+  get sealed(): readonly LockedCircle[] {
+    return this.#sealed
+  }
+  /** The locked one of this id or name; '' is the default one. */
+  findSealed(name: string): LockedCircle | undefined {
+    if (name === '') return this.#sealed.find(({ gid }) => this.#first && equal(gid, this.#first))
+    return this.#sealed.find(({ id }) => id === name) ?? this.#sealed.find(sealed => sealed.name === name)
+  }
+
   /** By id or name; '' is the default one. Throws ApiError. */
   find(name: string): Circle {
     this.#mustBeOpen()
+    const sealed = this.findSealed(name)
+    if (sealed !== undefined) throw new ApiError('Locked', sealed.sentence)
     const first = this.#all[0]
     if (first === undefined)
       throw new ApiError(
@@ -105,7 +137,7 @@ export class Circles {
           `this device is in the circle ${JSON.stringify(first.name)} already; \`coterie circle create NAME\` makes another`
         )
       this.#mustHaveRoom()
-      if (this.#all.some(circle => circle.name === name))
+      if ([...this.#all, ...this.#sealed].some(circle => circle.name === name))
         throw new ApiError(
           'CircleExists',
           `this device is in a circle called ${JSON.stringify(name)} already; give this one another name`
@@ -124,6 +156,7 @@ export class Circles {
     return this.#inTurn(async () => {
       await this.#options.vault.commit([chosen(circle.gid)])
       this.#all = [circle, ...this.#all.filter(other => other !== circle)]
+      this.#first = circle.gid
       this.#options.onChange()
     })
   }
@@ -184,6 +217,7 @@ export class Circles {
       const told = await telling
       await circle.stop()
       this.#all = this.#all.filter(other => other !== circle)
+      this.#gone(circle.gid)
       await vault.commit([{ remove: 'circle', gid: circle.gid }]).catch(error => {
         // it has left for good; the next start finds that and goes on here
         around.log('warn', 'the keys of a circle that was left are still stored', { error: error.message })
@@ -193,6 +227,81 @@ export class Circles {
     } finally {
       onChange()
     }
+  }
+
+  /** Of a locked one, which nobody can be told of. */
+  async forget(sealed: LockedCircle): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#options.vault.commit([{ remove: 'circle', gid: sealed.gid }])
+      this.#unseal(sealed)
+      this.#gone(sealed.gid)
+      this.#options.onChange()
+    })
+  }
+
+  /** If it was the default one, the next is. */
+  #gone(gid: Uint8Array): void {
+    if (this.#first !== undefined && equal(this.#first, gid))
+      this.#first = (this.#all[0] ?? this.#sealed[0])?.gid
+  }
+
+  /** This device is the lost one: the circle has no network any more, and its keys are sealed and gone from the disk. */
+  lock(lock: Lock): void {
+    void this.#inTurn(async () => {
+      const circle = this.#all.find(({ gid }) => equal(gid, lock.gid))
+      if (circle === undefined) return
+      this.#all = this.#all.filter(other => other !== circle)
+      await Promise.race([circle.stop(), delay(PARTING_MS, undefined, { ref: false })])
+      circle.unpublish()
+      while (!(await this.#seal(lock))) await delay(AGAIN_MS, undefined, { ref: false })
+    })
+  }
+
+  /** Opens a locked circle again. The device stays removed. Rejects ApiError. */
+  async unlock(name: string, typed: Typed): Promise<Circle> {
+    const { around, bound, onChange, vault } = this.#options
+    return this.#inTurn(async () => {
+      this.#mustBeOpen()
+      const sealed = this.findSealed(name)
+      if (sealed === undefined)
+        throw new ApiError('InvalidValue', `the circle ${this.find(name).name} is not locked on this device`)
+      const key = recoveryKey(typed, genesisOf(sealed.operations))
+      const writes = unlockWrites(sealed.lock, await vault.load(), key.static)
+      if (writes === undefined) throw new Error('the sealed keys cannot be opened')
+      await vault.commit(writes)
+      const stored = storedCircles(await vault.load()).find(({ row }) => equal(row.gid, sealed.gid))!
+      this.#unseal(sealed)
+      const circle = new Circle(stored, around)
+      const all = [...this.#all, circle].sort((a, b) => a.position - b.position)
+      const first = all.find(({ gid }) => this.#first !== undefined && equal(gid, this.#first))
+      this.#all = first === undefined ? all : [first, ...all.filter(other => other !== first)]
+      circle.listening(bound())
+      onChange()
+      return circle
+    })
+  }
+
+  async #seal(lock: Lock): Promise<boolean> {
+    const { around, onChange, vault } = this.#options
+    try {
+      const atMs = Math.floor(around.wall())
+      await vault.commit(lockWrites(lock, await vault.load(), { random: around.random, atMs }))
+      await vault.scrub()
+      const stored = storedCircles(await vault.load()).find(({ row }) => equal(row.gid, lock.gid))!
+      const sealed = lockedCircle(stored)!
+      this.#sealed = [...this.#sealed, sealed]
+      around.note(sealed.id, sealed.sentence)
+      onChange()
+      return true
+    } catch (error) {
+      around.log('error', 'the keys of a lost device could not be sealed yet', { error: String(error) })
+      return false
+    }
+  }
+
+  #unseal(sealed: LockedCircle): void {
+    this.#sealed = this.#sealed.filter(other => other !== sealed)
+    this.#options.around.note(sealed.id, '')
   }
 
   /** Says goodbye in all of them. */
@@ -220,6 +329,8 @@ export class Circles {
   }
 
   #mustBeNew(gid: Uint8Array): void {
+    const sealed = this.#sealed.find(circle => equal(circle.gid, gid))
+    if (sealed !== undefined) throw new ApiError('CircleExists', sealed.sentence)
     const known = this.#all.find(circle => equal(circle.gid, gid))
     if (known === undefined) return
     const name = JSON.stringify(known.name)
@@ -232,7 +343,7 @@ export class Circles {
   }
 
   #mustHaveRoom(): void {
-    if (this.#all.length >= AT_MOST)
+    if (this.#all.length + this.#sealed.length >= AT_MOST)
       throw new ApiError(
         'NotAllowed',
         `this device is in ${AT_MOST} circles, which is the most; \`coterie leave --circle NAME\` leaves one`
@@ -242,10 +353,10 @@ export class Circles {
   /** A new circle comes after the others, under a name that none of them has on this device. */
   #placed(write: Write): Write {
     if (!('put' in write) || write.put.table !== 'circle') return write
-    const taken = new Set(this.#all.map(({ name }) => name))
+    const taken = new Set([...this.#all, ...this.#sealed].map(({ name }) => name))
     let { name } = write.put
     for (let n = 2; taken.has(name); n++) name = `${write.put.name} ${n}`
-    const position = Math.max(-1, ...this.#all.map(circle => circle.position)) + 1
+    const position = Math.max(-1, ...[...this.#all, ...this.#sealed].map(circle => circle.position)) + 1
     return { put: { ...write.put, name, position } }
   }
 
@@ -254,6 +365,7 @@ export class Circles {
     const rows = writes.flatMap(write => ('put' in write ? [write.put] : []))
     const circle = new Circle(storedCircles(rows)[0]!, this.#options.around, cores)
     this.#all = [...this.#all, circle]
+    this.#first ??= circle.gid
     circle.listening(this.#options.bound())
     this.#options.onChange()
     return circle

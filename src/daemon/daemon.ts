@@ -182,6 +182,7 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
+      lock: lock => this.circles.lock(lock),
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
@@ -282,7 +283,12 @@ export class Daemon {
     signal: AbortSignal
   ): Promise<{ id: PeerId; name: string }> {
     const inviting = await circle.inviting(invite.level, invite.guestForMs)
-    return this.#inviting.open(inviting, invite, signal)
+    const onEvent: Invite['onEvent'] = event => {
+      invite.onEvent(event)
+      const { silent: interfaces } = this.#attachment.carriers
+      if (event.type === 'open' && interfaces.length > 0) invite.onEvent({ type: 'unannounced', interfaces })
+    }
+    return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
   }
 
   examine(): CheckRecord[] {
@@ -294,15 +300,17 @@ export class Daemon {
   // --- what is shown
 
   #show(change: Partial<Properties<'Daemon'>>): void {
-    const first = this.circles.all[0]
+    const sealed = this.circles.findSealed('')
+    const first = sealed === undefined ? this.circles.all[0] : undefined
     const { away } = this.#unlocking
-    const none = away === '' ? 'new' : 'locked'
+    const none = away === '' && sealed === undefined ? 'new' : 'locked'
+    const shown = first ?? sealed
     this.#shown = {
       ...this.#shown,
       ...change,
-      Id: first?.self ?? '',
-      Name: first?.device ?? this.config.device.name,
-      Circle: first?.id ?? '',
+      Id: shown?.self ?? '',
+      Name: shown?.device ?? this.config.device.name,
+      Circle: shown?.id ?? '',
       State: first === undefined ? none : first.leaving ? 'leaving' : 'ready'
     }
     const Notes = notesOn({
@@ -321,7 +329,9 @@ export class Daemon {
   /** One line for `systemctl status`. */
   #summary(): string {
     if (this.#unlocking.away !== '') return `locked: ${this.#unlocking.away}`
-    if (this.circles.all.length === 0) return 'in no circle yet; `coterie init` or `coterie join` comes next'
-    return this.circles.all.map(circle => circle.summary).join('; ')
+    const { all, sealed } = this.circles
+    if (all.length + sealed.length === 0)
+      return 'in no circle yet; `coterie init` or `coterie join` comes next'
+    return [...all.map(({ summary }) => summary), ...sealed.map(({ name }) => `${name}: locked`)].join('; ')
   }
 }

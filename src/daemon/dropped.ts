@@ -11,6 +11,7 @@ export type Dropped =
   | 'refused' // a ticket that is none any more
   | 'uninvited' // joining by a code, and no invitation is open
   | 'code' // a wrong one
+  | 'lost' // removed as lost: told so
   | 'timeout'
   | 'unconfirmed' // closed, or a wrong first record, after message 2
 
@@ -29,6 +30,7 @@ export function counters(): Counters {
     refused: 0,
     uninvited: 0,
     code: 0,
+    lost: 0,
     timeout: 0,
     unconfirmed: 0
   }

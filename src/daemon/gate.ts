@@ -21,6 +21,7 @@ import {
 import { type PeerId, peerId } from '../crypto/identity.ts'
 import { x25519 } from '../crypto/provider.ts'
 import type { Link } from '../net/link.ts'
+import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Answer, Result } from '../wire/hello.ts'
 import { Admission, sourceOf } from './admission.ts'
 import { type Callee, callMember, callWithTicket, type HandshakeSurroundings, sessionOn } from './caller.ts'
@@ -57,6 +58,15 @@ export interface GateOptions {
   readonly after?: (ms: number, act: () => void) => () => void
   readonly schedule?: (act: () => void) => void
 }
+
+/** Who it is, and what becomes of its request; `order`: it is lost, and told this one frame. */
+interface Known {
+  readonly peer: PeerId
+  readonly result: Result
+  readonly order?: Uint8Array
+}
+/** What a lost device learns of this one. */
+const nothing = { bootId: new Uint8Array(16), logHead: new Uint8Array(32) }
 
 /** All half-open links share one timer of this grain. */
 const SWEEP_MS = 250
@@ -212,7 +222,7 @@ export class Gate {
     circle: HandshakeCircle,
     initiation: ConsumedInitiation,
     ticket: string | undefined
-  ): Promise<{ peer: PeerId; result: Result } | Dropped> {
+  ): Promise<Known | Dropped> {
     const { hello, joining, staticKey } = initiation
     if (joining) {
       const { key, signature, suites, name } = joining.request
@@ -225,22 +235,24 @@ export class Gate {
       await circle.admit(hello!.operations)
       peer = circle.owner(staticKey)
     }
-    return peer === undefined ? 'stranger' : { peer, result: 'ok' }
+    if (peer !== undefined) return { peer, result: 'ok' }
+    const lost = circle.order(staticKey)
+    return lost === undefined ? 'stranger' : { peer: lost.peer, result: 'ok', order: lost.frame }
   }
 
   #respond(
     half: HalfOpen,
     circle: HandshakeCircle,
     initiation: ConsumedInitiation,
-    known: { peer: PeerId; result: Result } | Dropped
+    known: Known | Dropped
   ): void {
     if (half.state !== 'working') return
     if (typeof known === 'string') {
       this.#refuse(half, known)
       return
     }
-    const { peer, result } = known
-    const { bootId, logHead } = circle
+    const { peer, result, order } = known
+    const { bootId, logHead } = order === undefined ? circle : nothing
     const answer: Answer = { version: VERSION, bootId, logHead, features: 0, result }
     const { message, keys } = createResponse(initiation, x25519(this.#around.random(32)), answer)
     half.link.write([message])
@@ -259,7 +271,12 @@ export class Gate {
       onConfirmed: () => {
         this.#half.leave(half)
         session.onClose = () => {}
-        this.#options.onSession(circle, session)
+        if (order === undefined) this.#options.onSession(circle, session)
+        else {
+          this.counters.lost++
+          session.send(Kind.Recovery, order)
+          session.close(CloseReason.Removed)
+        }
       }
     })
     session.onClose = () => {

@@ -37,6 +37,8 @@ export interface HandshakeCircle {
   owner(staticKey: Uint8Array): PeerId | undefined
   /** Checks and stores operations a stranger presented; then owner is asked again. */
   admit(operations: readonly Uint8Array[]): Promise<void>
+  /** Of a static that nobody owns: a device that was removed as lost, and the one frame that it is told. */
+  order(staticKey: Uint8Array): { readonly peer: PeerId; readonly frame: Uint8Array } | undefined
   /** Secrets of tickets to try. */
   tickets(): readonly { readonly id: string; readonly psk: Uint8Array }[]
   /** Of a valid first message: what message 2 says, once that is on disk; undefined is silence. */

@@ -18,6 +18,7 @@ import { Guests } from './guests.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from './handshake-circle.ts'
 import { Invitations, type Rank } from './invitations.ts'
 import { type Cores, Ledger } from './ledger.ts'
+import { Lost } from './lost.ts'
 import type { InvitingCircle } from './open-invitation.ts'
 import { Recovery } from './recovery.ts'
 import { Rekeying } from './rekeying.ts'
@@ -49,6 +50,7 @@ export class Membership implements HandshakeCircle {
   readonly bootId: Uint8Array
   readonly signingKey: SigningKey
   readonly recovery: Recovery
+  readonly lost: Lost
   readonly #around: Surroundings
   readonly #acquaintance: Acquaintance
   readonly #cloned: Outlet['cloned']
@@ -71,6 +73,7 @@ export class Membership implements HandshakeCircle {
           this.#upkeep.look()
           this.#rekeying.follow()
           this.#guests.follow()
+          this.lost.look()
           outlet.changed()
         },
         synced: session => {
@@ -106,7 +109,8 @@ export class Membership implements HandshakeCircle {
       () => this.#acquaintance.doubtAll()
     )
     this.#guests = new Guests(ledger, around, peer => outlet.sessions(peer).length > 0, outlet.changed)
-    this.recovery = new Recovery(ledger, stored.row.device)
+    this.lost = new Lost(ledger, around, stored.lock)
+    this.recovery = new Recovery(ledger, stored.row.device, this.lost)
     this.#upkeep = new Upkeep(ledger, around, peer => outlet.sessions(peer).length > 0)
   }
 
@@ -116,11 +120,12 @@ export class Membership implements HandshakeCircle {
     return this.#acquaintance.contacts
   }
   get members(): ReadonlyMap<PeerId, MemberState> {
-    return this.#ledger.members
+    const { members, self } = this.#ledger
+    return this.lost.removed ? new Map([...members].filter(([id]) => id !== self)) : members
   }
   /** This device; undefined once it was removed or has left. */
   get own(): MemberState | undefined {
-    return this.#ledger.own
+    return this.lost.removed ? undefined : this.#ledger.own
   }
   /** To announce with, then to recognise with; each 32 bytes. */
   get discoveryKeys(): Uint8Array[] {
@@ -187,6 +192,9 @@ export class Membership implements HandshakeCircle {
   }
   admit(operations: readonly Uint8Array[]): Promise<void> {
     return this.#ledger.admit(operations)
+  }
+  order(staticKey: Uint8Array): { peer: PeerId; frame: Uint8Array } | undefined {
+    return this.lost.order(staticKey)
   }
   tickets(): readonly { id: string; psk: Uint8Array }[] {
     return this.#invitations.secrets()
@@ -317,7 +325,7 @@ export class Membership implements HandshakeCircle {
   }
 
   /** For ever. The others get a new discovery key. Rejects ApiError. */
-  remove(id: PeerId): Promise<void> {
+  remove(id: PeerId, { lost = false } = {}): Promise<void> {
     return this.#ledger.inTurn(async () => {
       const own = this.#ledger.ownLevel
       const target = this.members.get(id)
@@ -329,7 +337,7 @@ export class Membership implements HandshakeCircle {
         )
       const target32 = peerKey(id)!
       await this.#ledger.append(place =>
-        remove(this.signingKey, place, { target: target32, lost: false, cut: undefined })
+        remove(this.signingKey, place, { target: target32, lost, cut: undefined })
       )
     })
   }

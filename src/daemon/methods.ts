@@ -16,7 +16,9 @@ const PINGS_AT_MOST = 1000
 export function methods(daemon: Daemon): Implementation {
   const { publisher } = daemon
   const shown = (name: string): Circle | undefined =>
-    name === '' && daemon.circles.all.length === 0 ? undefined : daemon.circles.find(name)
+    (name === '' && daemon.circles.all.length === 0) || daemon.circles.findSealed(name)
+      ? undefined
+      : daemon.circles.find(name)
   const peersOf = (circle: Circle | undefined): Properties<'Peer'>[] =>
     circle === undefined
       ? []
@@ -29,11 +31,16 @@ export function methods(daemon: Daemon): Implementation {
     Status: async ({ Circle, All }) => {
       const circle = shown(Circle)
       const self = publisher.get('')?.properties as Properties<'Daemon'>
-      const record = circle?.record ?? (empty(CircleRecord) as Properties<'Circle'>)
+      const sealed = circle === undefined ? daemon.circles.findSealed(Circle) : undefined
+      const record = circle?.record ?? sealed?.record ?? (empty(CircleRecord) as Properties<'Circle'>)
       return {
-        Device: { Id: circle?.self ?? '', Name: circle?.device ?? self.Name, State: self.State },
+        Device: {
+          Id: circle?.self ?? sealed?.self ?? '',
+          Name: circle?.device ?? sealed?.device ?? self.Name,
+          State: sealed === undefined ? self.State : 'locked'
+        },
         Circle: record,
-        Circles: daemon.circles.all.map(c => c.record),
+        Circles: [...daemon.circles.all, ...daemon.circles.sealed].map(c => c.record),
         NetworkSource: self.NetworkSource,
         DBus: self.DBus,
         Listeners: publisher.list('Listener').map(o => o.properties),
@@ -116,20 +123,23 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: circle.self }
     },
 
-    Remove: async ({ Circle, Device }) => {
+    Remove: async ({ Circle, Device, Lost }) => {
       const circle = daemon.circles.find(Circle)
       const member = circle.member(Device)
       if (member === circle.self)
         throw new ApiError('InvalidValue', 'this is the device you are on; use `coterie leave` to leave')
-      await circle.remove(member)
+      await circle.remove(member, { lost: Lost })
       return { Id: member }
     },
 
     ...recoveryMethods(daemon),
 
-    Leave: async ({ Circle }, call) => ({
-      Told: await daemon.circles.leave(daemon.circles.find(Circle), call)
-    }),
+    Leave: async ({ Circle }, call) => {
+      const sealed = daemon.circles.findSealed(Circle)
+      if (sealed === undefined) return { Told: await daemon.circles.leave(daemon.circles.find(Circle), call) }
+      await daemon.circles.forget(sealed)
+      return { Told: 0 }
+    },
 
     Ping: async ({ Circle, Peer, Count }, call) => {
       if (Count > PINGS_AT_MOST)

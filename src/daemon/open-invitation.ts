@@ -23,6 +23,8 @@ export interface JoinAsk {
 
 export type InvitationEvent =
   | { readonly type: 'open'; readonly code: string; readonly expiresUSec: number }
+  /** Interfaces in use on which it is not announced: from there it is joined by address. */
+  | { readonly type: 'unannounced'; readonly interfaces: readonly string[] }
   /** Somebody began a run; it says nothing of whether he has the code. */
   | { readonly type: 'run' }
   | { readonly type: 'wrong'; readonly triesLeft: number }

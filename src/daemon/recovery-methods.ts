@@ -2,8 +2,15 @@
 import type { Implementation } from '../api/api.ts'
 import type { Daemon } from './daemon.ts'
 
-export function recoveryMethods(daemon: Daemon): Pick<Implementation, 'VerifyRecovery' | 'UseRecovery'> {
+export function recoveryMethods(
+  daemon: Daemon
+): Pick<Implementation, 'VerifyRecovery' | 'UseRecovery' | 'UnlockCircle'> {
   return {
+    UnlockCircle: async ({ Circle, ...typed }) => {
+      const circle = await daemon.circles.unlock(Circle, typed)
+      return { Circle: circle.id, Name: circle.name }
+    },
+
     VerifyRecovery: async ({ Circle, ...typed }) => {
       const circle = daemon.circles.find(Circle)
       circle.recovery.key(typed)

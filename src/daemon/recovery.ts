@@ -26,11 +26,14 @@ export interface Use extends Typed {
 export class Recovery {
   readonly #ledger: Ledger
   readonly #device: string
+  /** Whether an order of the code removed this device, which the log may not know. */
+  readonly #lost: { readonly forGood: boolean }
 
   /** `device`: the name of this one. */
-  constructor(ledger: Ledger, device: string) {
+  constructor(ledger: Ledger, device: string, lost: { readonly forGood: boolean }) {
     this.#ledger = ledger
     this.#device = device
+    this.#lost = lost
   }
 
   /** The key, if this is the code of this circle. Throws ApiError. */
@@ -43,17 +46,21 @@ export class Recovery {
     const ledger = this.#ledger
     return ledger.inTurn(async () => {
       const key = this.key(use)
+      if (this.#lost.forGood) throw this.#removedForGood()
       const made = await this.#operations(key, use)
       const bytes = made.map(operation => operation.bytes)
       const { members, changes } = forecast(ledger.gid, ledger.log, bytes)
-      if (members.get(ledger.self)?.level !== 1)
-        throw new ApiError(
-          'NotAllowed',
-          'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
-        )
+      if (members.get(ledger.self)?.level !== 1) throw this.#removedForGood()
       if (!use.preview) await ledger.store(made)
       return changes
     })
+  }
+
+  #removedForGood(): ApiError {
+    return new ApiError(
+      'NotAllowed',
+      'this device was removed with the recovery code itself, and that stays so; it can join anew, with new keys'
+    )
   }
 
   /** The adding first: it alone lets this device in where it is known as removed. */

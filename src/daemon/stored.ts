@@ -14,6 +14,8 @@ export interface StoredCircle {
   readonly tickets: readonly Of<'ticket'>[]
   readonly contacts: readonly Of<'contact'>[]
   readonly previous: Of<'previous'> | undefined
+  readonly lock: Of<'lock'> | undefined
+  readonly shares: readonly Of<'share'>[]
 }
 
 /** The setting that names the default circle. */
@@ -45,6 +47,8 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
       addresses: of('address', row.gid),
       tickets: of('ticket', row.gid),
       contacts: of('contact', row.gid),
-      previous: of('previous', row.gid)[0]
+      previous: of('previous', row.gid)[0],
+      lock: of('lock', row.gid)[0],
+      shares: of('share', row.gid)
     }))
 }

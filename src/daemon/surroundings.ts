@@ -3,6 +3,7 @@ import type { CircleId, PeerId } from '../crypto/identity.ts'
 import type { Write } from '../host/database.ts'
 import type { Link } from '../net/link.ts'
 import type { Gate } from './gate.ts'
+import type { Lock } from './locking.ts'
 import type { Log } from './log.ts'
 import type { Publisher } from './publisher.ts'
 
@@ -25,6 +26,8 @@ export interface Surroundings {
   connect(address: string, signal: AbortSignal): Promise<Link>
   /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */
   commit(writes: readonly Write[]): Promise<void>
+  /** This device is the lost one: the circle ends here, and its keys are sealed away. */
+  lock(lock: Lock): void
   /** A deadline may have changed. */
   arm(): void
   /** Members or discovery keys changed: announcements must be made anew. */

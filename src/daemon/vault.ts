@@ -108,6 +108,16 @@ export class Vault {
     return this.#database.commit(writes)
   }
 
+  /** All rows as they are now. */
+  async load(): Promise<Row[]> {
+    return (await this.#database?.load()) ?? []
+  }
+
+  /** What was deleted or emptied before is in no file any more when it resolves. */
+  async scrub(): Promise<void> {
+    await this.#database?.scrub()
+  }
+
   /** The database answers; for the watchdog. */
   async responds(): Promise<boolean> {
     await this.#database?.commit([])

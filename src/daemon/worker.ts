@@ -16,6 +16,9 @@ function answer(question: Question): Answer {
       return { type: 'rows', rows: sqlite!.load() }
     case 'commit':
       return { type: 'committed', errors: sqlite!.commit(question.batches).map(e => e?.message) }
+    case 'scrub':
+      sqlite!.scrub()
+      return { type: 'done' }
     case 'close':
       sqlite?.close()
       sqlite = undefined

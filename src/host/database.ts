@@ -16,6 +16,7 @@ export type Question =
   | { type: 'open'; options: OpenOptions }
   | { type: 'load' }
   | { type: 'commit'; batches: readonly (readonly Write[])[] }
+  | { type: 'scrub' }
   | { type: 'close' }
 export type Answer =
   | { type: 'done' }
@@ -97,6 +98,12 @@ export class Database {
       this.#queue.push({ writes: writes.map(copied), resolve, reject })
       if (!this.#pumping) void this.#pump()
     })
+  }
+
+  /** What was deleted or emptied before is in no file any more when it resolves. Rejects with DatabaseError. */
+  async scrub(): Promise<void> {
+    await this.commit([])
+    await this.#ask({ type: 'scrub' })
   }
 
   /** After the commits that were made. The thread is gone when it resolves. */

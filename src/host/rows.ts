@@ -44,6 +44,24 @@ export type Row =
       expiresMs: number
       usedBy: Uint8Array
     }
+  /**
+   * The circle is locked: `sealed` holds the keys that its rows are empty of (wire/locked-keys.ts). Empty: it was,
+   * and its keys were opened again. `proof` is why (a frame, wire/recovery-frame.ts), `key` this device's Ed25519 key.
+   */
+  | { table: 'lock'; gid: Uint8Array; key: Uint8Array; proof: Uint8Array; sealed: Uint8Array; atMs: number }
+  /**
+   * A share of the recovery code (crypto/shares.ts), kept for whoever has the code. `counts` is 1 once all three
+   * are on their devices, 0 before. `holders`: their Ed25519 keys, 96 bytes; `giver`: who made the shares.
+   */
+  | {
+      table: 'share'
+      gid: Uint8Array
+      counts: number
+      share: Uint8Array
+      holders: Uint8Array
+      giver: string
+      atMs: number
+    }
   | { table: 'setting'; key: string; value: string }
 export type Table = Row['table']
 
@@ -55,9 +73,12 @@ export type Write =
   | { remove: 'address'; gid: Uint8Array; peer: string; address: string }
   | { remove: 'ticket'; gid: Uint8Array; id: string }
   | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
+  | { remove: 'share'; gid: Uint8Array; counts: number }
+  /** Empties all columns of the circle that hold keys; the rows stay. */
+  | { remove: 'secrets'; gid: Uint8Array }
 
 /** Of user_version. A database with a greater one is left alone. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
@@ -76,6 +97,10 @@ export const schema = `
   CREATE TABLE contact (gid BLOB NOT NULL, peer TEXT NOT NULL, lastMs INTEGER NOT NULL, serial INTEGER NOT NULL,
     UNIQUE (gid, peer)) STRICT;
   CREATE TABLE previous (gid BLOB NOT NULL UNIQUE, secret BLOB NOT NULL, sinceMs INTEGER NOT NULL) STRICT;
+  CREATE TABLE lock (gid BLOB NOT NULL UNIQUE, key BLOB NOT NULL, proof BLOB NOT NULL, sealed BLOB NOT NULL,
+    atMs INTEGER NOT NULL) STRICT;
+  CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
+    giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
 `
 
 /** What brings a database from one version to the next, beginning with version 1; committed with the number. */
@@ -85,6 +110,12 @@ export const migrations: readonly string[] = [
   CREATE TABLE contact (gid BLOB NOT NULL, peer TEXT NOT NULL, lastMs INTEGER NOT NULL, serial INTEGER NOT NULL,
     UNIQUE (gid, peer)) STRICT;
   CREATE TABLE previous (gid BLOB NOT NULL UNIQUE, secret BLOB NOT NULL, sinceMs INTEGER NOT NULL) STRICT;
+`,
+  `
+  CREATE TABLE lock (gid BLOB NOT NULL UNIQUE, key BLOB NOT NULL, proof BLOB NOT NULL, sealed BLOB NOT NULL,
+    atMs INTEGER NOT NULL) STRICT;
+  CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
+    giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
 `
 ]
 
@@ -96,6 +127,8 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
   ticket: ['gid', 'id', 'psk', 'level', 'guestForMs', 'expiresMs', 'usedBy'],
   contact: ['gid', 'peer', 'lastMs', 'serial'],
   previous: ['gid', 'secret', 'sinceMs'],
+  lock: ['gid', 'key', 'proof', 'sealed', 'atMs'],
+  share: ['gid', 'counts', 'share', 'holders', 'giver', 'atMs'],
   setting: ['key', 'value']
 }
 /** In the order in which they are read. */
@@ -106,5 +139,27 @@ export const keys = {
   circle: ['gid'],
   address: ['gid', 'peer', 'address'],
   ticket: ['gid', 'id'],
-  discovery: ['gid', 'id']
+  discovery: ['gid', 'id'],
+  share: ['gid', 'counts']
 } as const
+
+/**
+ * Columns of a circle's rows that hold keys, and those that name the row beside its gid: what a lost device seals and
+ * empties. A table that gets a key says so here.
+ */
+export const secrets: {
+  readonly [T in Exclude<Table, 'setting'>]: {
+    readonly of: readonly string[]
+    readonly by: readonly string[]
+  }
+} = {
+  circle: { of: ['seed', 'secret'], by: [] },
+  operation: { of: [], by: [] },
+  discovery: { of: ['key'], by: ['id'] },
+  address: { of: [], by: [] },
+  ticket: { of: ['psk'], by: ['id'] },
+  contact: { of: [], by: [] },
+  previous: { of: ['secret'], by: [] },
+  lock: { of: [], by: [] },
+  share: { of: ['share'], by: ['counts'] }
+}

@@ -20,7 +20,17 @@ import {
 import { dirname } from 'node:path'
 import Sql from 'better-sqlite3-multiple-ciphers'
 import { DatabaseError, damaged, databaseError } from './database-error.ts'
-import { columns, keys, migrations, type Row, SCHEMA_VERSION, schema, tables, type Write } from './rows.ts'
+import {
+  columns,
+  keys,
+  migrations,
+  type Row,
+  SCHEMA_VERSION,
+  schema,
+  secrets,
+  tables,
+  type Write
+} from './rows.ts'
 
 const PAGE = 4096
 const WAL_HEADER = 32
@@ -118,6 +128,16 @@ export class Sqlite {
     }
   }
 
+  /** What was deleted or emptied is in no file any more. Throws DatabaseError. */
+  scrub(): void {
+    try {
+      const [result] = this.#sql.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
+      if (result?.busy !== 0) throw new Error('its log is in use')
+    } catch (error) {
+      throw databaseError(error, this.#path)
+    }
+  }
+
   close(): void {
     this.#sql.close()
   }
@@ -134,6 +154,10 @@ export class Sqlite {
     else if (write.remove === 'circle') {
       for (const table of tables)
         if (table !== 'setting') this.#statement(`DELETE FROM ${table} WHERE gid = ?`).run(write.gid)
+    } else if (write.remove === 'secrets') {
+      for (const [table, { of }] of Object.entries(secrets))
+        for (const column of of)
+          this.#statement(`UPDATE ${table} SET ${column} = x'' WHERE gid = ?`).run(write.gid)
     } else {
       const where = keys[write.remove]
       const values = where.map(column => (write as unknown as { [column: string]: unknown })[column])
@@ -166,6 +190,8 @@ function connect(path: string, { key, fingerprint }: OpenOptions): Sql.Database 
     sql.pragma('journal_mode=WAL')
     sql.pragma('synchronous=FULL')
     sql.pragma('temp_store=MEMORY')
+    // what is deleted is overwritten in its page
+    sql.pragma('secure_delete=ON')
     sql.pragma('cache_size=-1024')
     return sql
   } catch (error) {

@@ -44,6 +44,22 @@ t.test('the code is there before anything else happens', async t => {
   t.equal(await new Promise(resolve => child.on('close', resolve)), 0)
 })
 
+t.test('where it is not announced is said', async t => {
+  const { coterie, facts } = await desk(t)
+  const { begin } = facts
+  facts.begin = async (invitation, signal) => {
+    const onEvent: typeof invitation.onEvent = event => {
+      invitation.onEvent(event)
+      if (event.type === 'open') invitation.onEvent({ type: 'unannounced', interfaces: ['wlan0', 'eth1'] })
+    }
+    return begin({ ...invitation, onEvent }, signal)
+  }
+  const { err } = await coterie('invite --yes')
+  t.match(err, /^▲ not announced on wlan0, eth1: from there `coterie join` needs --at and an address/)
+  const { out } = await coterie('invite --yes --json')
+  t.same(JSON.parse(out.split('\n')[1]!), { Unannounced: ['wlan0', 'eth1'] })
+})
+
 t.test('JSON: one object a line', async t => {
   const { coterie } = await desk(t)
   const { code, out, err } = await coterie('invite --yes --json')

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { lostLines } from '../../src/cli/consequences.ts'
 import { momentOf } from '../../src/cli/recovery.ts'
-import { ids } from '../implementation.ts'
+import { fakeFacts, ids } from '../implementation.ts'
 import { bin, desk } from './command.ts'
 
 const CODE = '0471-PA1N-897N-RTBP-GE89-VANQ-RK8X-XTZR-57Q4'
@@ -75,6 +76,37 @@ t.test('use: what it refuses before it asks anybody', async t => {
   t.equal(momentOf('12h', now), (now - 43_200_000) * 1000)
   t.equal(momentOf('2026-11-20T18:00Z', now), Date.UTC(2026, 10, 20, 18) * 1000)
   t.throws(() => momentOf('2027-01-01', now), /lies in the future/)
+})
+
+t.test('a lost device: removed with a flag, opened again with the code', async t => {
+  const { coterie, facts } = await desk(t)
+  t.match(await coterie('remove desktop --lost --yes'), { code: 0 })
+  t.match(facts.calls.at(-1), { method: 'Remove', params: { Lost: true } })
+  t.match(await coterie('recovery unlock', { stdin: CODE }), {
+    code: 0,
+    out: /keys of the circle home on this device are open again[\s\S]*It stays removed, for ever/
+  })
+  t.match(facts.calls.at(-1), { method: 'UnlockCircle', params: { Code: CODE } })
+})
+
+t.test('what --lost means is told plainly', async t => {
+  const device = (Name: string, Level: number, more = {}) => ({
+    ...fakeFacts().devices.Devices[1]!,
+    Name,
+    Level,
+    Self: false,
+    Reachable: false,
+    ...more
+  })
+  const first = device('pc', 1, { Self: true })
+  const lines = (own: typeof first, target: typeof first) => lostLines([own, target], target).join('\n')
+  t.match(lines(first, device('phone', 10)), /phone locks its keys when it meets any device that knows/)
+  t.match(
+    lines(first, device('phone', 10, { Reachable: true })),
+    /phone is online: it locks its keys at once/
+  )
+  t.match(lines(first, device('phone', 10)), /If it never comes online again.*stays as it is/)
+  t.match(lines({ ...first, Level: 2 }, device('phone', 10)), /--lost locks nothing from here/)
 })
 
 /** Types each line when its prompt has come, on a terminal that echoes. */

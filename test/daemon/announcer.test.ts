@@ -20,6 +20,7 @@ function announcer() {
     self,
     own: {} as object | undefined,
     discoveryKeys: [current, old],
+    lost: { devices: new Map() },
     members: new Map([
       [self, {}],
       [other, {}]

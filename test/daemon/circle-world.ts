@@ -17,12 +17,16 @@ import { Inviting } from '../../src/daemon/inviting.ts'
 import type { Joined } from '../../src/daemon/joining.ts'
 import { type CodeJoining, joinByCode } from '../../src/daemon/joining-by-code.ts'
 import { joinByTicket } from '../../src/daemon/joining-by-ticket.ts'
+import { lockedCircle } from '../../src/daemon/locked-circle.ts'
+import { type Lock, lockWrites, unlockWrites } from '../../src/daemon/locking.ts'
 import { PendingJoin } from '../../src/daemon/pending-join.ts'
 import { Publisher } from '../../src/daemon/publisher.ts'
+import { genesisOf, recoveryKey } from '../../src/daemon/recovery-code.ts'
 import type { Session } from '../../src/daemon/session.ts'
 import { storedCircles } from '../../src/daemon/stored.ts'
 import type { Surroundings } from '../../src/daemon/surroundings.ts'
 import type { Row, Write } from '../../src/host/database.ts'
+import { secrets } from '../../src/host/rows.ts'
 import type { Link } from '../../src/net/link.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { generator } from '../random.ts'
@@ -95,8 +99,16 @@ export class Disk {
     } else if (write.remove === 'circle') this.#rows.clear()
     else if (write.remove === 'address') this.#rows.delete(`address ${write.peer} ${write.address}`)
     else if (write.remove === 'ticket') this.#rows.delete(`ticket ${write.id}`)
+    else if (write.remove === 'share') this.#rows.delete(`share ${write.counts}`)
+    else if (write.remove === 'secrets')
+      for (const [key, row] of this.#rows) this.#rows.set(key, emptied(row, write.gid))
     else this.#rows.delete(`discovery ${hex(write.id)}`)
   }
+}
+
+function emptied(row: Row, gid: Uint8Array): Row {
+  if (row.table === 'setting' || hex(row.gid) !== hex(gid)) return row
+  return { ...row, ...Object.fromEntries(secrets[row.table].of.map(column => [column, new Uint8Array(0)])) }
 }
 
 function keyOf(row: Row): string {
@@ -112,7 +124,10 @@ function keyOf(row: Row): string {
       return `contact ${row.peer}`
     case 'circle':
     case 'previous':
+    case 'lock':
       return row.table
+    case 'share':
+      return `share ${row.counts}`
     case 'setting':
       return `setting ${row.key}`
   }
@@ -164,6 +179,10 @@ export class Computer {
   circles: Circle[] = []
   running = false
   announced = 0
+  /** Of peers, by its configuration. */
+  readonly addresses = new Map<PeerId, string>()
+  /** It was removed as lost, and its keys are sealed. */
+  locked = false
   /** What the system says of its clock. */
   synchronised = true
   inviting!: Inviting
@@ -257,11 +276,14 @@ export class Computer {
       bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
       commit: writes => this.disk.commit(writes),
+      lock: lock => {
+        this.#lock(lock).catch(error => this.#log('error', String(error)))
+      },
       arm: () => this.#arm(),
       announce: () => {
         this.announced++
       },
-      staticAddresses: () => [],
+      staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),
       changed: () => {}
     }
@@ -270,7 +292,8 @@ export class Computer {
     this.inviting = new Inviting(this.around, open => {
       this.invites = open
     })
-    for (const stored of storedCircles(this.disk.rows)) this.#add(new Circle(stored, this.around))
+    for (const stored of storedCircles(this.disk.rows))
+      if (lockedCircle(stored) === undefined) this.#add(new Circle(stored, this.around))
   }
 
   /** The process ends and says goodbye. */
@@ -328,8 +351,34 @@ export class Computer {
     return this.world.done(this.joining(ticket))
   }
 
+  /** Its configuration names the address of that one. */
+  knows(other: Computer): void {
+    this.addresses.set(other.self, other.uri)
+    this.circle.offerStatic()
+  }
+
   leave(call = calling()): Promise<number> {
     return this.world.done(this.circle.leave(call))
+  }
+
+  /** As the daemon does it. */
+  async #lock(lock: Lock): Promise<void> {
+    await null
+    const { circle } = this
+    this.circles = []
+    await circle.stop()
+    circle.unpublish()
+    const sealing = { random: this.#random, atMs: this.around.wall() }
+    await this.disk.commit(lockWrites(lock, this.disk.rows, sealing))
+    this.locked = true
+  }
+  /** With the recovery code, as the daemon does it. */
+  async unlock(code: string): Promise<void> {
+    const stored = storedCircles(this.disk.rows)[0]!
+    const key = recoveryKey({ Code: code, Shares: [] }, genesisOf(stored.operations))
+    await this.world.done(this.disk.commit(unlockWrites(stored.lock!, this.disk.rows, key.static)!))
+    this.locked = false
+    this.#add(new Circle(storedCircles(this.disk.rows)[0]!, this.around))
   }
 
   expire(): void {

@@ -1,7 +1,7 @@
 /** Devices with gates, joined by links in memory, in simulated time. */
 import { createHash } from 'node:crypto'
 import { ticketPsk } from '../../src/crypto/handshake.ts'
-import { peerId } from '../../src/crypto/identity.ts'
+import { type PeerId, peerId } from '../../src/crypto/identity.ts'
 import { ed25519, hash, x25519 } from '../../src/crypto/provider.ts'
 import type { HandshakeCircle, JoinAnswer, JoinRequest } from '../../src/daemon/gate.ts'
 import { Gate } from '../../src/daemon/gate.ts'
@@ -70,6 +70,12 @@ export class TestCircle implements HandshakeCircle {
   async admit(operations: readonly Uint8Array[]): Promise<void> {
     this.admitted.push(...operations)
     await this.learn(operations)
+  }
+
+  /** What lost devices are told, by their statics. */
+  readonly lost = new Map<string, { peer: PeerId; frame: Uint8Array }>()
+  order(staticKey: Uint8Array) {
+    return this.lost.get(Buffer.from(staticKey).toString('hex'))
   }
 
   tickets() {

@@ -25,8 +25,14 @@ import {
   encodeRequest,
   results
 } from '../../src/wire/hello.ts'
+import { decodeKeys, encodeKeys } from '../../src/wire/locked-keys.ts'
 import { decodeLogFrame, encodeLogFrame, type LogFrame } from '../../src/wire/log-exchange.ts'
 import { type Body, decodeOperation, encodeUnsigned, signedOperation } from '../../src/wire/operation.ts'
+import {
+  decodeRecoveryFrame,
+  encodeRecoveryFrame,
+  type RecoveryFrame
+} from '../../src/wire/recovery-frame.ts'
 import { decodeSsdp, encodeSsdp } from '../../src/wire/ssdp.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap } from '../../src/wire/wrap.ts'
 import type { Dice } from '../circle/dice.ts'
@@ -114,6 +120,19 @@ function logFrame(dice: Dice): LogFrame {
   ])()
 }
 
+function recoveryFrame(dice: Dice): RecoveryFrame {
+  return dice.pick<() => RecoveryFrame>([
+    () => ({ type: 'order', operations: [operation(dice), operation(dice)].slice(dice.nat(2)) }),
+    () => ({
+      type: 'offer',
+      share: randomBytes(dice, 25),
+      holders: ids(dice, 3),
+      signature: randomBytes(dice, 64)
+    }),
+    () => ({ type: dice.pick(['held', 'settle', 'settled'] as const), mark: randomBytes(dice, 4) })
+  ])()
+}
+
 function wrap(dice: Dice): Uint8Array {
   const unsigned = encodeUnsignedWrap({
     topic: randomBytes(dice, 32),
@@ -176,6 +195,30 @@ export const formats: { readonly [name: string]: Format } = {
     again: bytes => {
       const read = decodeLogFrame(bytes)
       return read && encodeLogFrame(read)
+    }
+  },
+  'recovery frame': {
+    sample: dice => encodeRecoveryFrame(recoveryFrame(dice)),
+    again: bytes => {
+      const read = decodeRecoveryFrame(bytes)
+      return read && encodeRecoveryFrame(read)
+    }
+  },
+  'locked keys': {
+    sample: dice =>
+      encodeKeys([
+        {
+          table: 'circle',
+          columns: [
+            ['seed', randomBytes(dice, 32)],
+            ['id', 'x'],
+            ['n', 7]
+          ]
+        }
+      ]),
+    again: bytes => {
+      const read = decodeKeys(bytes)
+      return read && encodeKeys(read)
     }
   },
   wrap: {

@@ -64,6 +64,16 @@ t.test('every kind of row comes back as it was put; removal of a circle takes al
     },
     { table: 'contact', gid, peer: 'co1x', lastMs: 13, serial: 1 },
     { table: 'previous', gid, secret: bytes(3), sinceMs: 14 },
+    { table: 'lock', gid, key: bytes(8), proof: bytes(9), sealed: bytes(10), atMs: 15 },
+    {
+      table: 'share',
+      gid,
+      counts: 1,
+      share: bytes(11).slice(7),
+      holders: new Uint8Array(96),
+      giver: 'co1x',
+      atMs: 16
+    },
     { table: 'setting', key: 'a', value: 'b' }
   ]
   const database = await open(path)
@@ -96,7 +106,7 @@ t.test('every kind of row comes back as it was put; removal of a circle takes al
   ])
   t.same(
     (await again.load()).map(row => row.table),
-    ['circle', 'operation', 'operation', 'operation', 'contact', 'previous', 'setting']
+    ['circle', 'operation', 'operation', 'operation', 'contact', 'previous', 'lock', 'share', 'setting']
   )
   await again.commit([{ remove: 'circle', gid }])
   t.same(

@@ -9,6 +9,7 @@ import type { Host } from './host.ts'
 import { type Frame, framesOf } from './pcap.ts'
 import { scenario } from './scenario.ts'
 
+const coterie = new URL('../../bin/coterie', import.meta.url).pathname
 const DHCP = [67, 68]
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 const system = /^ID=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'debian'
@@ -32,6 +33,12 @@ async function dress(host: Host, name: string, user: string): Promise<void> {
   await host.space.run(`hostname ${name}`)
   for (const variable of ['USER', 'LOGNAME']) host.space.environment[variable] = user
 }
+/** A code, and the command that goes on behind it. */
+async function invited(host: Host): Promise<{ code: string; lines: ReturnType<Host['lines']> }> {
+  const lines = host.lines([coterie, 'invite', '--yes', '--json'])
+  const { value } = await within(10_000, 'a code', lines.lines.next())
+  return { code: JSON.parse(String(value)).Code, lines }
+}
 const mdnsNames = (frames: readonly Frame[]) =>
   frames
     .filter(({ sourcePort }) => sourcePort === 5353)
@@ -52,7 +59,11 @@ scenario('an observer of everything', { h1: 'a', h2: 'a', h3: 'a' }, async (t, l
   const joined = await h2.coterie('join - --device second-device --json', ticket)
   await Promise.all([h1.sees('second-device', 'reachable'), h2.sees('first-device', 'reachable')])
   const other = await h2.coterie('invite --ticket')
-  const third = await h3.coterie('join - --device third-device --json', other)
+  const sockets = async () => (await h3.space.run('ss -Hlun')).match(/:(5353|1900)\b/g)?.length ?? 0
+  t.equal(await sockets(), 0, 'in no circle it has no socket for discovery')
+  const { code, lines } = await invited(h2)
+  const third = await h3.coterie(`join ${code} --device third-device --json`)
+  lines.stop()
   await Promise.all([h1.sees('third-device', 'reachable'), h3.sees('first-device', 'reachable')])
 
   t.comment('they talk, go, come back, and find each other by multicast')
@@ -101,6 +112,8 @@ scenario('an observer of everything', { h1: 'a', h2: 'a', h3: 'a' }, async (t, l
     ...['first-device', 'second-device', 'third-device'].map(name => text('a device', name)),
     ...['thinkpad', 'annas-tower', 'macbook'].map(name => text('a host', name)),
     ...['annabella', 'bertold'].map(name => text('a user', name)),
+    text('the code', code),
+    text('the code', code.replace('-', '')),
     text('the circle', 'secret-circle'),
     text('the version', `${version}`),
     text('the runtime', process.version),
@@ -142,11 +155,15 @@ scenario('a network that is not trusted', { h1: 'a', h2: 'a' }, async (t, lab) =
   await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
   await h2.listens('10.77.1.12')
   t.ok(h2.daemon.listeners.every(({ Policy }) => Policy === 'listen'))
-  t.comment('h1 goes and comes back, and announces itself')
+  t.comment('h1 goes and comes back, and announces itself; h2 invites')
+  const { lines } = await invited(h2)
+  const { value } = await within(10_000, 'what more it says', lines.lines.next())
+  t.same(JSON.parse(String(value)), { Unannounced: ['eth0'] }, 'it says that nobody hears of it')
   await h1.daemon.stop()
   await h2.sees('h1', 'unreachable')
   await h1.start()
   await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
+  lines.stop()
   await cable.stop()
 
   const frames = framesOf(cable.bytes())
