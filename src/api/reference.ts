@@ -14,10 +14,10 @@ export const examples: {
   Devices: { params: {}, command: 'coterie devices' },
   UseCircle: { params: { Circle: 'work' }, command: 'coterie circle use work' },
   Init: { params: { Name: 'home' }, command: 'coterie init --name home' },
-  Invite: { params: { Level: 10 }, command: 'coterie invite --level 10 --yes' },
+  Invite: { params: { Confirmed: true }, command: 'coterie invite --yes' },
   Confirm: {
     params: { Request: 'mzxw6ytboi', Accept: true },
-    command: `coterie call Confirm {"Request":"mzxw6ytboi","Accept":true}`
+    command: `coterie call Confirm '{"Request":"mzxw6ytboi","Accept":true}'`
   },
   MakeTicket: { params: { ExpiresInUSec: 3_600_000_000 }, command: 'coterie invite --ticket --valid 1h' },
   Join: { params: { Ticket: 'coterie1:…' }, command: 'coterie join -' },
@@ -121,7 +121,7 @@ function methodText(name: MethodName): string {
   const call = {
     method: name,
     ...(Object.keys(given).length > 0 && { parameters: given }),
-    ...(kind === 'stream' && { more: true })
+    ...((kind === 'stream' || details) && { more: true })
   }
   const onBus = surfaces === 'all' && kind !== 'stream'
   const facts = [

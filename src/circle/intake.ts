@@ -64,23 +64,42 @@ export class Intake {
 
   #wait(now: number, item: Identified, from: PeerId | undefined): true {
     this.crowded.push(...this.quarantine.put({ item, from, at: now }).map(orphan => orphan.from))
-    const needed = this.#ancestors(item, from)
-    if (needed !== undefined && needed.length > 0 && !this.#over(item)) this.#takeAll(now, needed, item, from)
+    const needed = this.#ancestors(item, key => from !== undefined && this.missing.push({ from, key }))
+    if (needed === undefined) return true
+    if (needed.length > 0 && !this.#over(item)) this.#takeAll(now, needed, item, from)
+    else this.#wake(now, item.key)
     return true
   }
 
-  /** The absent part of its past, parents first, when all of it waits here; else tells what is missing. */
-  #ancestors(item: Identified, from: PeerId | undefined): Identified[] | undefined {
+  /**
+   * Something has come that others stand on: of those that wait for it, the ones that may now be taken in, with
+   * all they need. Only of authors that are known: strangers could make any number of them.
+   */
+  #wake(now: number, key: string): void {
+    const open = [key]
+    for (let looked = 0; open.length > 0 && looked < MAX_ANCESTORS; looked++)
+      for (const { item, from } of this.quarantine.children(open.pop()!)) {
+        if (this.quarantine.get(item.key) === undefined) continue
+        if (this.#resolver.lastLevel(item.author) === undefined) continue
+        if (this.#over(item)) {
+          open.push(item.key)
+          continue
+        }
+        const needed = this.#ancestors(item)
+        if (needed !== undefined) this.#takeAll(now, needed, item, from)
+      }
+  }
+
+  /** The absent part of its past, parents first, when all of it waits here; else says what is missing, if asked. */
+  #ancestors(item: Identified, tell?: (key: string) => void): Identified[] | undefined {
     const order: Identified[] = []
     const seen = new Set<string>()
     let complete = true
     const visit = (parents: readonly string[]) => {
       for (const key of parents) {
         if (seen.has(key) || this.#resolver.has(key)) continue
-        if (seen.size === MAX_ANCESTORS) {
-          complete = false
-          return
-        }
+        if (seen.size === MAX_ANCESTORS) complete = false
+        if (!complete && (tell === undefined || seen.size === MAX_ANCESTORS)) return
         seen.add(key)
         const orphan = this.quarantine.get(key)
         if (orphan !== undefined) {
@@ -88,7 +107,7 @@ export class Intake {
           order.push(orphan.item)
         } else {
           complete = false
-          if (from !== undefined) this.missing.push({ from, key })
+          tell?.(key)
         }
       }
     }
@@ -114,11 +133,13 @@ export class Intake {
     this.#resolver.add(step(item))
     this.taken.push({ item, from })
     for (const child of this.quarantine.children(item.key)) {
+      if (this.quarantine.get(child.item.key) === undefined) continue
       if (!child.item.parents.every(parent => this.#resolver.has(parent))) continue
       if (!this.#resolver.introduced(child.item.author, child.item.parents))
         this.quarantine.remove(child.item.key)
       else if (!this.#over(child.item)) this.#take(now, child.item, child.from)
     }
+    this.#wake(now, item.key)
   }
 
   /** Over the quota of its author or of the log. Removals that count come in always. */

@@ -35,7 +35,7 @@ export function deviceLines(all: readonly Device[], look: Look, nowUSec: number)
     d.AddedBy === '' ? '' : (names.get(d.AddedBy) ?? shortId(d.AddedBy)),
     seen(d, nowUSec),
     age(d.KeyChangedUSec, nowUSec),
-    marks(d).join(', ')
+    marks(d, look.terminal ? 2 : 4).join(', ')
   ])
   const cut = look.terminal ? fitted([HEADING, ...rows], look).slice(1) : rows
   const painted = cut.map((row, i) => {
@@ -57,14 +57,14 @@ function seen(d: Device, nowUSec: number): string {
   return d.LastSeenUSec === 0 ? 'never' : ago(d.LastSeenUSec, nowUSec).replace(/^on /, '')
 }
 
-/** What is worth a warning, then what is good to know. */
-function marks(d: Device): string[] {
+/** What is worth a warning, then what is good to know: as many as there is room for. */
+function marks(d: Device, most: number): string[] {
   const words: string[] = []
   if (d.Cloned) words.push('cloned')
   if (d.Stale) words.push('stale')
   if (d.Expired) words.push('expired')
-  else if (d.Guest) words.push(`until ${day(d.ExpiresUSec)}`)
-  return words
+  if (d.Guest && !d.Expired && words.length + 2 <= most) words.push(`until ${day(d.ExpiresUSec)}`)
+  return words.slice(0, most)
 }
 
 /** Long names give way until all columns fit the terminal, or are as short as they may be. */

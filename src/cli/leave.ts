@@ -26,6 +26,7 @@ async function leave(options: { circle?: string; json?: boolean; yes?: boolean }
     const left = await client.call('Leave', circleOf(options), waiting.show).finally(waiting.clear)
     if (options.json) return void json(left)
     const others = `${count(left.Told, 'other device')} ${left.Told === 1 ? 'knows' : 'know'}`
-    out(`This device has left; ${left.Told === 0 ? 'no other device knows it yet' : others}.`)
+    const nobody = 'no other device knows it: where there are some, remove this one there'
+    out(`This device has left; ${left.Told === 0 ? nobody : others}.`)
   })
 }

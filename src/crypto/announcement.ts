@@ -80,17 +80,26 @@ export function recognise(
   return undefined
 }
 
-/** 48 bytes: an open invitation, or with port 0 a search for one. Random: 24 fresh bytes. */
-export function makeInvitation(port: number, random: Uint8Array): Uint8Array {
-  const [salt, id] = [random.subarray(0, SALT_SIZE), random.subarray(SALT_SIZE)]
+/** 48 bytes: an open invitation, or with port 0 a search for one. Id: 16 random bytes; salt: 8 fresh ones. */
+export function makeInvitation(port: number, id: Uint8Array, salt: Uint8Array): Uint8Array {
   return makeAnnouncement({ key: INVITATION_KEY, id, port, slot: UNSYNCHRONISED, salt })
 }
 
-/** The port of an open invitation, 0 for a search; undefined for all else. Anybody can make one. */
-export function invitationPort(bytes: Uint8Array): number | undefined {
+/** An open invitation: its port, 0 for a search, and its id, the same on all interfaces of the inviter. */
+export interface Invitation {
+  readonly port: number
+  /** Hexadecimal. */
+  readonly id: string
+}
+
+/** undefined for all else. Anybody can make one, and read it. */
+export function readInvitation(bytes: Uint8Array): Invitation | undefined {
   const announcement = decodeAnnouncement(bytes)
-  if (announcement === undefined) return undefined
-  return slotOf(bytes, INVITATION_KEY, UNSYNCHRONISED) === undefined ? undefined : announcement.port
+  if (announcement === undefined || slotOf(bytes, INVITATION_KEY, UNSYNCHRONISED) === undefined)
+    return undefined
+  const id = pad(INVITATION_KEY, u32(UNSYNCHRONISED), announcement.salt)
+  for (let i = 0; i < id.length; i++) id[i]! ^= announcement.tag[i]!
+  return { port: announcement.port, id: hex(id) }
 }
 
 /** What an announcement shows of an id (32 bytes): key of the table in which to look members up. */

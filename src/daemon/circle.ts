@@ -299,7 +299,8 @@ export class Circle {
   heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
     const heard = this.#announcer.read(announcement)
     if (heard === undefined) {
-      const port = this.#announcer.own(announcement)
+      // played back where we only listen, it would make us show ourselves
+      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
       if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
       return
     }

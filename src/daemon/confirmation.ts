@@ -7,7 +7,7 @@ import type { JoinAsk } from './open-invitation.ts'
 /** One place where a person may be. */
 export interface Asker {
   readonly name: 'caller' | 'agent' | 'notification'
-  /** Somebody could be asked there now. */
+  /** Somebody could be asked there now; `ask` looks for itself. */
   there(): Promise<boolean>
   /**
    * true: let it in; false: do not; undefined: no answer will come from there. When the signal is aborted, the

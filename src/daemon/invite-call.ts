@@ -90,11 +90,11 @@ async function confirm(
   const request = questions.name()
   const caller: Asker = {
     name: 'caller',
-    there: async () => askCaller,
+    there: async () => true,
     ask: (_, over) => questions.wait(request, over)
   }
-  const there = await present([caller, agents, ...askers])
-  const answered = firstAnswer(there, { ...ask, name }, signal)
+  const all = [...(askCaller ? [caller] : []), agents, ...askers]
+  const answered = firstAnswer(all, { ...ask, name }, signal)
   call.progress(`${name} wants to join`, { Request: request, Id: ask.id, Name: name, Level: ask.level })
   const answer = await answered
   const tell = (sentence: string, Answer: string, By: string) =>

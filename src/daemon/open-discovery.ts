@@ -6,11 +6,10 @@
  * A search goes out on each interface in use, whatever its policy: the user asked for it. An invitation is
  * announced only where the policy is `announce`.
  */
-import { invitationPort, makeInvitation } from '../crypto/announcement.ts'
+import { makeInvitation, readInvitation } from '../crypto/announcement.ts'
 import { randomBytes } from '../crypto/provider.ts'
 import { Discovery, type DiscoveryInterface, type Heard } from '../net/discovery.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
-import { announcementText } from '../wire/announcement.ts'
 import type { Log } from './log.ts'
 
 const QUERY_MS = 2_000
@@ -19,7 +18,7 @@ const MDNS_PACKETS = 32
 
 /**
  * Told at each hearing, so the last is the latest heard. `address`: a tcp URI. `inviter`: equal for the
- * addresses of one announcement; it changes when that does.
+ * addresses of one invitation.
  */
 export type OnFound = (address: string, inviter: string) => void
 
@@ -35,6 +34,8 @@ export class OpenDiscovery {
   readonly #log: Log
   readonly #searches = new Set<OnFound>()
   #inviting = false
+  /** Of the open invitation: one on all interfaces, or two cards on one LAN would count for two inviters. */
+  #id = randomBytes(16)
   #discovery: Discovery | undefined
   #interfaces: readonly DiscoveryInterface[] = []
   #asking: NodeJS.Timeout | undefined
@@ -53,6 +54,7 @@ export class OpenDiscovery {
   invite(open: boolean): void {
     if (open === this.#inviting) return
     this.#inviting = open
+    this.#id = randomBytes(16)
     this.#follow()
   }
 
@@ -115,22 +117,22 @@ export class OpenDiscovery {
   }
 
   #open(): Discovery {
-    const make = (port: number) => makeInvitation(port, randomBytes(24))
+    const make = (port: number, id: Uint8Array) => makeInvitation(port, id, randomBytes(8))
     return new Discovery({
       log: this.#log,
-      announcements: (_name, port) => (this.#inviting ? [{ circle: '', bytes: make(port) }] : []),
-      searchers: () => (this.#searches.size > 0 ? [make(0)] : []),
-      circleOf: announcement => (invitationPort(announcement) === 0 ? '' : undefined),
+      announcements: (_name, port) => (this.#inviting ? [{ circle: '', bytes: make(port, this.#id) }] : []),
+      searchers: () => (this.#searches.size > 0 ? [make(0, randomBytes(16))] : []),
+      circleOf: announcement => (readInvitation(announcement)?.port === 0 ? '' : undefined),
       onHeard: heard => this.#heard(heard),
       mdnsPackets: MDNS_PACKETS
     })
   }
 
   #heard({ announcement, source }: Heard): void {
-    const port = invitationPort(announcement) ?? 0
+    const { port, id } = readInvitation(announcement) ?? { port: 0, id: '' }
     const address = port === 0 ? undefined : addressOf(source, port)
     if (address === undefined) return
-    for (const search of [...this.#searches]) search(formatAddress(address), announcementText(announcement))
+    for (const search of [...this.#searches]) search(formatAddress(address), id)
   }
 }
 

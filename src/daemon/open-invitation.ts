@@ -173,7 +173,9 @@ export class OpenInvitation {
       signal.addEventListener('abort', () => resolve('withdrawn'), { once: true })
     )
     try {
-      const confirmed = await Promise.race([this.#options.confirm(ask, signal), withdrawn])
+      const answer = await Promise.race([this.#options.confirm(ask, signal), withdrawn])
+      // a no that was said for the question's being withdrawn is none
+      const confirmed = signal.aborted && answer === false ? 'withdrawn' : answer
       if (this.#after !== undefined) return this.#after
       if (confirmed === 'withdrawn') {
         this.#asking = undefined

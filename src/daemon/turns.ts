@@ -1,5 +1,5 @@
 /**
- * Whose run is next. A run of joining by a code costs the inviter some ten milliseconds before the other has
+ * Whose run is next. A run of joining by a code costs the inviter some milliseconds before the other has
  * shown anything, so there are few: one a second for each source, four for all. Nobody is turned away for
  * that; he waits, and who had no turn for the longest time comes first, so that a flood from one source
  * does not starve another. Pure.

@@ -158,3 +158,22 @@ export async function removals(lab: Lab, times: number): Promise<Series[]> {
   await h3.daemon.stop()
   return [out, told]
 }
+
+/** A code is typed: until both show the other one reachable. */
+export async function joins(lab: Lab, times: number): Promise<Series[]> {
+  const [h1, h3] = lab.all('h1', 'h3')
+  const joined = series('`coterie join CODE` typed → both show the other', 3000, 3000)
+  await h3.start()
+  for (let n = 0; n < times; n++) {
+    const { code, joined: done } = await h1.invites()
+    const began = performance.now()
+    const sees = Promise.all([when(h1.sees('h3', 'reachable')), when(h3.sees('h1', 'reachable'))])
+    await h3.coterie(`join ${code}`)
+    joined.values.push(Math.max(...(await sees)) - began)
+    await done()
+    await h3.coterie('leave --yes')
+    await h1.sees('h3', 'gone')
+  }
+  await h3.daemon.stop()
+  return [joined]
+}

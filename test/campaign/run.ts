@@ -7,7 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { Lab } from '../lab/lab.ts'
 import { labMissing } from '../lab/missing.ts'
 import { place, type Series, table } from './figures.ts'
-import { downAndUp, endings, neverMet, removals, stranger } from './measure.ts'
+import { downAndUp, endings, joins, neverMet, removals, stranger } from './measure.ts'
 
 const top = new URL('../..', import.meta.url).pathname
 const times = Number(process.argv[2] ?? 20)
@@ -19,7 +19,7 @@ if (missing || !Number.isInteger(times) || times < 1) {
 
 let failed = 0
 const all: Series[] = []
-for (const measure of [downAndUp, neverMet, endings, stranger, removals]) {
+for (const measure of [downAndUp, neverMet, endings, stranger, joins, removals]) {
   const undo: (() => unknown)[] = []
   try {
     const lab = await Lab.up({ teardown: fn => undo.push(fn) }, { h1: 'a', h2: 'a', h3: 'a' })

@@ -19,11 +19,11 @@ export interface History {
 export interface Sizes {
   /** Events of a life at most; 90. */
   readonly events?: number
-  /** How often an operation is a burst over the quota; 0.003. */
+  /** How often an operation is a burst over the quota; 0.01. */
   readonly bursts?: number
 }
 
-export function randomHistory(seed: number, { events = 90, bursts = 0.003 }: Sizes = {}): History {
+export function randomHistory(seed: number, { events = 90, bursts = 0.01 }: Sizes = {}): History {
   const dice = new Dice(seed)
   const { writer } = new Life(dice, events)
   const steps = [...writer.steps]

@@ -2,6 +2,7 @@ import t from 'tap'
 import { add, rekey, remove, rename, shouldFinishLeaving } from '../../src/circle/author.ts'
 import { MembershipLog } from '../../src/circle/log.ts'
 import { ORPHANS_PER_AUTHOR } from '../../src/circle/quarantine.ts'
+import { identify } from '../../src/circle/signing.ts'
 import { compare, hex } from '../../src/wire/bytes.ts'
 import { encodeLogFrame, MAX_BODY } from '../../src/wire/log-exchange.ts'
 import {
@@ -317,6 +318,46 @@ t.test('over its quota: waits until another builds on it; removals always come i
   world.connect(a!, c!)
   world.run()
   t.ok(a!.log.synced(c!.id) && c!.log.synced(a!.id))
+  t.end()
+})
+
+t.test('over its quota: what builds on it counts when the last of it comes, in whatever order', t => {
+  const world = new World()
+  const [a, b, c] = world.circle('A', 'B', 'C') as [Device, Device, Device]
+  world.append(a, add(first(), a.place(), joining('B')))
+  world.connect(a, b)
+  world.connect(a, c)
+  world.run()
+  const base = b.log.heads
+  const forks = (from: number) =>
+    Array.from(
+      { length: 64 },
+      (_, n) => rename(b.keys, { gid: gidOf, prev: base, wallMs: 0 }, { serial: from + n, name: 'f' }).bytes
+    )
+  world.disconnect(a, c)
+  const give = (device: Device, operations: Uint8Array[]) => {
+    device.log.receive(0, b.id, encodeLogFrame({ type: 'operations', round: 1, operations }))
+    world.run()
+  }
+  give(a, forks(1))
+  world.disconnect(a, b)
+  give(c, forks(1000))
+  const before = c.log.size
+  const place = a.place()
+  const made = world.append(
+    a,
+    remove(first(), place, { target: b.keys.publicKey, lost: false, cut: undefined })
+  )
+  give(c, [made.bytes])
+  t.equal(c.log.size, before)
+  t.ok(c.log.members.has(b.id), 'it waits')
+  const needed = a.log.operations.filter(bytes =>
+    place.prev.some(id => hex(identify(gidOf, bytes)!.id) === hex(id))
+  )
+  for (const bytes of needed.reverse()) give(c, [bytes])
+  t.ok(c.log.removed(b.id))
+  t.equal(c.log.size, before + needed.length + 1)
+  t.equal(c.records.length, c.log.size - 1, 'each on disk once')
   t.end()
 })
 

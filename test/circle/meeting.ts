@@ -18,6 +18,8 @@ interface Session {
   readonly name: string
   readonly ends: readonly [Party, Party]
   readonly frames: readonly [Uint8Array[], Uint8Array[]]
+  /** What each had when it was opened. */
+  readonly had: readonly (readonly Uint8Array[])[]
 }
 
 export class Meeting {
@@ -155,7 +157,8 @@ export class Meeting {
       const [own] = other.log.members.get(other.id)?.statics ?? [joiner(other.name, 10).static]
       if (one.log.owner(own!) !== other.id) return undefined
     }
-    const session: Session = { name: `${++this.#opened}`, ends: [a, b], frames: [[], []] }
+    const had = [a, b].map(party => party.log.operations)
+    const session: Session = { name: `${++this.#opened}`, ends: [a, b], frames: [[], []], had }
     this.#sessions.push(session)
     for (const party of session.ends) party.log.greet(0, session.name)
     for (const party of session.ends) this.#carry(party)
@@ -216,8 +219,22 @@ export class Meeting {
           session.frames[session.ends[0] === party ? 0 : 1].push(output.body)
           if (this.seen.length < 200) this.seen.push(output.body)
         } else if (output.type === 'misbehaves') this.#close(session)
-        else if (output.type === 'synced' && !party.log.members.has(other.id)) this.#close(session)
+        else if (output.type === 'synced') {
+          this.#lookAtSynced(session, party, other)
+          if (!party.log.members.has(other.id)) this.#close(session)
+        }
       }
+  }
+
+  /** All that an honest one had has come, but for what others have too much of. */
+  #lookAtSynced({ had, ends }: Session, party: Party, other: Party): void {
+    if ([party, other].some(each => this.hostile.has(each))) return
+    const excused = new Set([...this.hostile].map(({ keys }) => hex(keys.publicKey)))
+    for (const bytes of had[ends.indexOf(other)]!) {
+      const { author, id } = identify(first.id, bytes)!
+      if (excused.has(author) || party.log.has(id)) continue
+      throw new Violation('synced', `${party.name} is in sync with ${other.name} and lacks ${hex(id)}`)
+    }
   }
 
   // --- the end

@@ -82,7 +82,8 @@ export function run(
 export async function typed(
   words: string,
   environment: { [name: string]: string },
-  lines: readonly [RegExp, string | (() => unknown)][]
+  lines: readonly [RegExp, string | (() => unknown)][],
+  onText: (text: string) => unknown = () => {}
 ): Promise<{ code: number; out: string }> {
   const child = spawn(
     'script',
@@ -96,6 +97,7 @@ export async function typed(
   let next = 0
   child.stdout.setEncoding('utf8').on('data', text => {
     out += text
+    onText(text)
     for (let line = lines[next]; line?.[0].test(bare(out.slice(from))); line = lines[next]) {
       from = out.length
       next++

@@ -108,7 +108,10 @@ t.test('the examples of the API page do what they say', async t => {
   const { coterie, facts } = await desk(t)
   for (const [method, { command }] of Object.entries(examples)) {
     const words = command.split(' ').slice(1)
-    const { code } = await coterie(words, { stdin: TICKET })
+    const { code } = await coterie(
+      words.map(word => word.replace(/^'(.*)'$/, '$1')),
+      { stdin: TICKET }
+    )
     t.equal(code, method === 'Confirm' ? 1 : 0, command) // nothing is asked there
     t.equal(facts.calls.at(-1)?.method, method)
   }
@@ -215,6 +218,10 @@ t.test('plain text in a pipe', async t => {
     `nas       member        nasnasna  thinkpad  ${monthAgo}   12 d   stale`,
     'phone     guest         phonepho  desktop   never        today  until 2099-11-30'
   ])
+  t.same(await lines('rename study'), ['This device is now called study.'])
+  t.match(await lines('rekey'), [/^This device has a new static key/])
+  t.same(await lines('remove desktop --yes'), ['desktop (desktopp) is removed.'])
+  t.same(await lines('leave --yes'), ['This device has left; 2 other devices know.'])
   t.same(await lines('ping desktop --count 2'), [
     'desktop (192.168.1.20): 1.2 ms',
     'desktop (192.168.1.20): 1.2 ms'

@@ -75,6 +75,12 @@ t.test('questions', { skip }, async t => {
     out: /leaves the circle home[\s\S]*It is the only first device[\s\S]*2 devices it added stay\.[\s\S]*Leave home\?[\s\S]*2 other devices know/,
     called: ['Devices', 'Status', 'Leave']
   })
+  t.match(await ask('rename study', ''), {
+    code: 0,
+    out: /This device is now called study\.\n$/,
+    called: ['Rename']
+  })
+  t.match(await ask('rekey', ''), { code: 0, out: /new static key/, called: ['Rekey'] })
   t.match(await ask('remove thinkpad', ''), { code: 1, out: /coterie leave/, called: ['Devices'] })
   t.match(await ask('join -', `${TICKET}\n`), {
     code: 0,

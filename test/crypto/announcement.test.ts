@@ -1,9 +1,9 @@
 import t from 'tap'
 import {
   idPrefix,
-  invitationPort,
   makeAnnouncement,
   makeInvitation,
+  readInvitation,
   recognise,
   slotAt,
   UNSYNCHRONISED
@@ -90,27 +90,30 @@ t.test('strangers see nothing that repeats', t => {
 })
 
 t.test('an open invitation is no member, and anybody can see it', t => {
-  const open = makeInvitation(24747, randomBytes(24))
-  t.equal(invitationPort(open), 24747)
+  const open = makeInvitation(24747, randomBytes(16), randomBytes(8))
+  t.equal(readInvitation(open)?.port, 24747)
   t.equal(recognise(open, [key], slot), undefined)
-  t.equal(invitationPort(make()), undefined)
+  t.equal(readInvitation(make())?.port, undefined)
   open[20]! ^= 1
-  t.equal(invitationPort(open), undefined, 'of another tag')
-  t.equal(invitationPort(open.subarray(1)), undefined)
+  t.equal(readInvitation(open)?.port, undefined, 'of another tag')
+  t.equal(readInvitation(open.subarray(1))?.port, undefined)
   t.end()
 })
 
 t.test('a search for one is of the same shape, with port 0; members make none', t => {
-  const search = makeInvitation(0, randomBytes(24))
+  const search = makeInvitation(0, randomBytes(16), randomBytes(8))
   t.equal(search.length, make().length)
-  t.equal(invitationPort(search), 0)
+  t.equal(readInvitation(search)?.port, 0)
   t.equal(recognise(make({ port: 0 }), [key], slot), undefined)
   t.end()
 })
 
 t.test('two invitations, and two searches, have nothing in common', t => {
   for (const port of [24747, 0]) {
-    const [a, b] = [makeInvitation(port, randomBytes(24)), makeInvitation(port, randomBytes(24))]
+    const [a, b] = [
+      makeInvitation(port, randomBytes(16), randomBytes(8)),
+      makeInvitation(port, randomBytes(16), randomBytes(8))
+    ]
     for (let i = 8; i + 4 <= 48; i++) t.notOk(hex(b).includes(hex(a.subarray(i, i + 4))))
   }
   t.end()

@@ -124,6 +124,21 @@ t.test('the joiner goes while it is asked about: the code stays as good as it wa
   t.equal(await within(invited, 100, verdict), 'ok')
 })
 
+t.test('a question that ends with a no, or an error, because it was withdrawn, was not answered', async t => {
+  for (const end of [() => false, () => Promise.reject(new Error('aborted'))]) {
+    const confirm = (_ask: JoinAsk, signal: AbortSignal) =>
+      new Promise<boolean>(resolve => signal.addEventListener('abort', () => resolve(end())))
+    const { invited } = asked({ confirm })
+    const one = await offered(invited)
+    void invited.ask(one, ben)
+    await invited.clock.settle(invited.clock.now + 100)
+    one.session.destroy()
+    await invited.clock.settle(invited.clock.now + 100)
+    t.equal(invited.events.at(-1)?.type, 'gone')
+    t.ok(invited.invitation.accepting)
+  }
+})
+
 t.test('it comes again over another link while the first still seems alive: one question', async t => {
   const { invited, person } = asked()
   const [first, second] = [await offered(invited), await offered(invited)]

@@ -93,7 +93,7 @@ t.test('methods and errors', async t => {
     call(bus, 'Devices', 's', ['']),
     named(`${INTERFACE}.Error.NoCircle`, /^this device is in no circle yet/)
   )
-  const remove = (device: string) => call(bus, 'Remove', 'ss', ['', device])
+  const remove = (device: string) => call(bus, 'Remove', 'ssb', ['', device, false])
   await t.rejects(remove('eve'), named(`${INTERFACE}.Error.NoSuchPeer`, /^no device eve$/))
   await t.rejects(remove('bug'), named(`${INTERFACE}.Error.Internal`, /^internal error$/))
   await t.rejects(remove('wrong result'), named(`${INTERFACE}.Error.Internal`, /^internal error$/))
@@ -102,7 +102,7 @@ t.test('methods and errors', async t => {
   await t.rejects(remove(huge + huge), named(`${DBUS}.Error.InvalidArgs`, /too long/))
 
   const wrong: [string, unknown[], RegExp][] = [
-    ['', [], /^Remove takes \(s Circle, s Device\), not \(\)$/],
+    ['', [], /^Remove takes \(s Circle, s Device, b Lost\), not \(\)$/],
     ['su', ['', 1], /not \(su\)$/],
     ['sss', ['', '', ''], /not \(sss\)$/],
     ['(ss)', [['', '']], /not \(\(ss\)\)$/]

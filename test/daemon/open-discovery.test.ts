@@ -1,6 +1,6 @@
 /** Open invitations by real multicast between network namespaces: who finds whom, when, and what is sent. */
 import t from 'tap'
-import { invitationPort, makeInvitation } from '../../src/crypto/announcement.ts'
+import { makeInvitation, readInvitation } from '../../src/crypto/announcement.ts'
 import { randomBytes } from '../../src/crypto/provider.ts'
 import { parseAnnouncementText } from '../../src/wire/announcement.ts'
 import { encodeSsdp } from '../../src/wire/ssdp.ts'
@@ -162,7 +162,8 @@ t.test('open invitations on a LAN', { skip: skip && `skipped: ${skip}` }, async 
     const packets = await capture.stop()
     const texts = packets.flatMap(packet => [...packet.matchAll(/(?:a=|ORG: )([\w-]{64})/g)].map(m => m[1]!))
     const [invitations, members] = [true, false].map(
-      open => new Set(texts.filter(text => (invitationPort(parseAnnouncementText(text)!) === 24747) === open))
+      open =>
+        new Set(texts.filter(text => (readInvitation(parseAnnouncementText(text)!)?.port === 24747) === open))
     )
     t.equal(invitations!.size, 1)
     t.ok(members!.size > 0)
@@ -187,7 +188,11 @@ t.test('open invitations on a LAN', { skip: skip && `skipped: ${skip}` }, async 
     const here = lan.address('c')
     const capture = await lan.capture('c', 1, `udp and src host ${lan.address('a')} and dst host ${here}`)
     const search = (port: number, change = (text: string) => text) => {
-      const bytes = encodeSsdp('search', makeInvitation(port, randomBytes(24)), '239.255.255.250')
+      const bytes = encodeSsdp(
+        'search',
+        makeInvitation(port, randomBytes(16), randomBytes(8)),
+        '239.255.255.250'
+      )
       const datagrams = [
         Buffer.from(change(Buffer.from(bytes).toString('latin1')), 'latin1').toString('base64')
       ]

@@ -36,7 +36,8 @@ import {
 import { decodeSsdp, encodeSsdp } from '../../src/wire/ssdp.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap } from '../../src/wire/wrap.ts'
 import type { Dice } from '../circle/dice.ts'
-import { joined, randomBytes } from './mutate.ts'
+import { joiningFormats } from './joining-formats.ts'
+import { joined, latin, randomBytes, text, unless } from './mutate.ts'
 
 export interface Format {
   /** One that is read, for changing. */
@@ -49,8 +50,6 @@ export interface Format {
   wanted?(bytes: Uint8Array): Uint8Array | undefined
 }
 
-const latin = (text: string) => Uint8Array.from(text, c => c.charCodeAt(0) & 255)
-const text = (bytes: Uint8Array) => String.fromCharCode(...bytes)
 const ids = (dice: Dice, n: number, length = 32) =>
   Array.from({ length: n }, () => randomBytes(dice, length)).sort(Buffer.compare)
 
@@ -181,16 +180,6 @@ const gossipRecord = (dice: Dice): Uint8Array => {
   const address = addresses(dice).slice(0, 2).map(packed)
   const head = joined(Uint8Array.of(1), randomBytes(dice, 32), Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 5, 0, 2))
   return joined(head, ...address, Uint8Array.of(0, 0), randomBytes(dice, 64))
-}
-
-/** An error of this class is a refusal. */
-function unless<T>(refusal: abstract new (...args: never[]) => Error, read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof refusal) return undefined
-    throw error
-  }
 }
 
 export const formats: { readonly [name: string]: Format } = {
@@ -358,5 +347,6 @@ export const formats: { readonly [name: string]: Format } = {
       return read && encodeSsdp(read.kind, read.announcement, '239.255.255.250')
     },
     wanted: () => undefined
-  }
+  },
+  ...joiningFormats
 }

@@ -48,3 +48,17 @@ export function joined(...parts: readonly Uint8Array[]): Uint8Array {
   }
   return whole
 }
+
+/** One character a byte, as far as it goes. */
+export const latin = (text: string): Uint8Array => Uint8Array.from(text, c => c.charCodeAt(0) & 255)
+export const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
+
+/** An error of this class is a refusal. */
+export function unless<T>(refusal: abstract new (...args: never[]) => Error, read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof refusal) return undefined
+    throw error
+  }
+}

@@ -176,6 +176,25 @@ export class Host {
     const options = { timeoutMs: 90_000, ...(input === undefined ? {} : { input }) }
     return this.space.try([`${top}bin/coterie`, ...line.split(' ')], options)
   }
+  /** `coterie invite --yes`: its code, and who joined with it. */
+  async invites(): Promise<{
+    code: string
+    joined: () => Promise<{ readonly [name: string]: unknown }>
+  }> {
+    const { lines } = this.lines([`${top}bin/coterie`, 'invite', '--yes', '--json'])
+    const next = async () => {
+      const { value, done } = await lines.next()
+      if (done) throw new Error(`coterie invite on ${this.name} ended\n${this.story()}`)
+      return JSON.parse(value) as { readonly [name: string]: unknown }
+    }
+    const code = String((await next())['Code'])
+    const joined = async () => {
+      let record = await next()
+      while (record['Level'] === undefined) record = await next()
+      return record
+    }
+    return { code, joined }
+  }
   nmcli(line: string): Promise<string> {
     return this.space.run(['nmcli', '--wait', '20', ...line.split(' ')])
   }
