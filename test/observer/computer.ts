@@ -59,6 +59,7 @@ export class Computer {
     const membership = {
       self,
       own: {},
+      lost: { devices: new Map() },
       members: shared.members,
       get discoveryKeys() {
         return [shared.key]

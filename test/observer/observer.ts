@@ -2,19 +2,36 @@
  * An observer who keeps every packet, and looks for whatever is in two of them and not in everybody's: four bytes
  * in a row, a name, a USN, a port. Texts that stand for bytes (hexadecimal, base64url) are read as bytes, since
  * four of their characters say less than four bytes.
+ *
+ * Of four bytes that overlap what everybody says, few are the device's own: `ab 00 00` and one of a salt are the
+ * same in two of 256. Such a run is a link only where it comes back as no chance does: in WEAK turns or more.
  */
 import type { Hour } from './hour.ts'
 import type { Seen } from './kernel.ts'
 
 const MDNS = 5353
 const RUN = 4
+const WEAK = 5
 const TEXTS = /(?:a=|ORG: )([\w-]{64})|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|([0-9a-f]{16})/g
 
-/** Each four bytes in a row of a payload, in hexadecimal; `without`: bytes at which it is cut. */
-export function runs(payload: Buffer, without?: Buffer): Set<string> {
-  const found = new Set<string>()
+interface Runs {
+  /** Each four bytes in a row, in hexadecimal, that do not overlap what everybody says. */
+  readonly strong: Set<string>
+  /** Those that do, but are not everybody's. */
+  readonly weak: Set<string>
+}
+
+/** Of a payload; `common`: what everybody says; `without`: bytes at which it is cut. */
+export function runs(payload: Buffer, common: ReadonlySet<string> = new Set(), without?: Buffer): Runs {
+  const found: Runs = { strong: new Set(), weak: new Set() }
   const add = (bytes: Buffer) => {
-    for (let i = 0; i + RUN <= bytes.length; i++) found.add(bytes.toString('hex', i, i + RUN))
+    const windows = Array.from({ length: Math.max(0, bytes.length - RUN + 1) }, (_, i) =>
+      bytes.toString('hex', i, i + RUN)
+    )
+    const covered = new Uint8Array(bytes.length)
+    for (const [i, run] of windows.entries()) if (common.has(run)) covered.fill(1, i, i + RUN)
+    for (const [i, run] of windows.entries())
+      if (!common.has(run)) found[covered.subarray(i, i + RUN).includes(1) ? 'weak' : 'strong'].add(run)
   }
   const cut = (bytes: Buffer) => {
     let rest = bytes
@@ -37,16 +54,22 @@ export function runs(payload: Buffer, without?: Buffer): Set<string> {
 
 /** What two devices that have nothing to do with each other both say: it tells none from the other. */
 export function constants(one: Hour, other: Hour): Set<string> {
-  const all = ({ seen }: Hour) => new Set(seen.flatMap(({ payload }) => [...runs(payload)]))
+  const all = ({ seen }: Hour) => new Set(seen.flatMap(({ payload }) => [...runs(payload).strong]))
   return new Set(both(all(one), all(other)))
 }
 
+/** What is everybody's, and what overlaps it in so few turns that it is chance. */
+interface Known {
+  readonly common: ReadonlySet<string>
+  readonly chance: ReadonlySet<string>
+}
+
 /** What there is of it in these packets. */
-function marks(packets: readonly Seen[], common: ReadonlySet<string>, sameAddress: boolean): Set<string> {
+function marks(packets: readonly Seen[], { common, chance }: Known, sameAddress: boolean): Set<string> {
   const marked = new Set<string>()
   for (const { payload, source, sourcePort, mac } of packets) {
-    for (const run of runs(payload, sameAddress ? bytesOf(source) : undefined))
-      if (!common.has(run)) marked.add(`bytes ${run}`)
+    const { strong, weak } = runs(payload, common, sameAddress ? bytesOf(source) : undefined)
+    for (const run of [...strong, ...[...weak].filter(run => !chance.has(run))]) marked.add(`bytes ${run}`)
     const text = payload.toString('latin1')
     if (sourcePort === MDNS) for (const [name] of text.matchAll(/[0-9a-f]{16}/g)) marked.add(`name ${name}`)
     else marked.add(`source port ${sourcePort}`)
@@ -66,10 +89,16 @@ export function links({ seen, turns, moved }: Hour, common: ReadonlySet<string>)
   const compare = (what: string, a: ReadonlySet<string>, b: ReadonlySet<string>) => {
     for (const mark of both(a, b)) found.push(`${what}: ${mark}`)
   }
-  const elsewhere = (packets: readonly Seen[]) => marks(packets, common, false)
   const lans = Map.groupBy(seen, ({ lan }) => lan)
+  const spansOf = (packets: readonly Seen[]) => [...Map.groupBy(packets, turn)]
+  const weak = [...lans.values()]
+    .flatMap(spansOf)
+    .flatMap(([, some]) => [...new Set(some.flatMap(({ payload }) => [...runs(payload, common).weak]))])
+  const times = Map.groupBy(weak, run => run)
+  const known = { common, chance: new Set(weak.filter(run => times.get(run)!.length < WEAK)) }
+  const elsewhere = (packets: readonly Seen[]) => marks(packets, known, false)
   for (const [lan, packets] of lans) {
-    const spans = [...Map.groupBy(packets, turn)].map(([a, some]) => [a, marks(some, common, true)] as const)
+    const spans = spansOf(packets).map(([a, some]) => [a, marks(some, known, true)] as const)
     for (const [i, [a, some]] of spans.entries())
       for (const [b, others] of spans.slice(i + 1)) compare(`${lan}, turns ${a} and ${b}`, some, others)
   }
@@ -84,9 +113,8 @@ export function links({ seen, turns, moved }: Hour, common: ReadonlySet<string>)
 export function linksInPackets({ seen }: Hour, common: ReadonlySet<string>): string[] {
   return seen.flatMap(({ payload }) => {
     const texts = payload.toString('latin1').matchAll(/(?:a=|ORG: )([\w-]{64})/g)
-    const all = [...texts].map(([, text]) => runs(Buffer.from(text!, 'base64url')))
-    const pairs = all.flatMap((one, i) => all.slice(i + 1).flatMap(other => both(one, other)))
-    return pairs.filter(run => !common.has(run))
+    const all = [...texts].map(([, text]) => runs(Buffer.from(text!, 'base64url'), common).strong)
+    return all.flatMap((one, i) => all.slice(i + 1).flatMap(other => both(one, other)))
   })
 }
 
