@@ -221,6 +221,19 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('VerifyRecovery', params)
       return { Circle: ids.circle, Name: 'home' }
     },
+    async SplitRecovery(params) {
+      called('SplitRecovery', params)
+      return { Devices: [ids.desktop, ids.nas, ids.phone], NotTold: ['tablet'] }
+    },
+    async RecoveryShare(params) {
+      called('RecoveryShare', params)
+      return {
+        Share: '05DV-C4BC-S8W5-NV3J-R2S2-STKR-V8PA-5M02-SJN3-HPMC-E4E9',
+        Holders: ['desktop', 'nas', 'phone'],
+        Finished: true,
+        AtUSec: 1_795_219_200_000_000
+      }
+    },
     async UnlockCircle(params) {
       called('UnlockCircle', params)
       return { Circle: ids.circle, Name: 'home' }

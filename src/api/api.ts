@@ -403,6 +403,40 @@ export const methods = {
     },
     result: { Changes: field(list(RecoveryChange), 'Who belongs to the circle otherwise than before.') }
   }),
+  SplitRecovery: method({
+    doc: 'Give three devices a share of the recovery code each; any two of them make the code.',
+    kind: 'job',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      ...circle,
+      ...code,
+      Devices: field(
+        list(string),
+        'Three ids, short ids or unique names; this device may be one. All must be reachable.'
+      )
+    },
+    result: {
+      Devices: field(list(string), 'Peer ids of those that hold a share now.'),
+      NotTold: field(
+        list(string),
+        'Names of other members that were away: one may hold an older share, which still fits older ones.'
+      )
+    }
+  }),
+  RecoveryShare: method({
+    doc: 'The share of the recovery code that this device holds.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: false,
+    params: circle,
+    result: {
+      Share: field(string, '11 groups of 4 characters; with one more share it is the recovery code.'),
+      Holders: field(list(string), 'Names of the three devices that hold one.'),
+      Finished: field(boolean, 'All three devices got theirs.'),
+      AtUSec: field(uint64, 'When it came, by this device’s clock.')
+    }
+  }),
   UnlockCircle: method({
     doc: 'On a device that was removed as lost and found again: open its keys. It stays removed.',
     kind: 'call',
@@ -594,6 +628,7 @@ export const errors = {
   CodeEnded: 'The code is good no more: its time or its tries are over, or it was cancelled.',
   Declined: 'The device was not let in by the person who was asked.',
   NoAgent: 'Nobody is there to show the code to or to ask.',
+  NoShare: 'This device holds no share of the recovery code.',
   NotAllowed: 'This device’s level does not allow it.',
   Locked: 'The key of this device cannot be read now: its keyring is locked, or its place is missing.',
   Timeout: 'There was no answer in time.',

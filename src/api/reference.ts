@@ -29,6 +29,11 @@ export const examples: {
     params: { Code: '0123-…', Remove: ['laptop'], SinceUSec: 1_795_200_000_000_000 },
     command: 'coterie recovery use --remove laptop --since 2d --yes'
   },
+  SplitRecovery: {
+    params: { Code: '0123-…', Devices: ['desktop', 'nas', 'phone'] },
+    command: 'coterie recovery split desktop nas phone'
+  },
+  RecoveryShare: { params: {}, command: 'coterie recovery share' },
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },

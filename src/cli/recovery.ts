@@ -1,8 +1,8 @@
-/** The recovery code: recovery verify, use, unlock. */
+/** The recovery code: recovery verify, use, split, share, unlock. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { confirm, needTerminal } from './ask.ts'
-import { aligned, json, lookOf, out, printable } from './print.ts'
+import { aligned, err, json, lookOf, out, printable, progressLine } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { readRecovery } from './secret.ts'
 import { count, level, parseSpan, shortId } from './words.ts'
@@ -23,6 +23,13 @@ export function addRecoveryCommand(program: Command): void {
     .option('--lost', 'the removed devices are lost or stolen: they lock themselves when they hear of it')
     .option('--yes', 'do not ask')
     .action(use)
+  withJson(withCircle(recovery.command('split')))
+    .description('give three devices a share each; any two of them together make the code')
+    .argument('<devices...>', 'three ids, short ids or names; this device may be one')
+    .action(split)
+  withJson(withCircle(recovery.command('share')))
+    .description('print the share that this device holds: half of the recovery code')
+    .action(share)
   withJson(withCircle(recovery.command('unlock')))
     .description('on a device that was removed as lost and found again: open its keys; it stays removed')
     .action(unlock)
@@ -43,6 +50,37 @@ async function verify(options: CircleOptions): Promise<void> {
     else out(`This is the recovery code of the circle ${printable(found.Name)}.`)
   })
 }
+
+async function split(devices: string[], options: CircleOptions): Promise<void> {
+  if (devices.length !== 3)
+    throw new UsageError(`name three devices, not ${devices.length}: any two of them make the code`)
+  const typed = await readRecovery()
+  await withDaemon(async client => {
+    const waiting = progressLine()
+    const asked = { ...circleOf(options), ...typed, Devices: devices }
+    const done = await client.call('SplitRecovery', asked, waiting.show).finally(waiting.clear)
+    if (options.json) return void json(done)
+    out(
+      `Each of ${devices.map(printable).join(', ')} holds a share now. Any two of them make the code: on them`
+    )
+    out('`coterie recovery share` shows it, and `coterie recovery use` takes two, one a line.')
+    out('Shares of an older splitting do not fit these, but two old ones still fit each other.')
+    if (done.NotTold.length > 0)
+      out(`Away just now, and not told to forget an older share: ${done.NotTold.map(printable).join(', ')}.`)
+  })
+}
+
+const share = (options: CircleOptions) =>
+  withDaemon(async client => {
+    const held = await client.call('RecoveryShare', circleOf(options))
+    if (options.json) return void json(held)
+    out(held.Share)
+    err(
+      `Whoever has this and one more share has the recovery code. The three are on ${held.Holders.map(printable).join(', ')}.`
+    )
+    if (!held.Finished)
+      err('The splitting it comes from was not finished: the others may hold none that fits it.')
+  })
 
 async function unlock(options: CircleOptions): Promise<void> {
   const typed = await readRecovery()

@@ -23,6 +23,7 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
+import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
 import { Warnings } from './warnings.ts'
@@ -49,6 +50,7 @@ export class Circle {
   readonly #mesh: Mesh
   readonly #roster: Roster
   readonly #sessions = new Sessions()
+  readonly #shares: Shares
   readonly #pings = new Pings()
   readonly #dials: Dials
   readonly #introductions = new Introductions()
@@ -92,6 +94,7 @@ export class Circle {
       this.#warnings.unanswered(peer, address)
     })
     this.#announcer = new Announcer(this.#membership, around)
+    this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#mesh = new Mesh({
       self: this.self,
       random: Math.random,
@@ -225,6 +228,9 @@ export class Circle {
   get recovery(): Recovery {
     return this.#membership.recovery
   }
+  get shares(): Shares {
+    return this.#shares
+  }
 
   /** This device has signed that it leaves. */
   get leaving(): boolean {
@@ -311,6 +317,27 @@ export class Circle {
     this.#carry()
   }
 
+  #shareCircle(): ShareCircle {
+    const { gid, name, self } = this
+    const membership = this.#membership
+    const { recovery } = membership
+    return {
+      gid,
+      name,
+      self,
+      recovery,
+      get members() {
+        return membership.members
+      },
+      session: peer => {
+        const number = this.#mesh.session(peer)
+        const session = number === undefined ? undefined : this.#sessions.get(number)
+        return session && membership.synced(number!) ? { number: number!, hash: session.hash } : undefined
+      },
+      send: (number, body) => this.#sessions.get(number)?.send(Kind.Recovery, body)
+    }
+  }
+
   /** A lost device is near. */
   #tell(peer: PeerId, address: string): void {
     void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
@@ -376,7 +403,10 @@ export class Circle {
   #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
     if (kind === Kind.Recovery) {
       const frame = decodeRecoveryFrame(body)
+      const session = this.#sessions.get(number)
       if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
+      else if (frame !== undefined && session !== undefined)
+        void this.#shares.receive({ peer, number, hash: session.hash }, frame)
       return
     }
     if (kind === Kind.Clone) this.#warnings.told(peer, body)
@@ -546,6 +576,7 @@ export class Circle {
     this.#roster.publish(members, this.#mesh.peers())
     this.offerStatic()
     this.#warnings.follow(this.#out)
+    this.#shares.membersChanged()
     announce()
     changed()
   }

@@ -9,6 +9,7 @@ import { type Change, forecast } from '../circle/forecast.ts'
 import { identify } from '../circle/signing.ts'
 import { SUITES, staticProof } from '../crypto/handshake.ts'
 import { type PeerId, peerId, peerKey, shortId } from '../crypto/identity.ts'
+import type { Genesis } from '../wire/operation.ts'
 import type { Ledger } from './ledger.ts'
 import { genesisOf, type RecoveryKey, recoveryKey, type Typed } from './recovery-code.ts'
 
@@ -38,7 +39,14 @@ export class Recovery {
 
   /** The key, if this is the code of this circle. Throws ApiError. */
   key(typed: Typed): RecoveryKey {
-    return recoveryKey(typed, genesisOf(this.#ledger.log.operations))
+    return recoveryKey(typed, this.genesis)
+  }
+  get genesis(): Genesis {
+    return genesisOf(this.#ledger.log.operations)
+  }
+  /** Of any device that is or was a member. */
+  nameOf(id: PeerId): string {
+    return this.#names().get(id) ?? shortId(id)
   }
 
   /** What it changes, on disk unless it is a preview. Rejects ApiError. */
@@ -117,15 +125,7 @@ export class Recovery {
   /** Any device that ever was a member: a thief may have made it leave. Throws ApiError. */
   #find(text: string): PeerId {
     const { log } = this.#ledger
-    const names = new Map<PeerId, string>()
-    for (const bytes of log.operations) {
-      const item = identify(this.#ledger.gid, bytes)!
-      const { body, author } = item.operation
-      if (body.kind === 'genesis') names.set(peerId(author), body.name)
-      if (body.kind === 'add') names.set(peerId(body.target), body.name)
-      if (body.kind === 'name') names.set(peerId(author), body.name)
-    }
-    for (const { id, name } of log.members.values()) names.set(id, name)
+    const names = this.#names()
     const meant = (fits: (id: PeerId, name: string) => boolean) =>
       [...names].filter(([id, name]) => fits(id, name)).map(([id]) => id)
     const byId = meant(id => id === text || shortId(id) === text)
@@ -140,5 +140,19 @@ export class Recovery {
       'AmbiguousPeer',
       `${found.length} devices are called ${quoted}; use an id: ${found.map(shortId).join(', ')}`
     )
+  }
+
+  /** Of all devices that are or were members. */
+  #names(): Map<PeerId, string> {
+    const { gid, log } = this.#ledger
+    const names = new Map<PeerId, string>()
+    for (const bytes of log.operations) {
+      const { body, author } = identify(gid, bytes)!.operation
+      if (body.kind === 'genesis') names.set(peerId(author), body.name)
+      if (body.kind === 'add') names.set(peerId(body.target), body.name)
+      if (body.kind === 'name') names.set(peerId(author), body.name)
+    }
+    for (const { id, name } of log.members.values()) names.set(id, name)
+    return names
   }
 }

@@ -33,6 +33,8 @@ const REPEAT = 1_000
 /** Hope given again and again restarts the rounds of a peer this often at once, then once in RESTART_GAP. */
 const RESTARTS = 4
 const RESTART_GAP = 250
+/** A session that ends sooner than this after it began is brief. */
+const BRIEF = 5_000
 
 /** The gap after a round, without jitter: `elapsed` since the eager minute began, `previous` the gap before. */
 export const gapAfter = (elapsed: number, previous: number): number =>
@@ -80,6 +82,17 @@ export class Dialling {
     if (wait === 0) plan.credit--
     plan.since = now + Math.max(delay, wait)
     this.#wiring.timers.set(plan.round, plan.since)
+  }
+
+  /**
+   * The last session was lost after `lifetime` milliseconds. One that accepts sessions only to close them is
+   * asked less and less often: at once after the first brief one, then after ROUND, and twice as long each time.
+   */
+  lost(now: number, peer: Peer, lifetime: number, delay: number): void {
+    const plan = peer.plan
+    plan.brief = lifetime < BRIEF ? plan.brief + 1 : 0
+    const wait = plan.brief < 2 ? 0 : Math.min(MAX_GAP, ROUND * 2 ** (plan.brief - 2))
+    this.want(now, peer, Math.max(delay, wait))
   }
 
   /** The network changed: what is under way may go out by an interface that is gone. */

@@ -376,7 +376,8 @@ export class Mesh {
     peer.clones.clear()
     this.#presence.lost(now, peer, reason)
     // one that said goodbye is not there at once
-    if (!this.#stopped) this.#dialling.want(now, peer, reason === 'stopped' ? ROUND : 0)
+    if (!this.#stopped)
+      this.#dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
   }
 
   #forget(session: Session): void {

@@ -47,6 +47,8 @@ export interface Plan {
   wanted: boolean
   /** Start of the eager minute. */
   since: number
+  /** Sessions in a row that were over as soon as they had begun. */
+  brief: number
   /** Restarts that may be at once, and since when that stands. */
   credit: number
   creditAt: number
@@ -100,6 +102,7 @@ export interface Opened {
 export interface Session extends Omit<Opened, 'peer' | 'session'> {
   readonly number: number
   readonly peer: Peer
+  readonly openedAt: number
   /** Smoothed round trip in microseconds, 0 until one was measured. */
   roundTrip: number
   /** A ping has measured it: better than the handshake, which counts the work of both sides too. */
@@ -165,6 +168,7 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
       since: -Infinity,
       credit: 0,
       creditAt: -Infinity,
+      brief: 0,
       gap: 0,
       round: timer(now => due.round(now, peer)),
       queue: [],
@@ -192,6 +196,7 @@ export function newSession(
     peer,
     roundTrip: facts.roundTripUSec,
     pinged: false,
+    openedAt: now,
     heardAt: now,
     measuredAt: now,
     yields: false,

@@ -89,6 +89,24 @@ t.test('a lost device: removed with a flag, opened again with the code', async t
   t.match(facts.calls.at(-1), { method: 'UnlockCircle', params: { Code: CODE } })
 })
 
+t.test('split and share', async t => {
+  const { coterie, facts } = await desk(t)
+  const done = await coterie('recovery split desktop nas phone', { stdin: CODE })
+  t.equal(done.code, 0)
+  t.match(done.out, /Each of desktop, nas, phone holds a share now[\s\S]*forget an older share: tablet/)
+  t.match(facts.calls.at(-1), {
+    method: 'SplitRecovery',
+    params: { Code: CODE, Devices: ['desktop', 'nas', 'phone'] }
+  })
+  t.match(await coterie('recovery split desktop nas', { stdin: CODE }), {
+    code: 2,
+    err: /three devices, not 2/
+  })
+  const held = await coterie('recovery share')
+  t.equal(held.out, `${SHARE}\n`, 'only the share on stdout')
+  t.match(held.err, /Whoever has this and one more share has the recovery code.*desktop, nas, phone/)
+})
+
 t.test('what --lost means is told plainly', async t => {
   const device = (Name: string, Level: number, more = {}) => ({
     ...fakeFacts().devices.Devices[1]!,

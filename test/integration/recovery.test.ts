@@ -63,6 +63,31 @@ if (inside(t, import.meta.url)) {
     t.equal((await anna.status()).Circle.Level, 10)
   })
 
+  t.test('the code in shares: one is lost with its device, two make the code', async t => {
+    const { anna, ben, cleo, code } = await three(t)
+    t.match(await ben.coterie('recovery share'), { code: 1, err: /holds no share/ })
+    t.match(await anna.coterie('recovery split anna ben cleo', code), {
+      code: 0,
+      out: /Any two of them make/
+    })
+    const shares = await Promise.all([ben, cleo].map(async pc => (await pc.coterie('recovery share')).out))
+    t.match(shares, [/^([0-9A-Z]{4}-){10}[0-9A-Z]{4}\n$/, /^([0-9A-Z]{4}-){10}[0-9A-Z]{4}\n$/])
+    await anna.kill()
+    t.match(await ben.coterie('recovery verify', shares.join('')), { code: 0 })
+    t.match(await ben.coterie('recovery use --remove anna --yes', shares.join('')), { code: 0 })
+    await cleo.until('knows', ({ Circle }) => Circle.Members === 2)
+    const { Notes } = await cleo.status()
+    t.match(
+      Notes.join('\n'),
+      /share of the recovery code of home is on a device that is no member any more \(anna\)/
+    )
+    t.match(await ben.coterie('recovery split anna ben cleo', code), {
+      code: 1,
+      err: /no member is called "anna"/
+    })
+    t.equal((await ben.status()).Circle.Level, 1)
+  })
+
   t.test('a lost device that was away locks at the first that it meets', async t => {
     const { anna, ben, cleo } = await three(t)
     await ben.kill()

@@ -326,3 +326,23 @@ t.test('what a source says is bounded, and the oldest goes', async t => {
   all.replace(33, [], 'gossip')
   t.ok(all.get(address(1)), 'the user still says so')
 })
+
+t.test('one that closes each session at once is asked less and less often', async t => {
+  const driver = new Driver(0, [1], { random: () => 0 })
+  const opened: number[] = []
+  for (let session = 1; driver.now < 400_000; session++) {
+    opened.push(driver.now)
+    driver.open(session, 1)
+    driver.pass(50)
+    driver.forget()
+    driver.mesh.closed(driver.now, session, 'reset')
+    const begun = () => driver.since('dial')
+    for (let dialled = begun(); dialled.length === 0; dialled = begun()) {
+      driver.now = driver.mesh.deadline
+      driver.mesh.expire(driver.now)
+    }
+  }
+  const gaps = opened.slice(1).map((at, i) => Math.round((at - opened[i]!) / 1_000))
+  t.same(gaps, [0, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60].slice(0, gaps.length))
+  t.ok(gaps.length >= 10)
+})
