@@ -39,6 +39,10 @@ function heading({ Device, Circle, Peers }: Status, look: Look): string[] {
         ? `${name} is ${look.red('locked')}: its keys cannot be read now.`
         : `${name} is in no circle yet.`
     ]
+  if (Circle.Level === 0 && Device.State === 'locked')
+    return [
+      `${name} was removed as lost from the circle ${look.bold(printable(Circle.Name))} and is ${look.red('locked')}.`
+    ]
   if (Circle.Level === 0) return [`${name} was removed from the circle ${look.bold(printable(Circle.Name))}.`]
   const near = Peers.filter(p => p.Reachable).length
   const company =

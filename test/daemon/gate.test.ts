@@ -69,6 +69,39 @@ t.test('two members meet: both have the session, confirmed, with each other’s 
   t.same(answered?.session.probeKeys.send, session.probeKeys.receive)
 })
 
+t.test('a lost device is told one frame, and nothing else of us', async t => {
+  const { clock, mine, theirs, one, two } = twoDevices()
+  theirs.members.clear()
+  const dialled = async () => {
+    const session = await one.gate.dial(dial(two, { clock, delayMs: 5 }), mine, peerOf(theirs))
+    one.opened(mine, session)
+    return session
+  }
+  t.equal(
+    await Promise.race([dialled().catch(e => e.message), clock.settle(6_000).then(() => 'late')]),
+    'reset'
+  )
+  t.equal(two.gate.counters.stranger, 1, 'a device that was removed and is not lost gets silence')
+  theirs.lost.set(Buffer.from(mine.statics[0]!.publicKey).toString('hex'), {
+    peer: mine.id,
+    frame: fill(7, 60)
+  })
+  const dialling = dialled()
+  await clock.settle(clock.now + 100)
+  const session = await dialling
+  t.same(session.bootId, '00'.repeat(16))
+  t.same(session.peerLogHead, new Uint8Array(32))
+  session.send(Kind.Log, fill(1))
+  await clock.settle(clock.now + 1_000)
+  t.same(one.sessions[0]?.frames, [
+    [Kind.Recovery, fill(7, 60)],
+    [Kind.Close, Uint8Array.of(0, CloseReason.Removed)]
+  ])
+  t.same(two.sessions, [], 'it is no session of a circle')
+  t.equal(two.gate.counters.lost, 1)
+  t.equal(two.gate.halfOpen, 0)
+})
+
 t.test('several circles on one listener, and a previous static key', async t => {
   const clock = new Clock()
   const circles = [1, 2, 3].map(byte => ({

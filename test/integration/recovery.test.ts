@@ -34,6 +34,10 @@ if (inside(t, import.meta.url)) {
     t.match(locked.Circles, [{ Name: 'home', Level: 0 }])
     t.match(locked.Device.Name, 'anna')
     t.strictSame(locked.Listeners, [], 'no network')
+    t.match(
+      (await anna.coterie('status')).out,
+      /^anna was removed as lost from the circle home and is locked\./
+    )
     t.match((await anna.coterie('devices')).err, /its keys are locked/)
     await cleo.until('knows', ({ Circle }) => Circle.Members === 2)
     await cleo.sees('ben')
