@@ -9,10 +9,12 @@
 import type { PeerId } from '../crypto/identity.ts'
 import { hex } from '../wire/bytes.ts'
 import { Quarantine } from './quarantine.ts'
-import { FIRST_RELAXED_LEVEL, QUOTA_MEMBER, quota, type Resolver, type Step } from './resolver.ts'
+import { quota, type Resolver, type Step } from './resolver.ts'
 import type { Identified } from './signing.ts'
 
 export const MAX_OPERATIONS = 10_000
+const MEMBER_LEVEL = 10
+const RELAY_LEVEL = 11
 /** Of those that wait, how many another one may stand on to be taken in with them. */
 const MAX_ANCESTORS = 512
 
@@ -57,9 +59,16 @@ export class Intake {
 
   /** How many more operations of this author would be taken in. */
   room(author: string): number {
-    const level = this.#resolver.level(author)
-    const ofAuthor = (level === undefined ? QUOTA_MEMBER : quota(level)) - this.#resolver.authored(author)
-    return Math.max(0, Math.min(ofAuthor, this.#limit - this.#resolver.size))
+    const level = this.#resolver.level(author) ?? RELAY_LEVEL
+    const ofAuthor = quota(level) - this.#resolver.authored(author)
+    return Math.max(0, Math.min(ofAuthor, this.#share(level) - this.#resolver.size))
+  }
+
+  /** How large the log may be for a level to add to it: whoever fills it leaves room for all smaller levels. */
+  #share(level: number): number {
+    const percent =
+      level <= 1 ? 100 : level < MEMBER_LEVEL ? 100 - 2 * level : level === MEMBER_LEVEL ? 80 : 60
+    return Math.floor((this.#limit * percent) / 100)
   }
 
   #wait(now: number, item: Identified, from: PeerId | undefined): true {
@@ -147,15 +156,16 @@ export class Intake {
     const resolver = this.#resolver
     const kept = resolver.authored(author)
     // To decide who is who anew for each operation would take its time: mostly it is known well enough.
-    const room = resolver.size < this.#limit
-    if (room && kept < quota(resolver.lastLevel(author) ?? FIRST_RELAXED_LEVEL)) return false
+    const last = resolver.lastLevel(author) ?? RELAY_LEVEL
+    if (resolver.size < this.#share(last) && kept < quota(last)) return false
     const level = resolver.level(author)
     const { body } = operation
     if (body.kind === 'remove' && level !== undefined && !resolver.resolve().removed.has(author)) {
       const target = hex(body.target)
       if (target === author || level < (resolver.level(target) ?? 0)) return false
     }
-    return !room || kept >= (level === undefined ? QUOTA_MEMBER : quota(level))
+    const judged = level ?? RELAY_LEVEL
+    return resolver.size >= this.#share(judged) || kept >= quota(judged)
   }
 }
 

@@ -52,7 +52,7 @@ export function check(subject: Subject, history: History, seed: number, alone = 
   const before = resolved(Resolver, history.steps)
   holdsOfAttack(before, resolver, history)
   holdsOfFinishing(Resolver, dice, all, resolver)
-  replicas(subject, dice, history, all, alone)
+  replicas(subject, dice, all, alone)
 
   return {
     operations: all.length,
@@ -216,13 +216,7 @@ function holdsOfFinishing(
  * Devices that hear all of it, of whatever was lost, doubled or turned round before: one state, of exactly the
  * operations that may be taken in. Over a quota they may differ until others have built on what they have.
  */
-function replicas(
-  subject: Subject,
-  dice: Dice,
-  history: History,
-  all: readonly Step[],
-  alone: boolean
-): void {
+function replicas(subject: Subject, dice: Dice, all: readonly Step[], alone: boolean): void {
   const items = all.map(identified)
   const allowed = admissible(all)
   const three = [0, 1, 2].map(() => new Replica(subject))
@@ -243,7 +237,7 @@ function replicas(
       same('replicas', replica.state, wanted, `replica ${n}`)
       holds('intake', allowed.length === replica.resolver.size, () => `${replica.resolver.size} taken in`)
     }
-  } else converge(three, dice, items, history)
+  } else converge(three, dice, items)
   for (const replica of three) {
     holds('bounds', replica.bounded, () => `${replica.waited} wait, ${replica.waitedOfOne} of one author`)
     for (const [author] of overQuota)
@@ -268,20 +262,14 @@ function exchange(
     }
 }
 
-/** The first device says something on each side until the logs are one. */
-function converge(
-  all: readonly Replica[],
-  dice: Dice,
-  items: ReturnType<typeof identified>[],
-  { steps, attackers }: History
-): void {
-  const speaker = steps.find(s => s.kind !== 'genesis' && !attackers.includes(s.author))?.author ?? RECOVERY
+/** Somebody whom all know says something on each side until the logs are one. */
+function converge(all: readonly Replica[], dice: Dice, items: ReturnType<typeof identified>[]): void {
   for (let round = 0; round < 24; round++) {
     const states = all.map(replica => `${replica.state} ${[...replica.resolver.heads].sort()}`)
     if (new Set(states).size === 1) return
     for (const replica of all) {
       const prev = [...replica.resolver.heads].sort().slice(0, 16)
-      items.push(identified({ id: dice.id(), prev, kind: 'remove', author: speaker, target: 'ed' }))
+      items.push(identified({ id: dice.id(), prev, kind: 'remove', author: RECOVERY, target: 'ed' }))
     }
     exchange(all, dice, items)
   }

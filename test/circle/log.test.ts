@@ -374,6 +374,37 @@ t.test('a full log takes removals still', t => {
   t.end()
 })
 
+t.test('whoever fills the log leaves room for smaller levels', t => {
+  const world = new World()
+  const [a, b, c] = ['A', 'B', 'C'].map(name => world.device(name, 40)) as [Device, Device, Device]
+  for (const device of [a, b, c]) device.log.load([genesis.bytes])
+  world.append(a, add(first(), a.place(), joining('B', 10)))
+  world.append(a, add(first(), a.place(), joining('C', 3)))
+  for (const device of [b, c]) world.connect(a, device)
+  world.run()
+  const base = b.log.heads
+  for (const device of [b, c]) world.disconnect(a, device)
+  const forks = (from: number) =>
+    Array.from({ length: 60 }, (_, n) => {
+      const relay = joining(`${from} ${n}`, 11)
+      return add(b.keys, { gid: gidOf, prev: base, wallMs: 0 }, relay).bytes
+    })
+  for (const [device, from] of [
+    [a, 1],
+    [c, 2]
+  ] as const) {
+    device.log.receive(0, b.id, encodeLogFrame({ type: 'operations', round: 1, operations: forks(from) }))
+    world.run()
+    t.equal(device.log.size, 32, 'four fifths')
+  }
+  world.append(c, add(c.keys, c.place(), joining('D', 10)))
+  world.connect(a, c)
+  world.run()
+  const names = (device: Device) => [...device.log.members.values()].map(m => m.name)
+  t.ok(names(a).includes('D'), 'an admin is heard still')
+  t.end()
+})
+
 t.test('leaving, finished by the one of the lowest level online', t => {
   const world = new World()
   const [a, b, c] = world.circle('A', 'B', 'C')

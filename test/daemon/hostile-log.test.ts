@@ -57,9 +57,9 @@ const dropped = (computer: C, what: string) =>
 /** Sends frames as the other device's own program would, in a session of its own; in another when it is closed. */
 async function send(world: World, from: C, to: C, frames: readonly Uint8Array[]): Promise<void> {
   for (let at = 0; at < frames.length; at += 4) {
-    // it keeps no pause between sessions, as an honest one does
+    // who is closed is patient by itself; this one is not
     if (from.open(to).length === 0) from.circle.networkChanged()
-    await world.until(() => from.open(to).length > 0, 'there is a session')
+    await world.until(() => from.open(to).length > 0, 'there is a session', 600_000)
     for (const frame of frames.slice(at, at + 4)) from.open(to).at(-1)!.send(Kind.Log, frame)
     await world.pass(20)
   }
