@@ -1,24 +1,18 @@
-/**
- * Runs one circle: joins its membership, its mesh and its sessions, carries frames in and outputs out, and
- * publishes what is seen. Decides nothing that a core can decide.
- */
+/** One circle of this device: joins its membership, its traffic and what is shown of it. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../api/api.ts'
 import type { Value } from '../api/types.ts'
-import { type CircleId, circleId, type PeerId, peerKey, shortId } from '../crypto/identity.ts'
-import { bytesOf, hash as sha256, verifyBatch } from '../crypto/provider.ts'
-import { Mesh, type Output } from '../mesh/mesh.ts'
+import { type CircleId, circleId, type PeerId } from '../crypto/identity.ts'
+import { bytesOf, hash as sha256 } from '../crypto/provider.ts'
 import type { BoundListener } from '../net/listeners.ts'
 import { addressOf, formatAddress } from '../wire/address.ts'
-import { CloseReason, Kind } from '../wire/frame.ts'
+import { Kind } from '../wire/frame.ts'
 import { decodeRecoveryFrame } from '../wire/recovery-frame.ts'
 import { Announcer } from './announcer.ts'
-import { Dials } from './dials.ts'
 import type { HandshakeCircle } from './handshake-circle.ts'
-import { Introductions } from './introductions.ts'
+import { KnownAddresses } from './known-addresses.ts'
 import { type Cores, Membership } from './membership.ts'
 import type { InvitingCircle } from './open-invitation.ts'
-import { Pings } from './pings.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import type { Session } from './session.ts'
@@ -26,15 +20,13 @@ import { Sessions } from './sessions.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
 import type { Surroundings } from './surroundings.ts'
+import { Traffic } from './traffic.ts'
 import { Warnings } from './warnings.ts'
 
-const PING_TIMEOUT_MS = 4_000
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
-/** Of all peers together, kept for one that comes back. */
-const ADDRESSES_AT_MOST = 512
 const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
@@ -43,23 +35,17 @@ export class Circle {
   readonly name: string
   /** Among those of this device, in the order of joining. */
   readonly position: number
-  readonly #deviceName: string
   readonly #around: Surroundings
   readonly #membership: Membership
   readonly #announcer: Announcer
-  readonly #mesh: Mesh
+  readonly #traffic: Traffic
   readonly #roster: Roster
   readonly #sessions = new Sessions()
   readonly #shares: Shares
-  readonly #pings = new Pings()
-  readonly #dials: Dials
-  readonly #introductions = new Introductions()
   readonly #warnings: Warnings
-  /** Where peers were reached before. */
-  #addresses: readonly { readonly peer: PeerId; readonly address: string }[]
+  readonly #addresses: KnownAddresses
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
-  #carrying = false
   #leaving = false
   #met = () => {}
 
@@ -70,13 +56,12 @@ export class Circle {
     this.id = circleId(row.gid)
     this.name = row.name
     this.position = row.position
-    this.#deviceName = row.device
-    this.#addresses = addresses
+    this.#addresses = new KnownAddresses(row.gid, addresses, around)
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
-      synced: (session: number) => this.#synced(session),
-      expel: (session: number) => this.#expel(session),
+      synced: (session: number) => this.#traffic.synced(session),
+      expel: (session: number) => this.#traffic.expel(session),
       sessions: (peer: PeerId) => this.#sessions.of(peer),
       cloned: (id: PeerId) => this.#warnings.cloned(id)
     }
@@ -89,16 +74,22 @@ export class Circle {
       ownAddresses: () => this.#ownAddresses,
       onSession: session => this.opened(session)
     })
-    this.#dials = new Dials(around, this.#membership, ({ peer, address }) => {
-      this.#membership.doubt(peer)
-      this.#warnings.unanswered(peer, address)
-    })
     this.#announcer = new Announcer(this.#membership, around)
     this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
-    this.#mesh = new Mesh({
-      self: this.self,
-      random: Math.random,
-      incarnation: firstIncarnation(around.wall(), row.seed)
+    this.#traffic = new Traffic({
+      around,
+      membership: this.#membership,
+      announcer: this.#announcer,
+      warnings: this.#warnings,
+      sessions: this.#sessions,
+      incarnation: firstIncarnation(around.wall(), row.seed),
+      belongs: peer => this.#membership.admits(peer) && !this.#out,
+      onRecovery: (number, session, body) => this.#recover(number, session, body),
+      onPeer: view => {
+        if (this.#roster.publishPeer(view)) around.changed()
+      },
+      onReached: (peer, address) => this.#addresses.add(peer, address),
+      onMet: () => this.#met()
     })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
@@ -110,7 +101,7 @@ export class Circle {
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
-    this.#carry()
+    this.#traffic.carry()
   }
 
   // --- what is asked of it
@@ -120,33 +111,26 @@ export class Circle {
   }
   /** Of this device in the circle. */
   get device(): string {
-    return this.#membership.own?.name ?? this.#deviceName
+    return this.#membership.own?.name ?? this.#membership.recovery.nameOf(this.self)
   }
   get record(): Properties<'Circle'> {
     return this.#roster.circle
   }
 
   get deadline(): number {
-    return Math.min(
-      this.#membership.deadline,
-      this.#mesh.deadline,
-      this.#introductions.deadline,
-      this.#warnings.deadline
-    )
+    return Math.min(this.#membership.deadline, this.#traffic.deadline, this.#warnings.deadline)
   }
 
   expire(): void {
     const now = this.#around.now()
     if (this.#membership.deadline <= now) this.#membership.expire()
     this.#warnings.expire(now)
-    if (this.#mesh.deadline <= now) this.#mesh.expire(now)
-    for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
-    this.#carry()
+    this.#traffic.expire(now)
   }
 
   /** One line for `systemctl status`. */
   get summary(): string {
-    const states = [...this.#mesh.peers().values()].map(({ state }) => state)
+    const states = [...this.#traffic.peers.values()].map(({ state }) => state)
     return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
   }
 
@@ -159,7 +143,7 @@ export class Circle {
   }
 
   addressInUse(peer: PeerId): string {
-    return this.#mesh.peers().get(peer)?.addresses[0] ?? ''
+    return this.#traffic.peers.get(peer)?.addresses[0] ?? ''
   }
 
   /** One round trip in microseconds. Rejects ApiError. */
@@ -167,12 +151,7 @@ export class Circle {
     const name = this.#membership.members.get(peer)?.name ?? peer
     const unreachable = () =>
       new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
-    if (this.#mesh.session(peer) === undefined) throw unreachable()
-    const send = (token: number) => {
-      this.#mesh.ping(this.#around.now(), peer, token)
-      this.#carry()
-    }
-    return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
+    return this.#traffic.ping(peer, signal, unreachable)
   }
 
   /** Rejects ApiError. */
@@ -247,10 +226,8 @@ export class Circle {
 
   /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
   async stop(): Promise<void> {
-    this.#dials.stop()
     this.#warnings.stop()
-    this.#mesh.stop(this.#around.now())
-    this.#carry()
+    this.#traffic.stop()
     await this.#membership.stop()
   }
 
@@ -265,24 +242,23 @@ export class Circle {
   listening(bound: readonly BoundListener[]): void {
     this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#mesh.setOwnAddresses(this.#around.now(), this.#ownAddresses)
-    this.#carry()
+    this.#traffic.setOwnAddresses(this.#ownAddresses)
+    this.#traffic.carry()
   }
 
   /** Something new can be reached: dial at once. */
   networkChanged(): void {
-    this.#mesh.network(this.#around.now())
-    this.#carry()
+    this.#traffic.network()
+    this.#traffic.carry()
   }
 
   /** The configuration may name addresses of peers. */
   offerStatic(): void {
-    const now = this.#around.now()
     for (const { id, name } of this.#membership.members.values()) {
       const addresses = this.#around.staticAddresses(id, name)
-      if (addresses.length > 0) this.#mesh.offer(now, id, addresses, 'static')
+      if (addresses.length > 0) this.#traffic.offer(id, addresses, 'static')
     }
-    this.#carry()
+    this.#traffic.carry()
   }
 
   /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
@@ -311,10 +287,10 @@ export class Circle {
       return
     }
     // Where we only listen nobody leads us to a new address: an announcement can be played back there.
-    const known = this.#mesh.peers().get(heard.peer)?.addresses ?? []
+    const known = this.#traffic.peers.get(heard.peer)?.addresses ?? []
     if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
-    this.#mesh.offer(this.#around.now(), heard.peer, addresses, 'announcement')
-    this.#carry()
+    this.#traffic.offer(heard.peer, addresses, 'announcement')
+    this.#traffic.carry()
   }
 
   #shareCircle(): ShareCircle {
@@ -330,7 +306,7 @@ export class Circle {
         return membership.members
       },
       session: peer => {
-        const number = this.#mesh.session(peer)
+        const number = this.#traffic.session(peer)
         const session = number === undefined ? undefined : this.#sessions.get(number)
         return session && membership.synced(number!) ? { number: number!, hash: session.hash } : undefined
       },
@@ -338,223 +314,27 @@ export class Circle {
     }
   }
 
+  #recover(number: number, { peer, hash }: Session, body: Uint8Array): void {
+    const frame = decodeRecoveryFrame(body)
+    if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
+    else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
+  }
+
   /** A lost device is near. */
   #tell(peer: PeerId, address: string): void {
     void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
   }
 
-  // --- sessions
-
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
-    const { now, log } = this.#around
-    if (this.#warnings.opened(session)) return
-    const number = this.#sessions.add(session)
-    const { peer, remote, outgoing } = session
-    log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
-    session.onFrame = (kind, body) => {
-      if (kind === Kind.Log) {
-        this.#mesh.heard(now(), number)
-        this.#membership.receive(number, body)
-        if (this.#membership.hasKey(number, peer)) this.#announcer.acknowledged(peer)
-      } else this.#receive(number, peer, kind, body)
-      this.#carry()
-    }
-    session.onClose = reason => {
-      log('debug', 'session ended', { number, peer: shortId(peer), reason })
-      this.#forget(number)
-      this.#mesh.closed(now(), number, reason)
-      this.#carry()
-    }
-    if (this.#membership.members.has(peer) && !this.#membership.admits(peer)) {
-      this.#close(number, CloseReason.Done)
-      return
-    }
-    if (!this.#belongs(peer)) this.#introductions.begin(now(), number, peer)
-    this.#membership.greet(number)
-    if (!this.#introductions.has(number)) this.#enter(number, session)
-    this.#carry()
-    this.#met()
-  }
-
-  /** Both it and this device are members; one that was removed may be told that it is not, after all. */
-  #belongs(peer: PeerId): boolean {
-    return this.#membership.admits(peer) && !this.#out
-  }
-  get #out(): boolean {
-    return this.#membership.own === undefined && !this.#leaving
-  }
-
-  /** The session is a member's: the mesh gets it. */
-  #enter(number: number, session: Session): void {
-    const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
-    this.#mesh.opened(this.#around.now(), {
-      session: number,
-      peer,
-      address: remote,
-      local,
-      outgoing,
-      bootId,
-      hash8: hash.subarray(0, 8),
-      roundTripUSec: handshakeUSec
-    })
-  }
-
-  #receive(number: number, peer: PeerId, kind: number, body: Uint8Array): void {
-    if (kind === Kind.Recovery) {
-      const frame = decodeRecoveryFrame(body)
-      const session = this.#sessions.get(number)
-      if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
-      else if (frame !== undefined && session !== undefined)
-        void this.#shares.receive({ peer, number, hash: session.hash }, frame)
-      return
-    }
-    if (kind === Kind.Clone) this.#warnings.told(peer, body)
-    if (kind === Kind.Close && body[1] === CloseReason.Removed) this.#membership.parted(peer)
-    if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
-    else this.#mesh.receive(this.#around.now(), number, kind, body)
-  }
-
-  /** Those whose logs have come, and say that they are members. */
-  #enterIntroduced(): void {
-    for (const { session: number, early } of this.#introductions.arrived(id => this.#belongs(id))) {
-      const session = this.#sessions.get(number)!
-      this.#enter(number, session)
-      for (const { kind, body } of early) this.#receive(number, session.peer, kind, body)
-    }
-  }
-
-  /** The logs of both ends agree, so it is known who the other one is; other frames may flow. */
-  #synced(number: number): void {
-    const session = this.#sessions.get(number)
-    if (session === undefined) return
-    if (!this.#membership.admits(session.peer)) {
-      this.#close(number, CloseReason.Removed)
-      return
-    }
-    this.#membership.acquainted(session.peer)
-    this.#warnings.met()
-    if (this.#membership.hasKey(number, session.peer)) this.#announcer.acknowledged(session.peer)
-    this.#sessions.release(number)
-  }
-
-  #forget(number: number): void {
-    const peer = this.#sessions.get(number)?.peer
-    if (peer === undefined || !this.#sessions.delete(number)) return
-    this.#introductions.end(number)
-    this.#membership.closed(number, peer)
-  }
-
-  #close(number: number, reason: CloseReason | undefined): void {
-    const session = this.#sessions.get(number)
-    if (reason === undefined) session?.destroy()
-    else session?.close(reason)
-    this.#forget(number)
-  }
-
-  #expel(number: number): void {
-    const peer = this.#sessions.get(number)?.peer
-    this.#around.log('warn', 'a peer sends operations of no use; its session is closed', { peer })
-    this.#close(number, CloseReason.Protocol)
-    this.#mesh.closed(this.#around.now(), number, 'closed')
-    this.#carry()
-  }
-
-  async #dial(attempt: number, peer: PeerId, address: string): Promise<void> {
-    const { now } = this.#around
-    try {
-      const staticKey = this.#membership.members.get(peer)?.statics[0]
-      if (staticKey === undefined) throw new Error('removed')
-      const session = await this.#dials.open({ attempt, peer, address, staticKey })
-      if (session !== undefined) this.opened(session)
-    } catch (error) {
-      this.#mesh.dialFailed(now(), attempt, (error as Error).message)
-      this.#carry()
-    }
-  }
-
-  // --- outputs of the mesh
-
-  /** Carries them until the mesh is quiet; they may call back in. */
-  #carry(): void {
-    if (this.#carrying) return
-    this.#carrying = true
-    for (;;) {
-      const { records, outputs } = this.#mesh.take()
-      if (records.length + outputs.length === 0) break
-      for (const { peer, address } of records) this.#remember(peer, address)
-      for (const output of outputs) this.#carryOut(output)
-    }
-    this.#carrying = false
-    this.#around.arm()
-  }
-
-  #carryOut(output: Output): void {
-    const { now, log } = this.#around
-    switch (output.type) {
-      case 'dial':
-        void this.#dial(output.attempt, output.peer, output.address)
-        break
-      case 'cancel':
-        this.#dials.cancel(output.attempt)
-        break
-      case 'send':
-        this.#send(output.session, output.kind, output.body)
-        break
-      case 'close':
-        this.#close(output.session, output.reason)
-        break
-      case 'peer':
-        if (this.#roster.publishPeer(output.peer)) this.#around.changed()
-        break
-      case 'pong':
-        this.#pings.answered(output.token, output.roundTripUSec)
-        break
-      case 'sign':
-        this.#mesh.ownRecord(now(), output.body, this.#membership.signingKey.sign(output.body))
-        break
-      case 'verify':
-        verifyBatch(
-          output.items.map(({ peer, body, signature }) => ({
-            publicKey: peerKey(peer)!,
-            message: body,
-            signature
-          }))
-        ).then(ok => {
-          this.#mesh.verified(now(), output.batch, ok)
-          this.#carry()
-        })
-        break
-      case 'clone':
-        this.#warnings.twice(output.peer)
-        break
-      case 'self':
-        this.#warnings.elsewhere(output.addresses)
-        break
-      case 'count':
-        log('debug', 'dropped', { what: output.what })
-    }
-  }
-
-  /** Gossip waits until the membership logs agree: a removal goes before anything else. */
-  #send(number: number, kind: number, body: Uint8Array): void {
-    const session = this.#sessions.get(number)
-    if (session === undefined) return
-    if (kind !== Kind.Gossip || this.#membership.synced(number)) session.send(kind, body)
-    else this.#sessions.hold(number, { kind, body })
-  }
-
-  /** A hint for the next start; nobody waits for it. */
-  #remember(peer: PeerId, address: string): void {
-    const others = this.#addresses.filter(known => known.peer !== peer || known.address !== address)
-    this.#addresses = [...others, { peer, address }].slice(-ADDRESSES_AT_MOST)
-    const { commit, wall, log } = this.#around
-    commit([{ put: { table: 'address', gid: this.gid, peer, address, lastMs: Math.floor(wall()) } }]).catch(
-      error => log('warn', 'an address was not stored', { error: error.message })
-    )
+    this.#traffic.opened(session)
   }
 
   // --- what is shown
+
+  get #out(): boolean {
+    return this.#membership.own === undefined && !this.#leaving
+  }
 
   /** Takes the circle off D-Bus and out of the events. */
   unpublish(): void {
@@ -563,17 +343,16 @@ export class Circle {
   }
 
   #membersChanged(): void {
-    const { announce, changed, now } = this.#around
+    const { announce, changed } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
-    const before = new Set(this.#mesh.peers().keys())
+    const before = new Set(this.#traffic.peers.keys())
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
-    this.#mesh.setMembers(now(), this.#out ? [] : admitted)
-    for (const { peer, address } of this.#addresses)
-      if (!before.has(peer)) this.#mesh.offer(now(), peer, [address], 'known')
-    this.#enterIntroduced()
-    this.#roster.publish(members, this.#mesh.peers())
+    this.#traffic.setMembers(this.#out ? [] : admitted)
+    for (const { peer, address } of this.#addresses.all)
+      if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
+    this.#roster.publish(members, this.#traffic.peers)
     this.offerStatic()
     this.#warnings.follow(this.#out)
     this.#shares.membersChanged()

@@ -41,7 +41,6 @@ t.test('files are small, or say why not', async t => {
     'src/mesh/mesh.ts':
       'the core that joins the others: each of its verbs is short, and they share one state',
     'src/circle/log.ts': 'the core that joins the others: intake, exchange and members share one order',
-    'src/daemon/circle.ts': 'one place where frames go in and outputs come out; each step is a line or two',
     'src/host/bus.ts': 'the library is wrapped once: connection, calls, matches and names end together'
   }
   const tooLong = sources
