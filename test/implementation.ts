@@ -5,9 +5,9 @@
 import type { Call, Implementation, Result, StreamCall } from '../src/api/api.ts'
 import { ApiError, VERSION } from '../src/api/api.ts'
 import { randomBytes } from '../src/crypto/provider.ts'
-import type { Agents } from '../src/daemon/agents.ts'
-import { invite, type Prompts } from '../src/daemon/invite-call.ts'
-import { Questions } from '../src/daemon/questions.ts'
+import type { Agents } from '../src/daemon/joining/agents.ts'
+import { invite, type Prompts } from '../src/daemon/joining/invite-call.ts'
+import { Questions } from '../src/daemon/joining/questions.ts'
 
 export const ids = {
   circle: 'c7'.padEnd(52, 'a'),
@@ -169,11 +169,11 @@ export function fakeFacts(): Facts {
 }
 
 /** One wrong code, then a device that has the right one. */
-const invitation: Facts['begin'] = async ({ level, onEvent, confirm }, signal) => {
+const invitation: Facts['begin'] = async ({ level, guestForMs, onEvent, confirm }, signal) => {
   onEvent({ type: 'open', code: CODE, expiresUSec: (Date.now() + 600_000) * 1000 })
   onEvent({ type: 'run' })
   onEvent({ type: 'wrong', triesLeft: 2 })
-  if (!(await confirm({ ...joiner, circle: 'home', level }, signal))) {
+  if (!(await confirm({ ...joiner, circle: 'home', level, guestForMs }, signal))) {
     signal.throwIfAborted()
     throw new ApiError('Declined', 'tablet was not let in; its code is good no more')
   }

@@ -578,7 +578,8 @@ export const agents = {
           Circle: field(string, 'Name of the circle.'),
           Id: field(string, 'Peer id of the device.'),
           Name: field(string, 'Name it gives itself; nobody has checked it. Plain text.'),
-          Level: field(uint32, 'Level it would get.')
+          Level: field(uint32, 'Level it would get.'),
+          GuestForUSec: field(uint64, 'How long it would stay, a duration; 0: for ever.')
         }
       },
       DisplayCode: {

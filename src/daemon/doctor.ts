@@ -16,8 +16,8 @@ import {
   lingerCheck,
   socketCheck,
   swapCheck
-} from './key-checks.ts'
-import type { KeyStoreName } from './key-stores.ts'
+} from './keys/key-checks.ts'
+import type { KeyStoreName } from './keys/key-stores.ts'
 
 /** Of a file or directory that is there. */
 export interface Access {

@@ -13,9 +13,9 @@ import { LockError } from '../host/lock.ts'
 import { PathError, type Paths, paths } from '../paths.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
+import { VaultError } from './keys/vault.ts'
 import { openLog } from './log.ts'
-import { SocketPlaceError } from './place.ts'
-import { VaultError } from './vault.ts'
+import { SocketPlaceError } from './surfaces/place.ts'
 
 const usage = `Usage: coteried [--only INTERFACE,…] [--check-config [FILE]] [--version] [--help]
 

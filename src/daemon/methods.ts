@@ -3,11 +3,11 @@
 import type { Implementation, Properties } from '../api/api.ts'
 import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
-import type { Circle } from './circle.ts'
+import type { Circle } from './circle/circle.ts'
+import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
-import { invite } from './invite-call.ts'
-import { recoveryMethods } from './recovery-methods.ts'
-import { watch } from './watch.ts'
+import { invite } from './joining/invite-call.ts'
+import { watch } from './surfaces/watch.ts'
 
 const DAY = 86_400_000_000
 const MEMBER = 10

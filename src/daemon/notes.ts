@@ -1,5 +1,5 @@
 /** What is missing or limited on this computer, as sentences that say what would mend it. Pure. */
-import type { Conditions } from './attachment.ts'
+import type { Conditions } from './network/attachment.ts'
 
 export interface Condition extends Conditions {
   readonly dbus: string

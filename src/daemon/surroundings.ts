@@ -2,10 +2,10 @@
 import type { CircleId, PeerId } from '../crypto/identity.ts'
 import type { Write } from '../host/database.ts'
 import type { Link } from '../net/link.ts'
-import type { Gate } from './gate.ts'
-import type { Lock } from './locking.ts'
+import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
-import type { Publisher } from './publisher.ts'
+import type { Gate } from './sessions/gate.ts'
+import type { Publisher } from './surfaces/publisher.ts'
 
 export interface Surroundings {
   /** Monotonic milliseconds. */

@@ -1,4 +1,4 @@
-/** A place for the one master key of 32 bytes. Which one a device has is chosen once (daemon/key-stores.ts). */
+/** A place for the one master key of 32 bytes. Which one a device has is chosen once (daemon/keys/key-stores.ts). */
 
 export const MASTER_KEY = 32
 

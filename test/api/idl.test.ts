@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { errors, INTERFACE, methods } from '../../src/api/api.ts'
 import { idl, serviceIdl } from '../../src/api/idl.ts'
-import { SocketSurface } from '../../src/daemon/socket.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
 import { fakeImplementation } from '../implementation.ts'
 
 /**

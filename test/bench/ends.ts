@@ -14,8 +14,8 @@ import {
   doorOf
 } from '../../src/crypto/handshake.ts'
 import { best, nodeAead, randomBytes, x25519 } from '../../src/crypto/provider.ts'
-import { exchange } from '../../src/daemon/exchange.ts'
-import { Session } from '../../src/daemon/session.ts'
+import { exchange } from '../../src/daemon/sessions/exchange.ts'
+import { Session } from '../../src/daemon/sessions/session.ts'
 import type { Link } from '../../src/net/link.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
 import { Kind } from '../../src/wire/frame.ts'

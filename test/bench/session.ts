@@ -4,7 +4,7 @@
  */
 import { fork } from 'node:child_process'
 import type { Socket } from 'node:net'
-import type { Session } from '../../src/daemon/session.ts'
+import type { Session } from '../../src/daemon/sessions/session.ts'
 import { tcpLink } from '../../src/net/tcp.ts'
 import { BULK, Kind } from '../../src/wire/frame.ts'
 import { aeads, dialSession, dialSocket, dialTls, sessionOn, tlsOptions } from './ends.ts'

@@ -2,11 +2,11 @@
  * The surfaces of the daemon in a process of their own, with the example's objects: on the session bus given, on
  * the socket given. Each message of the parent changes a peer's latency, which then holds the time of the change.
  */
-import { Agents } from '../../src/daemon/agents.ts'
-import { DBusSurface } from '../../src/daemon/dbus.ts'
-import { Publisher } from '../../src/daemon/publisher.ts'
-import { SocketSurface } from '../../src/daemon/socket.ts'
-import { watch } from '../../src/daemon/watch.ts'
+import { Agents } from '../../src/daemon/joining/agents.ts'
+import { DBusSurface } from '../../src/daemon/surfaces/dbus.ts'
+import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
+import { watch } from '../../src/daemon/surfaces/watch.ts'
 import { Bus } from '../../src/host/bus.ts'
 import { implement, peer, peerPath, publishExample } from '../daemon/example.ts'
 

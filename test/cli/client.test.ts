@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { VERSION } from '../../src/api/api.ts'
 import { Client, NotRunning } from '../../src/cli/client.ts'
-import { SocketSurface } from '../../src/daemon/socket.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
 import { fakeFacts, fakeImplementation, ids, TICKET } from '../implementation.ts'
 import { desk } from './command.ts'
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { SocketSurface } from '../../src/daemon/socket.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
 import type { Facts } from '../implementation.ts'
 import { fakeFacts, fakeImplementation } from '../implementation.ts'
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ApiError } from '../../src/api/api.ts'
-import type { Agents } from '../../src/daemon/agents.ts'
+import type { Agents } from '../../src/daemon/joining/agents.ts'
 import { CODE, joiner, TICKET } from '../implementation.ts'
 import { bin, desk, typed } from './command.ts'
 

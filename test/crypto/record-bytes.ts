@@ -2,7 +2,7 @@
 
 import { hash } from '../../src/crypto/provider.ts'
 import { RECORD_HEADER, RECORD_LIMIT, RecordCipher } from '../../src/crypto/record.ts'
-import { SendQueue } from '../../src/daemon/send-queue.ts'
+import { SendQueue } from '../../src/daemon/sessions/send-queue.ts'
 import { paddedLength } from '../../src/wire/frame.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Admission, sourceOf } from '../../src/daemon/admission.ts'
-import { Seen } from '../../src/daemon/seen.ts'
+import { Admission, sourceOf } from '../../src/daemon/sessions/admission.ts'
+import { Seen } from '../../src/daemon/sessions/seen.ts'
 
 /** How many of `tries` evenly spread over `ms` are let through. */
 function allowed(

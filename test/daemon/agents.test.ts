@@ -9,8 +9,8 @@ import { AgentProcess } from './agent-process.ts'
 import { client, Surface } from './surface.ts'
 
 const MANAGER = `${INTERFACE}.AgentManager`
-const ASK = { circle: 'home', id: 'co1tablet', name: 'tablet <b>', level: 10 }
-const QUESTION = { member: 'RequestConfirmation', body: ['home', 'co1tablet', 'tablet <b>', 10] }
+const ASK = { circle: 'home', id: 'co1tablet', name: 'tablet <b>', level: 10, guestForMs: 0 }
+const QUESTION = { member: 'RequestConfirmation', body: ['home', 'co1tablet', 'tablet <b>', 10, 0] }
 const never = new AbortController().signal
 
 const manage = (bus: Bus, member: string, path = '/a') =>

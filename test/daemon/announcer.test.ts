@@ -2,8 +2,8 @@ import t from 'tap'
 import { makeAnnouncement, slotAt, UNSYNCHRONISED } from '../../src/crypto/announcement.ts'
 import { peerId, peerKey } from '../../src/crypto/identity.ts'
 import { ed25519 } from '../../src/crypto/provider.ts'
-import { Announcer } from '../../src/daemon/announcer.ts'
-import type { Membership } from '../../src/daemon/membership.ts'
+import { Announcer } from '../../src/daemon/circle/announcer.ts'
+import type { Membership } from '../../src/daemon/circle/membership.ts'
 import { fill, seeded } from './gates.ts'
 
 const WALL = Date.UTC(2026, 10, 21)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ApiError } from '../../src/api/api.ts'
-import { invoke } from '../../src/daemon/answer.ts'
+import { invoke } from '../../src/daemon/surfaces/answer.ts'
 import { fakeFacts, fakeImplementation } from '../implementation.ts'
 
 const facts = fakeFacts()

@@ -1,6 +1,6 @@
 /** Joining by a code, as the gate sees it: honest and hostile joiners, over links in memory. */
 import t, { type Test } from 'tap'
-import { JOINERS, JOINERS_PER_SOURCE } from '../../src/daemon/half-open.ts'
+import { JOINERS, JOINERS_PER_SOURCE } from '../../src/daemon/sessions/half-open.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { encodeJoinMessage, JoinMessage } from '../../src/wire/joining.ts'
 import { Clock } from '../sim/clock.ts'

@@ -1,9 +1,9 @@
 /** Joining by a code: from the session to the verdict, and what an invitation makes of it. */
 import t from 'tap'
 import { x25519 } from '../../src/crypto/provider.ts'
-import { SILENT_MS } from '../../src/daemon/inviter-run.ts'
-import type { Offered } from '../../src/daemon/joiner-run.ts'
-import type { JoinAsk } from '../../src/daemon/open-invitation.ts'
+import { SILENT_MS } from '../../src/daemon/joining/inviter-run.ts'
+import type { Offered } from '../../src/daemon/joining/joiner-run.ts'
+import type { JoinAsk } from '../../src/daemon/joining/open-invitation.ts'
 import { CloseReason, Kind } from '../../src/wire/frame.ts'
 import { cheapHandshake, Invited, LIFETIME_MS, type Options, requestOf, WRONG } from './codes.ts'
 import { fill, TestCircle } from './gates.ts'

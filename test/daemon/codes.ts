@@ -3,9 +3,13 @@ import * as realHandshake from '../../src/crypto/code-handshake.ts'
 import { SUITES, staticProof } from '../../src/crypto/handshake.ts'
 import { readJoinCode } from '../../src/crypto/join-code.ts'
 import { bytesOf, hash } from '../../src/crypto/provider.ts'
-import type { JoinAnswer, JoinRequest } from '../../src/daemon/handshake-circle.ts'
-import type { Offered } from '../../src/daemon/joiner-run.ts'
-import { type InvitationEvent, type JoinAsk, OpenInvitation } from '../../src/daemon/open-invitation.ts'
+import type { Offered } from '../../src/daemon/joining/joiner-run.ts'
+import {
+  type InvitationEvent,
+  type JoinAsk,
+  OpenInvitation
+} from '../../src/daemon/joining/open-invitation.ts'
+import type { JoinAnswer, JoinRequest } from '../../src/daemon/sessions/handshake-circle.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { decodeVerdict, encodeCodeRequest, type Verdict } from '../../src/wire/joining.ts'
 import { Clock } from '../sim/clock.ts'
@@ -81,6 +85,7 @@ export class Invited {
       prs: readJoinCode(CODE),
       handshake: this.#handshake,
       level: 10,
+      guestForMs: 0,
       lifetimeMs: LIFETIME_MS,
       after: (ms, act) => this.clock.after(ms, act),
       confirm,

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { type Asker, bounded, firstAnswer, present } from '../../src/daemon/confirmation.ts'
+import { type Asker, bounded, firstAnswer, present } from '../../src/daemon/joining/confirmation.ts'
 
-const ASK = { id: 'co1x', name: 'x', circle: 'home', level: 10 }
+const ASK = { id: 'co1x', name: 'x', circle: 'home', level: 10, guestForMs: 0 }
 
 /** An asker of which the test gives the answer. */
 function asker(name: Asker['name'], there = true) {

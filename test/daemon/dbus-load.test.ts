@@ -1,6 +1,6 @@
 import t from 'tap'
 import { INTERFACE, ROOT } from '../../src/api/api.ts'
-import type { EventRecord } from '../../src/daemon/events.ts'
+import type { EventRecord } from '../../src/daemon/surfaces/events.ts'
 import { type BusMessage, plain } from '../../src/host/bus.ts'
 import { follow, lacking } from '../command.ts'
 import { CIRCLE, peer, peerPath } from './example.ts'

@@ -1,7 +1,7 @@
 /** An implementation of the API and a few objects, for tests of the surfaces. */
 
 import { ApiError, type Implementation, methods, type Properties } from '../../src/api/api.ts'
-import type { Publisher } from '../../src/daemon/publisher.ts'
+import type { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 
 export const CIRCLE = 'aaaabbbbccccddddeeeeffffgggghhhhiiiijjjjkkkkllllmmmm'
 

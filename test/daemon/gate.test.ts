@@ -6,7 +6,7 @@ import {
   ticketPsk
 } from '../../src/crypto/handshake.ts'
 import { ed25519, x25519 } from '../../src/crypto/provider.ts'
-import { CALLERS, CALLERS_PER_SOURCE, STRANGERS } from '../../src/daemon/half-open.ts'
+import { CALLERS, CALLERS_PER_SOURCE, STRANGERS } from '../../src/daemon/sessions/half-open.ts'
 import { CloseReason, Kind } from '../../src/wire/frame.ts'
 import { Clock } from '../sim/clock.ts'
 import { linkPair, type SimLink } from '../sim/link.ts'

@@ -2,7 +2,7 @@ import t from 'tap'
 import { ApiError } from '../../src/api/api.ts'
 import { ticketPsk } from '../../src/crypto/handshake.ts'
 import { decodeTicket } from '../../src/crypto/ticket.ts'
-import { Invitations } from '../../src/daemon/invitations.ts'
+import { Invitations } from '../../src/daemon/joining/invitations.ts'
 import type { Row, Write } from '../../src/host/database.ts'
 import { fill, seeded } from './gates.ts'
 

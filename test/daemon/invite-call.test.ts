@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import { INTERFACE, ROOT } from '../../src/api/api.ts'
-import { Desktop } from '../../src/daemon/desktop.ts'
-import { SocketSurface } from '../../src/daemon/socket.ts'
+import { Desktop } from '../../src/daemon/joining/desktop.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
 import { type Bus, type BusMessage, plain } from '../../src/host/bus.ts'
 import { Notifications } from '../../src/host/notifications.ts'
 import { CODE, type Facts, fakeFacts, fakeImplementation, joiner } from '../implementation.ts'
@@ -15,7 +15,7 @@ import { PlainClient } from './client.ts'
 import { call, client, Inbox, Surface } from './surface.ts'
 
 const JOINED = { Id: joiner.id, Name: 'tablet', Level: 10 }
-const QUESTION = { member: 'RequestConfirmation', body: ['home', joiner.id, 'tablet', 10] }
+const QUESTION = { member: 'RequestConfirmation', body: ['home', joiner.id, 'tablet', 10, 0] }
 const CANCEL = { member: 'Cancel', body: [] }
 
 /** A daemon that exists only in memory, on a bus and on a socket. */
@@ -142,11 +142,11 @@ t.test('over the socket: the caller sees the code and is asked', async t => {
   facts.begin = async ({ onEvent, confirm }) => {
     onEvent({ type: 'open', code: CODE, expiresUSec: 1 })
     const gone = new AbortController()
-    const first = confirm({ ...joiner, circle: 'home', level: 10 }, gone.signal)
+    const first = confirm({ ...joiner, circle: 'home', level: 10, guestForMs: 0 }, gone.signal)
     gone.abort()
     await first
     await confirm(
-      { ...joiner, name: 'tab\nlet'.repeat(20), circle: 'home', level: 10 },
+      { ...joiner, name: 'tab\nlet'.repeat(20), circle: 'home', level: 10, guestForMs: 0 },
       new AbortController().signal
     )
     return joiner
@@ -204,6 +204,14 @@ t.test('all are asked at once, and the first answer counts', async t => {
   t.equal(await desktop.closed.until(id => id === three.shown.id), three.shown.id)
   t.same(await agent.calls.next(), CANCEL)
   t.same(await details(caller), JOINED)
+
+  const guest = await open()
+  guest.socket.write(invite({ GuestForUSec: 172_800_000_000 }))
+  t.match((await desktop.shown.next()).body, /wants to join “home” as guest for 2 days\.$/)
+  const asked = await agent.calls.until(({ member }) => member === 'RequestConfirmation')
+  t.same(asked.body, [...QUESTION.body.slice(0, 4), 172_800_000_000])
+  agent.answer('yes')
+  await desktop.closed.next()
 })
 
 t.test('whoever could be asked goes away', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Inviters } from '../../src/daemon/inviters.ts'
+import { Inviters } from '../../src/daemon/joining/inviters.ts'
 
 t.test('the latest heard first; with all its addresses', async t => {
   const inviters = new Inviters()

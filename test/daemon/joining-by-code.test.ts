@@ -1,8 +1,8 @@
 /** Joining by a code: whole devices, in simulated time. */
 import t from 'tap'
 import { ApiError } from '../../src/api/api.ts'
-import type { Invite } from '../../src/daemon/inviting.ts'
-import type { InvitationEvent } from '../../src/daemon/open-invitation.ts'
+import type { Invite } from '../../src/daemon/joining/inviting.ts'
+import type { InvitationEvent } from '../../src/daemon/joining/open-invitation.ts'
 import { type Computer as C, calling, World } from './circle-world.ts'
 
 interface Opened {
@@ -19,7 +19,11 @@ async function invite(inviter: C, how: Partial<Invite> = {}): Promise<Opened> {
   const abort = new AbortController()
   const circle = await inviter.world.done(inviter.circle.inviting(level, guestForMs))
   const onEvent = (event: InvitationEvent) => events.push(event)
-  const ended = inviter.inviting.open(circle, { level, lifetimeMs, confirm, onEvent }, abort.signal)
+  const ended = inviter.inviting.open(
+    circle,
+    { level, guestForMs, lifetimeMs, confirm, onEvent },
+    abort.signal
+  )
   ended.catch(() => {})
   await inviter.world.until(() => events.length > 0, 'it is open')
   const [open] = events
@@ -57,7 +61,7 @@ t.test('two devices: found, confirmed, in the circle, and both show each other',
   await world.done(b.joiningByCode(code.toLowerCase().replace('-', ' '), { call }))
   const joined = await world.done(ended)
   t.same(joined, { id: b.self, name: 'b' })
-  t.same(asked, [{ id: b.self, name: 'b', circle: 'home', level: 7 }])
+  t.same(asked, [{ id: b.self, name: 'b', circle: 'home', level: 7, guestForMs: 0 }])
   t.same(types(events), ['open', 'run', 'asking', 'joined'])
   await world.meet(a, b)
   t.same(a.members, ['a', 'b'])
@@ -115,7 +119,7 @@ t.test('one invitation at a time, whichever circle', async t => {
   const { cancel, code } = await invite(a)
   const again = a.inviting.open(
     await world.done(a.circle.inviting(10, 0)),
-    { level: 10, lifetimeMs: 0, confirm: async () => true, onEvent: () => t.fail('an event') },
+    { level: 10, guestForMs: 0, lifetimeMs: 0, confirm: async () => true, onEvent: () => t.fail('an event') },
     new AbortController().signal
   )
   t.match(await failure(world, again), /^InvitationOpen: .* open on this device already/)

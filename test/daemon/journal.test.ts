@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Journal } from '../../src/daemon/journal.ts'
+import { Journal } from '../../src/daemon/circle/journal.ts'
 import type { Write } from '../../src/host/database.ts'
 
 const write = (key: string): Write => ({ put: { table: 'setting', key, value: '' } })

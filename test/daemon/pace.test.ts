@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Clock, Pace } from '../../src/daemon/pace.ts'
+import { type Clock, Pace } from '../../src/daemon/surfaces/pace.ts'
 
 /** A clock that goes by itself from timer to timer. */
 class FakeClock implements Clock {

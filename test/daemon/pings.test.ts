@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t from 'tap'
-import { Pings } from '../../src/daemon/pings.ts'
+import { Pings } from '../../src/daemon/sessions/pings.ts'
 
 const { signal } = new AbortController()
 const late = () => new Error('late')

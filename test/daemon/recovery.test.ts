@@ -2,7 +2,7 @@ import t from 'tap'
 import { ApiError } from '../../src/api/api.ts'
 import { readRecoveryCode, recoveryCode } from '../../src/crypto/recovery.ts'
 import { shareText, splitCode } from '../../src/crypto/shares.ts'
-import type { Use } from '../../src/daemon/recovery.ts'
+import type { Use } from '../../src/daemon/circle/recovery.ts'
 import { type Computer as C, START_MS, World } from './circle-world.ts'
 import { fill } from './gates.ts'
 

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { MemberState } from '../../src/circle/log.ts'
 import { shortId } from '../../src/crypto/identity.ts'
-import { Publisher } from '../../src/daemon/publisher.ts'
-import { Roster } from '../../src/daemon/roster.ts'
+import { Roster } from '../../src/daemon/circle/roster.ts'
+import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 import type { PeerView } from '../../src/mesh/mesh.ts'
 
 const id = (start: string) => `co1${start.padEnd(54, 'a')}`

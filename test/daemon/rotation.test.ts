@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rotation } from '../../src/daemon/rotation.ts'
+import { Rotation } from '../../src/daemon/network/rotation.ts'
 import { Kernel } from '../observer/kernel.ts'
 
 const MINUTE = 60_000

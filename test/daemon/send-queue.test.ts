@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SendQueue } from '../../src/daemon/send-queue.ts'
+import { SendQueue } from '../../src/daemon/sessions/send-queue.ts'
 import { FrameReader, Kind } from '../../src/wire/frame.ts'
 
 const LIMIT = 65_513

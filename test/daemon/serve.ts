@@ -1,5 +1,5 @@
 /** The fake implementation on a socket, as a process of its own: `node serve.ts PATH|DESCRIPTOR`. */
-import { SocketSurface } from '../../src/daemon/socket.ts'
+import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
 import { fakeImplementation } from '../implementation.ts'
 
 const where = process.argv[2] ?? ''

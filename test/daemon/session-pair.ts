@@ -1,6 +1,6 @@
 /** Two sessions over links in memory, with fixed keys, in simulated time. */
 import type { Aead } from '../../src/crypto/aead.ts'
-import { Session } from '../../src/daemon/session.ts'
+import { Session } from '../../src/daemon/sessions/session.ts'
 import { Clock } from '../sim/clock.ts'
 import { linkPair, type PairOptions } from '../sim/link.ts'
 

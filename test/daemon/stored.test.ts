@@ -1,5 +1,5 @@
 import t from 'tap'
-import { chosen, storedCircles } from '../../src/daemon/stored.ts'
+import { chosen, storedCircles } from '../../src/daemon/circle/stored.ts'
 import type { Row } from '../../src/host/database.ts'
 import { fill } from './gates.ts'
 

@@ -1,10 +1,10 @@
 /** The D-Bus surface on a bus of its own, with the example's objects, and a client. */
 
 import { type Implementation, INTERFACE, ROOT } from '../../src/api/api.ts'
-import { Agents } from '../../src/daemon/agents.ts'
-import { type BusState, DBusSurface } from '../../src/daemon/dbus.ts'
-import { type Clock, realClock } from '../../src/daemon/pace.ts'
-import { Publisher } from '../../src/daemon/publisher.ts'
+import { Agents } from '../../src/daemon/joining/agents.ts'
+import { type BusState, DBusSurface } from '../../src/daemon/surfaces/dbus.ts'
+import { type Clock, realClock } from '../../src/daemon/surfaces/pace.ts'
+import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 import { Bus } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
 import { implement, publishExample } from './example.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Turns } from '../../src/daemon/turns.ts'
+import { Turns } from '../../src/daemon/joining/turns.ts'
 
 t.test('four at once, then four a second; one a second of one source', async t => {
   const turns = new Turns<number>()

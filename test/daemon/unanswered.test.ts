@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Unanswered } from '../../src/daemon/unanswered.ts'
+import { Unanswered } from '../../src/daemon/circle/unanswered.ts'
 
 const MINUTE = 60_000
 const own = ['tcp://192.168.1.5:24747']

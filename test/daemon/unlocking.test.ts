@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Unlocking } from '../../src/daemon/unlocking.ts'
-import type { Vault } from '../../src/daemon/vault.ts'
+import { Unlocking } from '../../src/daemon/keys/unlocking.ts'
+import type { Vault } from '../../src/daemon/keys/vault.ts'
 import type { Row } from '../../src/host/database.ts'
 import { KeyAway } from '../../src/host/key-store.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { EventRecord } from '../../src/daemon/events.ts'
-import { Publisher } from '../../src/daemon/publisher.ts'
-import { watch } from '../../src/daemon/watch.ts'
+import type { EventRecord } from '../../src/daemon/surfaces/events.ts'
+import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
+import { watch } from '../../src/daemon/surfaces/watch.ts'
 import { peer } from './example.ts'
 
 /** A reader that takes one event each time it is told to. */

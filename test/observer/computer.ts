@@ -1,9 +1,9 @@
 /** A computer as the daemon wires it for discovery: its circles' announcers, Discovery, invitations, rotation. */
 import { peerId } from '../../src/crypto/identity.ts'
 import { ed25519 } from '../../src/crypto/provider.ts'
-import { Announcer } from '../../src/daemon/announcer.ts'
-import { OpenDiscovery } from '../../src/daemon/open-discovery.ts'
-import { Rotation } from '../../src/daemon/rotation.ts'
+import { Announcer } from '../../src/daemon/circle/announcer.ts'
+import { OpenDiscovery } from '../../src/daemon/network/open-discovery.ts'
+import { Rotation } from '../../src/daemon/network/rotation.ts'
 import { Discovery, type DiscoveryInterface } from '../../src/net/discovery.ts'
 import type { Card, Kernel } from './kernel.ts'
 

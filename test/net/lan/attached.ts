@@ -5,8 +5,8 @@
 import { createInterface } from 'node:readline'
 import { makeAnnouncement, slotAt } from '../../../src/crypto/announcement.ts'
 import { randomBytes } from '../../../src/crypto/provider.ts'
-import { Attachment } from '../../../src/daemon/attachment.ts'
-import { Publisher } from '../../../src/daemon/publisher.ts'
+import { Attachment } from '../../../src/daemon/network/attachment.ts'
+import { Publisher } from '../../../src/daemon/surfaces/publisher.ts'
 import { Bus } from '../../../src/host/bus.ts'
 
 export interface Order {

@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os'
 import { createInterface } from 'node:readline'
 import { makeAnnouncement, recognise, slotAt } from '../../../src/crypto/announcement.ts'
 import { randomBytes } from '../../../src/crypto/provider.ts'
-import { OpenDiscovery } from '../../../src/daemon/open-discovery.ts'
+import { OpenDiscovery } from '../../../src/daemon/network/open-discovery.ts'
 import { Discovery, type DiscoveryInterface } from '../../../src/net/discovery.ts'
 
 export interface Command {

@@ -1,7 +1,7 @@
 /** Drives device.ts and stranger.ts inside the hosts of a Lan: commands in, reports out, and waiting for one. */
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Carriers } from '../../../src/daemon/open-discovery.ts'
+import type { Carriers } from '../../../src/daemon/network/open-discovery.ts'
 import type { DiscoveryState } from '../../../src/net/discovery.ts'
 import type { Via } from '../../../src/net/voice.ts'
 import type { Order } from './attached.ts'

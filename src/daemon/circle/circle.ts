@@ -1,0 +1,377 @@
+/** One circle of this device: joins its membership, its traffic and what is shown of it. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
+import type { Value } from '../../api/types.ts'
+import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
+import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { BoundListener } from '../../net/listeners.ts'
+import { addressOf, formatAddress } from '../../wire/address.ts'
+import { Kind } from '../../wire/frame.ts'
+import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
+import type { InvitingCircle } from '../joining/open-invitation.ts'
+import type { HandshakeCircle } from '../sessions/handshake-circle.ts'
+import type { Session } from '../sessions/session.ts'
+import { Sessions } from '../sessions/sessions.ts'
+import type { Surroundings } from '../surroundings.ts'
+import { Announcer } from './announcer.ts'
+import { KnownAddresses } from './known-addresses.ts'
+import { type Cores, Membership } from './membership.ts'
+import type { Recovery } from './recovery.ts'
+import { Roster } from './roster.ts'
+import { type ShareCircle, Shares } from './shares.ts'
+import type { StoredCircle } from './stored.ts'
+import { Traffic } from './traffic.ts'
+import { Warnings } from './warnings.ts'
+
+/** How long a leaving device waits for its peers to have it on disk. */
+const FAREWELL_MS = 3_000
+/** How long an invitation waits for the first listener. */
+const ADDRESS_MS = 2_000
+const incarnationDomain = bytesOf('coterie/1 incarnation\0')
+
+export class Circle {
+  readonly id: CircleId
+  readonly gid: Uint8Array
+  readonly name: string
+  /** Among those of this device, in the order of joining. */
+  readonly position: number
+  readonly #around: Surroundings
+  readonly #membership: Membership
+  readonly #announcer: Announcer
+  readonly #traffic: Traffic
+  readonly #roster: Roster
+  readonly #sessions = new Sessions()
+  readonly #shares: Shares
+  readonly #warnings: Warnings
+  readonly #addresses: KnownAddresses
+  #ownAddresses: readonly string[] = []
+  readonly #addressed = Promise.withResolvers<void>()
+  #leaving = false
+  #met = () => {}
+
+  constructor(stored: StoredCircle, around: Surroundings, cores?: Cores) {
+    const { row, addresses } = stored
+    this.#around = around
+    this.gid = row.gid
+    this.id = circleId(row.gid)
+    this.name = row.name
+    this.position = row.position
+    this.#addresses = new KnownAddresses(row.gid, addresses, around)
+    const outlet = {
+      send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
+      changed: () => this.#membersChanged(),
+      synced: (session: number) => this.#traffic.synced(session),
+      expel: (session: number) => this.#traffic.expel(session),
+      sessions: (peer: PeerId) => this.#sessions.of(peer),
+      cloned: (id: PeerId) => this.#warnings.cloned(id)
+    }
+    this.#membership = new Membership(stored, around, outlet, cores)
+    this.#warnings = new Warnings({
+      circle: { Id: this.id, Name: this.name },
+      membership: this.#membership,
+      sessions: this.#sessions,
+      around,
+      ownAddresses: () => this.#ownAddresses,
+      onSession: session => this.opened(session)
+    })
+    this.#announcer = new Announcer(this.#membership, around)
+    this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
+    this.#traffic = new Traffic({
+      around,
+      membership: this.#membership,
+      announcer: this.#announcer,
+      warnings: this.#warnings,
+      sessions: this.#sessions,
+      incarnation: firstIncarnation(around.wall(), row.seed),
+      belongs: peer => this.#membership.admits(peer) && !this.#out,
+      onRecovery: (number, session, body) => this.#recover(number, session, body),
+      onPeer: view => {
+        if (this.#roster.publishPeer(view)) around.changed()
+      },
+      onReached: (peer, address) => this.#addresses.add(peer, address),
+      onMet: () => this.#met()
+    })
+    this.#leaving = this.#membership.left
+    this.#roster = new Roster({
+      circle: this.id,
+      name: this.name,
+      self: this.self,
+      publisher: around.publisher,
+      wall: around.wall,
+      lastSeen: this.#membership.contacts.all
+    })
+    this.#membersChanged()
+    this.#traffic.carry()
+  }
+
+  // --- what is asked of it
+
+  get self(): PeerId {
+    return this.#membership.self
+  }
+  /** Of this device in the circle. */
+  get device(): string {
+    return this.#membership.own?.name ?? this.#membership.recovery.nameOf(this.self)
+  }
+  get record(): Properties<'Circle'> {
+    return this.#roster.circle
+  }
+
+  get deadline(): number {
+    return Math.min(this.#membership.deadline, this.#traffic.deadline, this.#warnings.deadline)
+  }
+
+  expire(): void {
+    const now = this.#around.now()
+    if (this.#membership.deadline <= now) this.#membership.expire()
+    this.#warnings.expire(now)
+    this.#traffic.expire(now)
+  }
+
+  /** One line for `systemctl status`. */
+  get summary(): string {
+    const states = [...this.#traffic.peers.values()].map(({ state }) => state)
+    return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
+  }
+
+  devices(): Value<typeof Member>[] {
+    return this.#roster.devices(this.#membership.seen)
+  }
+  /** The member with this id, short id or unique name. Throws ApiError. */
+  member(text: string): PeerId {
+    return this.#roster.find(text)
+  }
+
+  addressInUse(peer: PeerId): string {
+    return this.#traffic.peers.get(peer)?.addresses[0] ?? ''
+  }
+
+  /** One round trip in microseconds. Rejects ApiError. */
+  async ping(peer: PeerId, signal: AbortSignal): Promise<number> {
+    const name = this.#membership.members.get(peer)?.name ?? peer
+    const unreachable = () =>
+      new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
+    return this.#traffic.ping(peer, signal, unreachable)
+  }
+
+  /** Rejects ApiError. */
+  async invite(
+    level: number,
+    lifetimeMs: number,
+    guestForMs = 0
+  ): Promise<{ ticket: string; expiresMs: number }> {
+    await this.#mustListen('use a ticket')
+    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+  }
+
+  /** For an invitation by code. Rejects ApiError. */
+  async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
+    const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
+    await this.#mustListen('join')
+    return circle
+  }
+
+  /** Just after the start, or after init, the sockets are still being bound. */
+  async #mustListen(what: string): Promise<void> {
+    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
+    if (this.#ownAddresses.length > 0) return
+    throw new ApiError(
+      'Unreachable',
+      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
+    )
+  }
+
+  /** Of this device. Rejects ApiError. */
+  rename(name: string): Promise<void> {
+    return this.#membership.rename(name)
+  }
+  /** A new static key for this device. Rejects ApiError. */
+  rekey(): Promise<void> {
+    return this.#membership.rekey()
+  }
+  /** `lost`: it is to lock itself when it hears of it. */
+  remove(peer: PeerId, { lost = false } = {}): Promise<void> {
+    return this.#membership.remove(peer, { lost })
+  }
+  /** Resolves how many peers have it on disk. */
+  async leave(call: Call): Promise<number> {
+    this.#leaving = true
+    call.progress('telling the others')
+    try {
+      return (await this.#membership.leave(this.#sessions.peers, FAREWELL_MS, call.signal)).length
+    } finally {
+      this.#leaving = this.#membership.left
+    }
+  }
+
+  get recovery(): Recovery {
+    return this.#membership.recovery
+  }
+  get shares(): Shares {
+    return this.#shares
+  }
+
+  /** This device has signed that it leaves. */
+  get leaving(): boolean {
+    return this.#leaving
+  }
+  /** Resolves when there is a peer to tell things to, or when the signal ends the waiting. */
+  met(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      this.#met = resolve
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      if (this.#membership.members.size === 0 || this.#sessions.peers.length > 0) resolve()
+    })
+  }
+
+  /** Says goodbye to all; resolves when it is on its way and all changes are on disk. */
+  async stop(): Promise<void> {
+    this.#warnings.stop()
+    this.#traffic.stop()
+    await this.#membership.stop()
+  }
+
+  /** What the gate needs of this circle. */
+  get handshakes(): HandshakeCircle {
+    return this.#membership
+  }
+
+  // --- network
+
+  /** The sockets this device listens on: where others may reach it. */
+  listening(bound: readonly BoundListener[]): void {
+    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
+    this.#traffic.setOwnAddresses(this.#ownAddresses)
+    this.#traffic.carry()
+  }
+
+  /** Something new can be reached: dial at once. */
+  networkChanged(): void {
+    this.#traffic.network()
+    this.#traffic.carry()
+  }
+
+  /** The configuration may name addresses of peers. */
+  offerStatic(): void {
+    for (const { id, name } of this.#membership.members.values()) {
+      const addresses = this.#around.staticAddresses(id, name)
+      if (addresses.length > 0) this.#traffic.offer(id, addresses, 'static')
+    }
+    this.#traffic.carry()
+  }
+
+  /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
+  announcement(port: number): Uint8Array | undefined {
+    return this.#announcer.make(port)
+  }
+
+  /** Made by another member that may be answered. */
+  recognises(announcement: Uint8Array): boolean {
+    return this.#announcer.recognises(announcement)
+  }
+
+  /** An announcement came from this IP address, on an interface where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
+    const heard = this.#announcer.read(announcement)
+    if (heard === undefined) {
+      // played back where we only listen, it would make us show ourselves
+      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
+      if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
+      return
+    }
+    const addresses = uri(source, heard.port)
+    if (!this.#membership.members.has(heard.peer)) {
+      const [address] = addresses
+      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
+      return
+    }
+    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
+    const known = this.#traffic.peers.get(heard.peer)?.addresses ?? []
+    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
+    this.#traffic.offer(heard.peer, addresses, 'announcement')
+    this.#traffic.carry()
+  }
+
+  #shareCircle(): ShareCircle {
+    const { gid, name, self } = this
+    const membership = this.#membership
+    const { recovery } = membership
+    return {
+      gid,
+      name,
+      self,
+      recovery,
+      get members() {
+        return membership.members
+      },
+      session: peer => {
+        const number = this.#traffic.session(peer)
+        const session = number === undefined ? undefined : this.#sessions.get(number)
+        return session && membership.synced(number!) ? { number: number!, hash: session.hash } : undefined
+      },
+      send: (number, body) => this.#sessions.get(number)?.send(Kind.Recovery, body)
+    }
+  }
+
+  #recover(number: number, { peer, hash }: Session, body: Uint8Array): void {
+    const frame = decodeRecoveryFrame(body)
+    if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
+    else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
+  }
+
+  /** A lost device is near. */
+  #tell(peer: PeerId, address: string): void {
+    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
+  }
+
+  /** A handshake is done and confirmed: the session is this circle's now. */
+  opened(session: Session): void {
+    this.#traffic.opened(session)
+  }
+
+  // --- what is shown
+
+  get #out(): boolean {
+    return this.#membership.own === undefined && !this.#leaving
+  }
+
+  /** Takes the circle off D-Bus and out of the events. */
+  unpublish(): void {
+    this.#roster.unpublish()
+    this.#warnings.clear()
+  }
+
+  #membersChanged(): void {
+    const { announce, changed } = this.#around
+    const { members } = this.#membership
+    this.#announcer.membersChanged()
+    const before = new Set(this.#traffic.peers.keys())
+    const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
+    // a device that is no member has no peers; one that leaves still has to tell them
+    this.#traffic.setMembers(this.#out ? [] : admitted)
+    for (const { peer, address } of this.#addresses.all)
+      if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
+    this.#roster.publish(members, this.#traffic.peers)
+    this.offerStatic()
+    this.#warnings.follow(this.#out)
+    this.#shares.membersChanged()
+    announce()
+    changed()
+  }
+}
+
+/**
+ * Greater at each start; shifted by less than a day in each circle, so that members of two circles do not see
+ * by it which devices of theirs were started at the same moment.
+ */
+function firstIncarnation(wallMs: number, seed: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = sha256(incarnationDomain, seed)
+  return Math.floor(wallMs) + ((a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 86_400_000)
+}
+
+/** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
+function uri(bare: string, port: number): string[] {
+  const address = addressOf(bare, port)
+  return address === undefined ? [] : [formatAddress(address)]
+}

@@ -1,0 +1,305 @@
+/**
+ * The sessions of one circle and its mesh: carries frames in and outputs out, and decides nothing that a core can
+ * decide. A session is greeted with the log, entered into the mesh when its peer is known to be a member, and
+ * used for gossip when both logs agree.
+ */
+import type { ApiError } from '../../api/api.ts'
+import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
+import { verifyBatch } from '../../crypto/provider.ts'
+import { Mesh, type Output, type PeerView } from '../../mesh/mesh.ts'
+import { CloseReason, Kind } from '../../wire/frame.ts'
+import { Dials } from '../sessions/dials.ts'
+import { Introductions } from '../sessions/introductions.ts'
+import { Pings } from '../sessions/pings.ts'
+import type { Session } from '../sessions/session.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Surroundings } from '../surroundings.ts'
+import type { Announcer } from './announcer.ts'
+import type { Membership } from './membership.ts'
+import type { Warnings } from './warnings.ts'
+
+const PING_TIMEOUT_MS = 4_000
+
+export interface TrafficOptions {
+  readonly around: Surroundings
+  readonly membership: Membership
+  readonly announcer: Announcer
+  readonly warnings: Warnings
+  readonly sessions: Sessions
+  readonly incarnation: number
+  /** Both it and this device are members; one that was removed may be told that it is not, after all. */
+  readonly belongs: (peer: PeerId) => boolean
+  /** A frame about the recovery of the circle. */
+  readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
+  readonly onPeer: (view: PeerView) => void
+  /** The peer was reached at this address. */
+  readonly onReached: (peer: PeerId, address: string) => void
+  /** There is a session. */
+  readonly onMet: () => void
+}
+
+export class Traffic {
+  readonly #options: TrafficOptions
+  readonly #mesh: Mesh
+  readonly #dials: Dials
+  readonly #introductions = new Introductions()
+  readonly #pings = new Pings()
+  #carrying = false
+
+  constructor(options: TrafficOptions) {
+    const { around, incarnation, membership, warnings } = options
+    this.#options = options
+    this.#mesh = new Mesh({ self: membership.self, random: Math.random, incarnation })
+    this.#dials = new Dials(around, membership, ({ peer, address }) => {
+      membership.doubt(peer)
+      warnings.unanswered(peer, address)
+    })
+  }
+
+  get deadline(): number {
+    return Math.min(this.#mesh.deadline, this.#introductions.deadline)
+  }
+
+  expire(now: number): void {
+    if (this.#mesh.deadline <= now) this.#mesh.expire(now)
+    for (const number of this.#introductions.expired(now)) this.#close(number, CloseReason.Removed)
+    this.carry()
+  }
+
+  get peers(): ReadonlyMap<PeerId, PeerView> {
+    return this.#mesh.peers()
+  }
+  /** The session that is written to. */
+  session(peer: PeerId): number | undefined {
+    return this.#mesh.session(peer)
+  }
+
+  // --- what the mesh is told
+
+  /** Who is a peer; those whose logs have come, and say that they are members, are let in. */
+  setMembers(ids: readonly PeerId[]): void {
+    this.#mesh.setMembers(this.#now, ids)
+    const { belongs, sessions } = this.#options
+    for (const { session: number, early } of this.#introductions.arrived(belongs)) {
+      const session = sessions.get(number)!
+      this.#enter(number, session)
+      for (const { kind, body } of early) this.#receive(number, session, kind, body)
+    }
+  }
+  offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
+    this.#mesh.offer(this.#now, peer, addresses, source)
+  }
+  setOwnAddresses(addresses: readonly string[]): void {
+    this.#mesh.setOwnAddresses(this.#now, addresses)
+  }
+  /** Something new can be reached: dial at once. */
+  network(): void {
+    this.#mesh.network(this.#now)
+  }
+
+  /** One round trip in microseconds. Rejects what `unreachable` gives. */
+  async ping(peer: PeerId, signal: AbortSignal, unreachable: () => ApiError): Promise<number> {
+    if (this.#mesh.session(peer) === undefined) throw unreachable()
+    const send = (token: number) => {
+      this.#mesh.ping(this.#now, peer, token)
+      this.carry()
+    }
+    return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
+  }
+
+  /** Says goodbye to all. */
+  stop(): void {
+    this.#dials.stop()
+    this.#mesh.stop(this.#now)
+    this.carry()
+  }
+
+  // --- sessions
+
+  /** A handshake is done and confirmed. */
+  opened(session: Session): void {
+    const { announcer, around, belongs, membership, onMet, sessions, warnings } = this.#options
+    if (warnings.opened(session)) return
+    const number = sessions.add(session)
+    const { peer, remote, outgoing } = session
+    around.log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
+    session.onFrame = (kind, body) => {
+      if (kind === Kind.Log) {
+        this.#mesh.heard(this.#now, number)
+        membership.receive(number, body)
+        if (membership.hasKey(number, peer)) announcer.acknowledged(peer)
+      } else this.#receive(number, session, kind, body)
+      this.carry()
+    }
+    session.onClose = reason => {
+      around.log('debug', 'session ended', { number, peer: shortId(peer), reason })
+      this.#forget(number)
+      this.#mesh.closed(this.#now, number, reason)
+      this.carry()
+    }
+    if (membership.members.has(peer) && !membership.admits(peer)) {
+      this.#close(number, CloseReason.Done)
+      return
+    }
+    if (!belongs(peer)) this.#introductions.begin(this.#now, number, peer)
+    membership.greet(number)
+    if (!this.#introductions.has(number)) this.#enter(number, session)
+    this.carry()
+    onMet()
+  }
+
+  /** The logs of both ends agree, so it is known who the other one is; other frames may flow. */
+  synced(number: number): void {
+    const { announcer, membership, sessions, warnings } = this.#options
+    const session = sessions.get(number)
+    if (session === undefined) return
+    if (!membership.admits(session.peer)) {
+      this.#close(number, CloseReason.Removed)
+      return
+    }
+    membership.acquainted(session.peer)
+    warnings.met()
+    if (membership.hasKey(number, session.peer)) announcer.acknowledged(session.peer)
+    sessions.release(number)
+  }
+
+  /** Its operations are of no use. */
+  expel(number: number): void {
+    const { around, sessions } = this.#options
+    const peer = sessions.get(number)?.peer
+    around.log('warn', 'a peer sends operations of no use; its session is closed', { peer })
+    this.#close(number, CloseReason.Protocol)
+    this.#mesh.closed(this.#now, number, 'closed')
+    this.carry()
+  }
+
+  /** The session is a member's: the mesh gets it. */
+  #enter(number: number, session: Session): void {
+    const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
+    this.#mesh.opened(this.#now, {
+      session: number,
+      peer,
+      address: remote,
+      local,
+      outgoing,
+      bootId,
+      hash8: hash.subarray(0, 8),
+      roundTripUSec: handshakeUSec
+    })
+  }
+
+  #receive(number: number, session: Session, kind: number, body: Uint8Array): void {
+    const { membership, onRecovery, warnings } = this.#options
+    if (kind === Kind.Recovery) {
+      onRecovery(number, session, body)
+      return
+    }
+    if (kind === Kind.Clone) warnings.told(session.peer, body)
+    if (kind === Kind.Close && body[1] === CloseReason.Removed) membership.parted(session.peer)
+    if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
+    else this.#mesh.receive(this.#now, number, kind, body)
+  }
+
+  #forget(number: number): void {
+    const { membership, sessions } = this.#options
+    const peer = sessions.get(number)?.peer
+    if (peer === undefined || !sessions.delete(number)) return
+    this.#introductions.end(number)
+    membership.closed(number, peer)
+  }
+
+  #close(number: number, reason: CloseReason | undefined): void {
+    const session = this.#options.sessions.get(number)
+    if (reason === undefined) session?.destroy()
+    else session?.close(reason)
+    this.#forget(number)
+  }
+
+  async #dial(attempt: number, peer: PeerId, address: string): Promise<void> {
+    try {
+      const staticKey = this.#options.membership.members.get(peer)?.statics[0]
+      if (staticKey === undefined) throw new Error('removed')
+      const session = await this.#dials.open({ attempt, peer, address, staticKey })
+      if (session !== undefined) this.opened(session)
+    } catch (error) {
+      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      this.carry()
+    }
+  }
+
+  // --- outputs of the mesh
+
+  /** Carries them until the mesh is quiet; they may call back in. */
+  carry(): void {
+    if (this.#carrying) return
+    this.#carrying = true
+    for (;;) {
+      const { records, outputs } = this.#mesh.take()
+      if (records.length + outputs.length === 0) break
+      for (const { peer, address } of records) this.#options.onReached(peer, address)
+      for (const output of outputs) this.#carryOut(output)
+    }
+    this.#carrying = false
+    this.#options.around.arm()
+  }
+
+  #carryOut(output: Output): void {
+    const { around, membership, onPeer, warnings } = this.#options
+    switch (output.type) {
+      case 'dial':
+        void this.#dial(output.attempt, output.peer, output.address)
+        break
+      case 'cancel':
+        this.#dials.cancel(output.attempt)
+        break
+      case 'send':
+        this.#send(output.session, output.kind, output.body)
+        break
+      case 'close':
+        this.#close(output.session, output.reason)
+        break
+      case 'peer':
+        onPeer(output.peer)
+        break
+      case 'pong':
+        this.#pings.answered(output.token, output.roundTripUSec)
+        break
+      case 'sign':
+        this.#mesh.ownRecord(this.#now, output.body, membership.signingKey.sign(output.body))
+        break
+      case 'verify':
+        verifyBatch(
+          output.items.map(({ peer, body, signature }) => ({
+            publicKey: peerKey(peer)!,
+            message: body,
+            signature
+          }))
+        ).then(ok => {
+          this.#mesh.verified(this.#now, output.batch, ok)
+          this.carry()
+        })
+        break
+      case 'clone':
+        warnings.twice(output.peer)
+        break
+      case 'self':
+        warnings.elsewhere(output.addresses)
+        break
+      case 'count':
+        around.log('debug', 'dropped', { what: output.what })
+    }
+  }
+
+  /** Gossip waits until the membership logs agree: a removal goes before anything else. */
+  #send(number: number, kind: number, body: Uint8Array): void {
+    const { membership, sessions } = this.#options
+    const session = sessions.get(number)
+    if (session === undefined) return
+    if (kind !== Kind.Gossip || membership.synced(number)) session.send(kind, body)
+    else sessions.hold(number, { kind, body })
+  }
+
+  get #now(): number {
+    return this.#options.around.now()
+  }
+}

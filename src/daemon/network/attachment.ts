@@ -1,0 +1,208 @@
+/**
+ * How the daemon is attached to the network: watches it, listens and announces on it as policy says, dials
+ * through it. Without a circle it watches only; no network socket is open then but those of a search for open
+ * invitations, while it lasts.
+ */
+import type { Bus } from '../../host/bus.ts'
+import { NetworkWatcher } from '../../host/network.ts'
+import {
+  type Announced,
+  Discovery,
+  type DiscoveryInterface,
+  type DiscoveryState,
+  type Heard
+} from '../../net/discovery.ts'
+import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
+import type { Link } from '../../net/link.ts'
+import { type BoundListener, Listeners } from '../../net/listeners.ts'
+import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import { dialTcp } from '../../net/tcp.ts'
+import type { Log } from '../log.ts'
+import type { Publisher } from '../surfaces/publisher.ts'
+import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
+import { Rotation } from './rotation.ts'
+
+const DIAL_TIMEOUT_MS = 5_000
+
+export interface AttachmentOptions {
+  readonly systemBus: Bus
+  readonly publisher: Publisher
+  readonly log: Log
+  readonly config: () => NetworkConfig
+  /** There is a circle to be reached for. */
+  readonly wanted: () => boolean
+  readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
+  /** The circle that answers a search with this announcement. */
+  readonly circleOf: (announcement: Uint8Array) => string | undefined
+  readonly onLink: (link: Link) => void
+  readonly onHeard: (heard: Heard) => void
+  readonly onListening: (bound: readonly BoundListener[]) => void
+  /** Something can be reached that could not be reached before. */
+  readonly onGained: () => void
+  readonly onSource: (source: NetworkSource) => void
+  /** What `conditions` tells has changed. */
+  readonly onChange: () => void
+}
+
+export interface Conditions {
+  readonly snapshot: Snapshot | undefined
+  readonly planned: readonly Planned[]
+  /** Sentences on addresses that could not be bound. */
+  readonly listeners: readonly string[]
+  readonly discovery: { readonly [interfaceName: string]: DiscoveryState }
+}
+
+export class Attachment {
+  readonly #options: AttachmentOptions
+  readonly #watcher: NetworkWatcher
+  readonly #discovery: Discovery
+  readonly #open: OpenDiscovery
+  readonly #rotation = new Rotation(() => {
+    this.rotate()
+    this.#open.rotate()
+  })
+  #listeners: Listeners
+  #port: number
+  #snapshot: Snapshot | undefined
+  #planned: readonly Planned[] = []
+
+  constructor(options: AttachmentOptions) {
+    const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
+    this.#options = options
+    this.#port = options.config().port
+    this.#listeners = this.#makeListeners()
+    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
+    this.#open = new OpenDiscovery(log)
+    this.#watcher = new NetworkWatcher({
+      bus: systemBus,
+      log,
+      onSnapshot: snapshot => this.#changed(snapshot),
+      onSource
+    })
+  }
+
+  get bound(): readonly BoundListener[] {
+    return this.#listeners.bound
+  }
+
+  get conditions(): Conditions {
+    return {
+      snapshot: this.#snapshot,
+      planned: this.#planned,
+      listeners: this.#listeners.notes,
+      discovery: this.#discovery.state
+    }
+  }
+
+  start(): void {
+    this.#watcher.start()
+    this.#rotation.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#rotation.stop()
+    this.#watcher.stop()
+    await Promise.all([this.#discovery.stop(), this.#open.stop(), this.#listeners.stop()])
+  }
+
+  /** The configuration or the circles changed: binds, unbinds and announces accordingly. */
+  async follow(): Promise<void> {
+    const { port } = this.#options.config()
+    if (port !== this.#port) {
+      this.#port = port
+      await this.#listeners.stop()
+      this.#listeners = this.#makeListeners()
+    }
+    this.#apply()
+  }
+
+  /** New announcements of the circles, under new names; the old ones lapse. */
+  rotate(): void {
+    this.#discovery.rotate()
+  }
+
+  /** Whether an invitation by code is open: each announcing interface says so, at once, until it closes. */
+  invite(open: boolean): void {
+    this.#open.invite(open)
+  }
+
+  /** Where an open invitation is announced, and where not though the interface is in use. */
+  get carriers(): Carriers {
+    return this.#open.carriers
+  }
+
+  /**
+   * Looks for open invitations of others on all interfaces in use, until the signal ends it. They may be
+   * anybody's; what is found is told again every few seconds, as long as it is heard.
+   */
+  search(onFound: OnFound, signal: AbortSignal): void {
+    this.#open.search(onFound, signal)
+  }
+
+  /** Rejects DialError. With `only`, no packet leaves by another interface. */
+  connect(address: string, signal: AbortSignal): Promise<Link> {
+    const permitted = (local: string) => this.#planned.some(planned => planned.address === local)
+    const restricted = this.#options.config().only.length > 0
+    return dialTcp(address, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...(restricted && { permitted }) })
+  }
+
+  #changed(snapshot: Snapshot): void {
+    const { gained } = delta(this.#snapshot, snapshot)
+    this.#snapshot = snapshot
+    this.#apply()
+    if (gained) this.#options.onGained()
+  }
+
+  #apply(): void {
+    const { config, onChange, wanted } = this.#options
+    if (this.#snapshot === undefined) return
+    this.#planned = plan(this.#snapshot, config())
+    this.#listeners.apply(wanted() ? this.#planned : [])
+    this.#announce()
+    onChange()
+  }
+
+  #makeListeners(): Listeners {
+    const { log, onLink } = this.#options
+    return new Listeners({
+      port: this.#port,
+      onLink,
+      // probes come by UDP with watchers; until then whatever arrives is dropped
+      onDatagram: () => {},
+      onChange: bound => this.#listening(bound),
+      log
+    })
+  }
+
+  #listening(bound: readonly BoundListener[]): void {
+    const { onChange, onListening, publisher } = this.#options
+    const paths = new Map(bound.map(listener => [pathOf(listener), listener]))
+    for (const { path } of publisher.list('Listener')) if (!paths.has(path)) publisher.remove(path)
+    for (const [path, { interface: name, address, port, policy }] of paths)
+      publisher.set('Listener', path, { Interface: name, Address: address, Port: port, Policy: policy })
+    onListening(bound)
+    this.#announce()
+    onChange()
+  }
+
+  /** On each interface with a listener, naming its port. */
+  #announce(): void {
+    const interfaces = this.#interfaces()
+    this.#open.apply(interfaces)
+    void this.#discovery.apply(interfaces.filter(({ port }) => port > 0)).then(() => this.#options.onChange())
+  }
+
+  /** Those in use, port 0 where nothing is bound. */
+  #interfaces(): DiscoveryInterface[] {
+    return (this.#snapshot?.interfaces ?? []).flatMap(i => {
+      const planned = this.#planned.find(p => p.interface === i.name)
+      if (planned === undefined) return []
+      const port = this.bound.find(b => b.interface === i.name)?.port ?? 0
+      return [{ ...i, policy: planned.policy, port }]
+    })
+  }
+}
+
+/** D-Bus paths know letters, digits and _ only. */
+const pathOf = ({ interface: name, address, port }: BoundListener): string =>
+  `/listener/${`${name}_${address}_${port}`.replaceAll(/[^A-Za-z0-9]/g, '_')}`
