@@ -166,6 +166,8 @@ export function methods(daemon: Daemon): Implementation {
 
     Doctor: async () => ({ Checks: daemon.examine() }),
 
+    Energy: async () => daemon.energy.report(),
+
     Version: async () => ({ Version: VERSION })
   }
 }

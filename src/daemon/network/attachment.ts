@@ -16,6 +16,7 @@ import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.t
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
@@ -28,6 +29,8 @@ export interface AttachmentOptions {
   readonly systemBus: Bus
   readonly publisher: Publisher
   readonly log: Log
+  /** Counts what goes over the network. */
+  readonly tally: Tally
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
@@ -67,12 +70,12 @@ export class Attachment {
   #planned: readonly Planned[] = []
 
   constructor(options: AttachmentOptions) {
-    const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
+    const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
     this.#options = options
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
-    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
-    this.#open = new OpenDiscovery(log)
+    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
+    this.#open = new OpenDiscovery(log, tally)
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -143,7 +146,13 @@ export class Attachment {
   connect(address: string, signal: AbortSignal): Promise<Link> {
     const permitted = (local: string) => this.#planned.some(planned => planned.address === local)
     const restricted = this.#options.config().only.length > 0
-    return dialTcp(address, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...(restricted && { permitted }) })
+    const { tally } = this.#options
+    return dialTcp(address, {
+      timeoutMs: DIAL_TIMEOUT_MS,
+      signal,
+      tally,
+      ...(restricted && { permitted })
+    })
   }
 
   #changed(snapshot: Snapshot): void {
@@ -163,14 +172,15 @@ export class Attachment {
   }
 
   #makeListeners(): Listeners {
-    const { log, onLink } = this.#options
+    const { log, onLink, tally } = this.#options
     return new Listeners({
       port: this.#port,
       onLink,
       // probes come by UDP with watchers; until then whatever arrives is dropped
       onDatagram: () => {},
       onChange: bound => this.#listening(bound),
-      log
+      log,
+      tally
     })
   }
 
