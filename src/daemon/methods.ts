@@ -160,12 +160,12 @@ export function methods(daemon: Daemon): Implementation {
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 
     Subscribe: async (asked, call) => {
-      const wish = wishOf(asked, (name, peer) => {
+      const wish = wishOf(asked, (name, device) => {
         const circle = daemon.circles.find(name)
-        return { circle: circle.id, peer: peer === '' ? '' : circle.member(peer) }
+        const peer = device === '' ? '' : circle.member(device)
+        if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
+        return { circle: circle.id, peer }
       })
-      if (wish.peer !== '' && wish.peer === daemon.circles.find(wish.circle).self)
-        throw new ApiError('InvalidValue', 'this is the device you are on')
       await subscribe(publisher, wish, asked.IntervalUSec / 1000, call, realClock)
     },
 
