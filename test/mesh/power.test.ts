@@ -123,12 +123,12 @@ t.test('a change of power makes no storm', async t => {
   t.ok(unplugged.pings <= 5, `${unplugged.pings} pings when it is unplugged`)
   // each tells all others but the one it has it from
   t.ok(unplugged.gossip <= 5 + 5 * 4, `${unplugged.gossip} frames of gossip`)
-  world.run(50_000)
+  world.run(35_000)
   kinds()
   power(world, 'a1', false)
-  world.run(1_000)
+  world.run(100)
   const plugged = kinds()
-  t.ok(plugged.pings <= 10, `${plugged.pings} pings when it is plugged in`)
+  t.equal(plugged.pings, 5, 'plugged in it asks all that were silent for longer than 15 s, once and at once')
   // a loose plug: the last word is what counts, and it is said twice a second at most
   for (let i = 0; i < 1_000; i++) {
     power(world, 'a1', i % 2 === 0)
