@@ -99,7 +99,10 @@ export const Check = record('Check', 'One thing that was looked at.', {
 export type CheckRecord = Value<typeof Check>
 
 export const Activity = record('Activity', 'What the daemon did in some time, as counts.', {
-  WakeUps: field(uint64, 'Turns of its event loop: whatever made it do something, timers and packets alike.'),
+  WakeUps: field(
+    uint64,
+    'How often a thread of the daemon went to sleep and had to be woken, as the kernel counts it.'
+  ),
   TimerFires: field(uint64, 'Of its one timer for keepalives, dialling and gossip.'),
   LinkWrites: field(
     uint64,

@@ -87,7 +87,7 @@ export function activity(
   buses: readonly Pick<Bus, 'signals'>[]
 ): ActivityRecord {
   return {
-    WakeUps: performance.nodeTiming.uvMetricsInfo.loopCount,
+    WakeUps: process.resourceUsage().voluntaryContextSwitches,
     TimerFires: timer.fires,
     LinkWrites: tally.linkWrites,
     LinkReads: tally.linkReads,

@@ -78,8 +78,8 @@ t.test('all counters', async t => {
   t.match(counts, { LinkWrites: 1, MulticastBytesHeard: 2, TimerFires: 3, Signals: 9 })
   t.same(Object.keys(counts), Object.keys(Activity.fields))
   const { promise, resolve } = Promise.withResolvers<void>()
-  setImmediate(resolve)
+  setTimeout(resolve, 1)
   await promise
   const { WakeUps } = activity(tally, { fires: 3 }, [])
-  t.ok(WakeUps > counts.WakeUps, 'the loop has turned')
+  t.ok(WakeUps > counts.WakeUps, 'it has slept')
 })
