@@ -164,7 +164,7 @@ export function methods(daemon: Daemon): Implementation {
       return {}
     },
 
-    Doctor: async () => ({ Checks: daemon.examine() }),
+    Doctor: async () => ({ Checks: await daemon.examine() }),
 
     Version: async () => ({ Version: VERSION })
   }

@@ -9,9 +9,9 @@ import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget, Limits } from './limits.ts'
 import { MDNS_SPAN } from './mdns.ts'
-import { isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
+import { type Family, isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
-import { SILENCE, type Speech, type Via } from './voice.ts'
+import { SILENCE, type Speech, type Traffic, type Via } from './voice.ts'
 
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
@@ -22,6 +22,9 @@ const PACKETS = 100
 const MDNS_PACKETS = 8
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
+/** What we say comes back within this, milliseconds, or not at all. */
+const ECHO = 200
+const VIAS = ['mdns', 'ssdp'] as const
 
 export interface DiscoveryInterface {
   readonly name: string
@@ -79,6 +82,17 @@ interface Known {
 export interface DiscoveryState {
   readonly mdns: string
   readonly ssdp: string
+}
+
+/** Whether multicast works at one place, by what was said and heard. */
+export interface Hearing {
+  readonly interface: string
+  readonly family: Family
+  readonly via: Via
+  /** `heard`: what this computer says comes back. `unheard`: it does not. `unsaid`: nothing was said yet. */
+  readonly own: 'heard' | 'unheard' | 'unsaid'
+  /** Something of another computer was heard. */
+  readonly others: boolean
 }
 
 export class Discovery {
@@ -158,6 +172,21 @@ export class Discovery {
       state[name] = { mdns: stateOf(one, segments, 'mdns'), ssdp: stateOf(one, segments, 'ssdp') }
     }
     return state
+  }
+
+  /** Of all that works (see `state`). */
+  get hearings(): Hearing[] {
+    const now = performance.now()
+    return [...this.#known].flatMap(([name, { segments }]) =>
+      [...segments].flatMap(([family, segment]) =>
+        VIAS.filter(via => segment.state(via) === '').map(via => ({
+          interface: name,
+          family: family as Family,
+          via,
+          ...hearing(segment.traffic(via), now)
+        }))
+      )
+    )
   }
 
   #segments(): Segment[] {
@@ -275,6 +304,11 @@ export class Discovery {
     }
     return true
   }
+}
+
+function hearing({ said, own, others }: Traffic, now: number): Pick<Hearing, 'own' | 'others'> {
+  const state = own < said && now - said > ECHO ? 'unheard' : own === -Infinity ? 'unsaid' : 'heard'
+  return { own: state, others: others > -Infinity }
 }
 
 const isLoopback = (one: DiscoveryInterface) =>

@@ -11,6 +11,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Limits } from './limits.ts'
 import { onLink, type Place } from './place.ts'
+import type { Traffic } from './voice.ts'
 
 export interface Group {
   /** Without scope. */
@@ -43,6 +44,7 @@ export class MulticastSocket {
   #closed = false
   #failure = ''
   #sending = ''
+  #traffic: Traffic = { said: -Infinity, own: -Infinity, others: -Infinity }
 
   constructor(options: MulticastSocketOptions) {
     this.#options = options
@@ -82,10 +84,16 @@ export class MulticastSocket {
     return this.#failure || this.#sending
   }
 
+  /** Of the whole group, whatever it was about. */
+  get traffic(): Traffic {
+    return this.#traffic
+  }
+
   /** Sends to the group, or to one on-link address. Silently nothing when the socket is not open. */
   send(datagram: Uint8Array, to?: { readonly address: string; readonly port: number }): void {
     if (!this.#open) return
     const { group } = this.#options
+    if (to === undefined) this.#traffic = { ...this.#traffic, said: performance.now() }
     this.#socket.send(datagram, to?.port ?? group.port, to?.address ?? this.#scoped(group.address), error => {
       this.#sending = error ? `sending fails: ${reason(error, group.port)}` : ''
     })
@@ -110,8 +118,14 @@ export class MulticastSocket {
   #receive(datagram: Buffer, source: string, port: number): void {
     const { place, limits, limit, concerns, onDrop, onDatagram } = this.#options
     if (!this.#open) return
-    if (!onLink(place, source)) onDrop('offLink')
-    else if (datagram.length > limit) onDrop('oversized')
+    if (!onLink(place, source)) {
+      onDrop('offLink')
+      return
+    }
+    const bare = source.split('%')[0]
+    const own = place.prefixes.some(({ address }) => address === bare)
+    this.#traffic = { ...this.#traffic, [own ? 'own' : 'others']: performance.now() }
+    if (datagram.length > limit) onDrop('oversized')
     else if (concerns(datagram)) {
       if (limits.every(one => one.allow(performance.now(), source))) onDatagram(datagram, source, port)
       else onDrop('limited')

@@ -3,6 +3,7 @@
  * through it. Without a circle it watches only; no network socket is open then but those of a search for open
  * invitations, while it lasts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import {
@@ -10,7 +11,8 @@ import {
   Discovery,
   type DiscoveryInterface,
   type DiscoveryState,
-  type Heard
+  type Heard,
+  type Hearing
 } from '../../net/discovery.ts'
 import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
@@ -23,6 +25,8 @@ import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
 
 const DIAL_TIMEOUT_MS = 5_000
+/** What is asked by multicast comes back within this, or not at all. */
+const ECHO_MS = 500
 
 export interface AttachmentOptions {
   readonly systemBus: Bus
@@ -53,7 +57,10 @@ export interface Conditions {
 }
 
 export class Attachment {
+  /** The network was looked at. */
+  readonly looked: Promise<void>
   readonly #options: AttachmentOptions
+  readonly #looked = Promise.withResolvers<void>()
   readonly #watcher: NetworkWatcher
   readonly #discovery: Discovery
   readonly #open: OpenDiscovery
@@ -69,6 +76,7 @@ export class Attachment {
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
     this.#options = options
+    this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
@@ -92,6 +100,13 @@ export class Attachment {
       listeners: this.#listeners.notes,
       discovery: this.#discovery.state
     }
+  }
+
+  /** Asks by multicast, and says where that, and others, are heard. */
+  async hearings(): Promise<readonly Hearing[]> {
+    this.#discovery.query()
+    await delay(ECHO_MS, undefined, { ref: false })
+    return this.#discovery.hearings
   }
 
   start(): void {
@@ -149,6 +164,7 @@ export class Attachment {
   #changed(snapshot: Snapshot): void {
     const { gained } = delta(this.#snapshot, snapshot)
     this.#snapshot = snapshot
+    this.#looked.resolve()
     this.#apply()
     if (gained) this.#options.onGained()
   }
