@@ -89,7 +89,7 @@ export interface Hearing {
   readonly interface: string
   readonly family: Family
   readonly via: Via
-  /** `heard`: what this computer says comes back. `unheard`: it does not. `unsaid`: nothing was said yet. */
+  /** `heard`: what this computer says comes back. `unheard`: it does not. `unsaid`: not known. */
   readonly own: 'heard' | 'unheard' | 'unsaid'
   /** Something of another computer was heard. */
   readonly others: boolean
@@ -149,11 +149,13 @@ export class Discovery {
     for (const known of this.#known.values()) this.#renew(known, ask)
   }
 
-  /** Asks who is there, on all interfaces; at most once a second. */
-  query(): void {
-    if (performance.now() - this.#askedAt < SPACING) return
-    this.#askedAt = performance.now()
+  /** Asks who is there, on all interfaces; at most once a second: else the milliseconds until it may, not 0. */
+  query(): number {
+    const now = performance.now()
+    if (now - this.#askedAt < SPACING) return this.#askedAt + SPACING - now
+    this.#askedAt = now
     for (const segment of this.#segments()) segment.query()
+    return 0
   }
 
   /** Takes the names back and closes everything. */
@@ -174,8 +176,8 @@ export class Discovery {
     return state
   }
 
-  /** Of all that works (see `state`). */
-  get hearings(): Hearing[] {
+  /** By what was said since then (monotonic milliseconds), where the sockets work (see `state`). */
+  hearings(since: number): Hearing[] {
     const now = performance.now()
     return [...this.#known].flatMap(([name, { segments }]) =>
       [...segments].flatMap(([family, segment]) =>
@@ -183,7 +185,7 @@ export class Discovery {
           interface: name,
           family: family as Family,
           via,
-          ...hearing(segment.traffic(via), now)
+          ...hearing(segment.traffic(via), since, now)
         }))
       )
     )
@@ -306,9 +308,14 @@ export class Discovery {
   }
 }
 
-function hearing({ said, own, others }: Traffic, now: number): Pick<Hearing, 'own' | 'others'> {
-  const state = own < said && now - said > ECHO ? 'unheard' : own === -Infinity ? 'unsaid' : 'heard'
-  return { own: state, others: others > -Infinity }
+function hearing(
+  { said, own, others }: Traffic,
+  since: number,
+  now: number
+): Pick<Hearing, 'own' | 'others'> {
+  const back = said >= since && own >= since
+  const lost = said >= since && own < said && now - said > ECHO
+  return { own: lost ? 'unheard' : back ? 'heard' : 'unsaid', others: others > -Infinity }
 }
 
 const isLoopback = (one: DiscoveryInterface) =>

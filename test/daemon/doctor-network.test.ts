@@ -78,6 +78,12 @@ table('interfaces', [
   ],
   [
     'interfaces',
+    { snapshot: snapshot('ip', card('eth0'), ...[1, 2, 3, 4, 5].map(n => card(`veth${n}`))) },
+    'ok',
+    /^Used: eth0; off: 5 others \(of containers\)\.$/
+  ],
+  [
+    'interfaces',
     { snapshot: snapshot('ip', wlan0({ open: true })), planned: [planned('wlan0', 'listen')] },
     'ok',
     /^Only listened on: wlan0 \(an open network\)\.$/
@@ -117,7 +123,7 @@ table('interfaces', [
 ])
 
 table('listeners', [
-  ['listeners', {}, 'ok', /knock at port 24747 on eth0/],
+  ['listeners', {}, 'ok', /listens at port 24747 on eth0/],
   ['listeners', { wanted: false, bound: [] }, 'ok', /no circle yet/],
   ['listeners', { bound: [] }, 'warning', /yet\. → coterie doctor$/],
   [
@@ -218,7 +224,7 @@ table('multicast', [
       ]
     },
     'warning',
-    /mDNS \(UDP 5353, IPv4 and IPv6\) on eth0 is not heard again here\. → `sudo nft list.*let UDP 5353 in/
+    /mDNS \(UDP 5353, IPv4 and IPv6\) on eth0 is not heard again here\. → `sudo nft list.*let UDP 5353 and 1900 in/
   ],
   [
     'multicast',

@@ -104,9 +104,14 @@ export class Attachment {
 
   /** Asks by multicast, and says where that, and others, are heard. */
   async hearings(): Promise<readonly Hearing[]> {
-    this.#discovery.query()
+    const since = performance.now()
+    const wait = this.#discovery.query()
+    if (wait > 0) {
+      await delay(wait, undefined, { ref: false })
+      this.#discovery.query()
+    }
     await delay(ECHO_MS, undefined, { ref: false })
-    return this.#discovery.hearings
+    return this.#discovery.hearings(since)
   }
 
   start(): void {

@@ -6,6 +6,7 @@ import type { NetworkFacts } from './network-facts.ts'
 
 const NAMES = { mdns: 'mDNS', ssdp: 'SSDP' } as const
 const PORTS = { mdns: 5353, ssdp: 1900 } as const
+const VIAS = ['mdns', 'ssdp'] as const
 const FAMILIES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const
 /** As net/multicast says it. */
 const HELD = /port (\d+) is held/
@@ -21,12 +22,13 @@ export function multicastCheck({ discovery, hearings, wanted, planned, ufw }: Ne
   ]
   if (texts.length > 0) {
     const works = hearings.some(({ own }) => own === 'heard')
-    const text = `${texts.join('; ')}.`
+    const text = `${texts.join('; ')}.`.replace(/^what/, 'What')
     const [first] = broken
+    const look = ufw === undefined ? 'sudo nft list ruleset' : 'sudo ufw status verbose'
     const mend =
       unheard.length === 0 && first !== undefined && /no multicast/.test(first.state)
         ? `sudo ip link set ${first.where} multicast on`
-        : `${ufw === undefined ? '`sudo nft list ruleset` shows what is in the way' : '`sudo ufw status verbose` shows what is in the way'}; let UDP ${ports(broken, unheard)} in and out`
+        : `\`${look}\` shows what is in the way; let UDP 5353 and 1900 in and out`
     return (works ? warning : failed)(name, text, mend)
   }
   const heard = [...new Set(hearings.filter(({ own }) => own === 'heard').map(h => h.interface))]
@@ -73,25 +75,18 @@ export function mdnsPortCheck({ discovery, responders, wanted }: NetworkFacts): 
 
 function states(discovery: NetworkFacts['discovery']) {
   return Object.entries(discovery).flatMap(([where, state]) =>
-    (['mdns', 'ssdp'] as const).map(via => ({ where, via, state: state[via] }))
+    VIAS.map(via => ({ where, via, state: state[via] }))
   )
 }
 
-/** One text for each interface and protocol. */
+/** One text for each interface. */
 function unheardTexts(unheard: readonly Hearing[]): string[] {
-  const groups = new Map<string, Hearing[]>()
-  for (const one of unheard) {
-    const key = `${one.interface} ${one.via}`
-    groups.set(key, [...(groups.get(key) ?? []), one])
-  }
-  return [...groups.values()].map(group => {
-    const { via, interface: where } = group[0]!
-    const families = listed(group.map(({ family }) => FAMILIES[family]))
-    return `what is said by ${NAMES[via]} (UDP ${PORTS[via]}, ${families}) on ${where} is not heard again here`
+  return [...new Set(unheard.map(one => one.interface))].map(where => {
+    const here = unheard.filter(one => one.interface === where)
+    const ways = VIAS.flatMap(via => {
+      const families = here.filter(one => one.via === via).map(({ family }) => FAMILIES[family])
+      return families.length === 0 ? [] : [`${NAMES[via]} (UDP ${PORTS[via]}, ${listed(families)})`]
+    })
+    return `what is said by ${listed(ways)} on ${where} is not heard again here`
   })
-}
-
-function ports(broken: readonly { via: 'mdns' | 'ssdp' }[], unheard: readonly Hearing[]): string {
-  const vias = new Set([...broken, ...unheard].map(({ via }) => via))
-  return listed([...vias].map(via => String(PORTS[via])))
 }

@@ -38,9 +38,11 @@ export function interfacesCheck({ snapshot, planned, config }: NetworkFacts): Ch
   const used = all.filter(i => planned.some(p => p.interface === i.name))
   const full = used.filter(i => policyFor(i, config) === 'announce').map(i => i.name)
   const quiet = used.filter(i => policyFor(i, config) === 'listen').map(i => `${i.name} (${quietFor(i)})`)
-  const off = all
-    .filter(i => !used.includes(i) && (i.kind !== 'loopback' || config.only.includes(i.name)))
-    .map(i => `${i.name} (${offFor(i, config.only)})`)
+  const off = grouped(
+    all
+      .filter(i => !used.includes(i) && (i.kind !== 'loopback' || config.only.includes(i.name)))
+      .map(i => ({ name: i.name, why: offFor(i, config.only) }))
+  )
   const parts = [
     ...(full.length > 0 ? [`used: ${listed(full)}`] : []),
     ...(quiet.length > 0 ? [`only listened on: ${listed(quiet)}`] : []),
@@ -65,6 +67,17 @@ export function interfacesCheck({ snapshot, planned, config }: NetworkFacts): Ch
     return warning(name, text, manage(unmanaged))
   return ok(name, text)
 }
+
+/** Interfaces that are off for one reason, together; many of them (of containers, say) by their number. */
+function grouped(off: readonly { readonly name: string; readonly why: string }[]): string[] {
+  const groups = new Map<string, string[]>()
+  for (const { name, why } of off) groups.set(why, [...(groups.get(why) ?? []), name])
+  return [...groups].map(
+    ([why, names]) => `${names.length > MANY ? `${names.length} others` : listed(names)} (${why})`
+  )
+}
+
+const MANY = 4
 
 const manage = ({ name }: Interface): string => `nmcli device set ${name} managed yes`
 
@@ -110,7 +123,7 @@ export function listenersCheck({ bound, planned, listeners, wanted }: NetworkFac
       : warning(name, 'Nothing is listened on yet.', 'coterie doctor')
   const ports = [...new Set(bound.map(({ port }) => port))]
   const places = [...new Set(bound.map(({ interface: where }) => where))]
-  return ok(name, `Others can knock at port ${listed(ports.map(String))} on ${listed(places)}.`)
+  return ok(name, `The daemon listens at port ${listed(ports.map(String))} on ${listed(places)}.`)
 }
 
 /** What is so, and what mends it; an errno at the end mends nothing. */
