@@ -350,6 +350,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         })
       }
     },
+    async Subscribe(params, call: StreamCall<Result<'Subscribe'>>) {
+      called('Subscribe', params)
+      await call.reply({ Peers: facts.status.Peers, Gone: [] })
+    },
     async Config(params) {
       called('Config', params)
       return {

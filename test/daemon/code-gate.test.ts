@@ -34,7 +34,7 @@ t.test('a run with the right code: both have the session; who asks is confirmed 
   const verdict = invited.ask(offered, joiner)
   await clock.settle(200)
   t.equal(await verdict, 'ok')
-  t.same(asks, [{ id: joiner.id, name: 'the joiner', circle: 'our circle', level: 10 }])
+  t.same(asks, [{ id: joiner.id, name: 'the joiner', circle: 'our circle', level: 10, guestForMs: 0 }])
   t.same(invited.types, ['run', 'asking', 'joined'])
   t.equal(invited.outcome, 'joined the joiner')
   const [answered] = device.sessions
