@@ -313,9 +313,9 @@ function hearing(
   since: number,
   now: number
 ): Pick<Hearing, 'own' | 'others'> {
-  const back = said >= since && own >= since
-  const lost = said >= since && own < said && now - said > ECHO
-  return { own: lost ? 'unheard' : back ? 'heard' : 'unsaid', others: others > -Infinity }
+  const first = said.find(at => at >= since) ?? Infinity
+  const state = own >= first ? 'heard' : now - first > ECHO ? 'unheard' : 'unsaid'
+  return { own: state, others: others > -Infinity }
 }
 
 const isLoopback = (one: DiscoveryInterface) =>

@@ -13,6 +13,10 @@ import type { Limits } from './limits.ts'
 import { onLink, type Place } from './place.ts'
 import type { Traffic } from './voice.ts'
 
+/** When it was said is remembered of so many, at least so far apart: a burst is one. */
+const SAID_KEPT = 16
+const SAID_APART_MS = 50
+
 export interface Group {
   /** Without scope. */
   readonly address: string
@@ -44,7 +48,7 @@ export class MulticastSocket {
   #closed = false
   #failure = ''
   #sending = ''
-  #traffic: Traffic = { said: -Infinity, own: -Infinity, others: -Infinity }
+  #traffic: Traffic = { said: [], own: -Infinity, others: -Infinity }
 
   constructor(options: MulticastSocketOptions) {
     this.#options = options
@@ -93,7 +97,7 @@ export class MulticastSocket {
   send(datagram: Uint8Array, to?: { readonly address: string; readonly port: number }): void {
     if (!this.#open) return
     const { group } = this.#options
-    if (to === undefined) this.#traffic = { ...this.#traffic, said: performance.now() }
+    if (to === undefined) this.#remember(performance.now())
     this.#socket.send(datagram, to?.port ?? group.port, to?.address ?? this.#scoped(group.address), error => {
       this.#sending = error ? `sending fails: ${reason(error, group.port)}` : ''
     })
@@ -113,6 +117,12 @@ export class MulticastSocket {
     this.#socket.setMulticastTTL(group.ttl)
     this.#socket.setMulticastLoopback(true)
     if (kind === 'group') this.#socket.addMembership(group.address, through)
+  }
+
+  #remember(now: number): void {
+    const { said } = this.#traffic
+    if (now - (said.at(-1) ?? -Infinity) < SAID_APART_MS) return
+    this.#traffic = { ...this.#traffic, said: [...said.slice(1 - SAID_KEPT), now] }
   }
 
   #receive(datagram: Buffer, source: string, port: number): void {

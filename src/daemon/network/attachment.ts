@@ -102,16 +102,21 @@ export class Attachment {
     }
   }
 
-  /** Asks by multicast, and says where that, and others, are heard. */
+  /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
   async hearings(): Promise<readonly Hearing[]> {
     const since = performance.now()
-    const wait = this.#discovery.query()
-    if (wait > 0) {
-      await delay(wait, undefined, { ref: false })
-      this.#discovery.query()
+    let hearings: readonly Hearing[] = []
+    // while names change, as they do with each network, nothing may be said for a second
+    for (let tries = 0; tries < 2 && hearings.every(({ own }) => own === 'unsaid'); tries++) {
+      const wait = this.#discovery.query()
+      if (wait > 0) {
+        await delay(wait, undefined, { ref: false })
+        this.#discovery.query()
+      }
+      await delay(ECHO_MS, undefined, { ref: false })
+      hearings = this.#discovery.hearings(since)
     }
-    await delay(ECHO_MS, undefined, { ref: false })
-    return this.#discovery.hearings(since)
+    return hearings
   }
 
   start(): void {
