@@ -98,6 +98,24 @@ export const Check = record('Check', 'One thing that was looked at.', {
 })
 export type CheckRecord = Value<typeof Check>
 
+export const Activity = record('Activity', 'What the daemon did in some time, as counts.', {
+  WakeUps: field(uint64, 'Turns of its event loop: whatever made it do something, timers and packets alike.'),
+  TimerFires: field(uint64, 'Of its one timer for keepalives, dialling and gossip.'),
+  LinkWrites: field(
+    uint64,
+    'Chunks sent on links; with little to say, packets. Those of the kernel are not counted.'
+  ),
+  LinkReads: field(uint64, 'Chunks received on links.'),
+  LinkBytesSent: field(uint64, 'Bytes sent on links, without headers of TCP and below.'),
+  LinkBytesReceived: field(uint64, 'Bytes received on links.'),
+  MulticastSent: field(uint64, 'Datagrams of discovery sent.'),
+  MulticastHeard: field(uint64, 'Datagrams heard in its groups, those of other programs too.'),
+  MulticastBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
+  MulticastBytesHeard: field(uint64, 'Their bytes.'),
+  Signals: field(uint64, 'D-Bus signals sent.')
+})
+export type ActivityRecord = Value<typeof Activity>
+
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
   Name: field(string, 'Its name.'),
@@ -558,6 +576,30 @@ export const methods = {
     control: false,
     params: {},
     result: { Checks: field(list(Check), 'Each thing that was looked at.') }
+  }),
+  Energy: method({
+    doc: 'What the daemon does to the battery: its own counters, of all circles together.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: {
+      Power: field(string, 'mains or battery: what this computer runs on.'),
+      PowerSource: field(string, 'Who says so: UPower, sysfs (the kernel); empty when nobody does.'),
+      KeepaliveUSec: field(
+        uint64,
+        'How long a link may be silent before it is asked, a duration: 15 s on mains, 60 s on battery.'
+      ),
+      Links: field(uint32, 'Sessions with other devices now.'),
+      SlowLinks: field(uint32, 'Those of them that may be silent for 60 s: one end runs on battery.'),
+      UpUSec: field(uint64, 'How long the daemon runs, a duration.'),
+      Total: field(Activity, 'In that time.'),
+      LatelyUSec: field(
+        uint64,
+        'How long lately is, a duration: a minute or a little more; longer when the daemon was asleep, shorter after the start.'
+      ),
+      Lately: field(Activity, 'In that time.')
+    }
   }),
   Version: method({
     doc: 'Version of the running daemon.',

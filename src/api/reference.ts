@@ -45,6 +45,7 @@ export const examples: {
   Config: { params: {}, command: 'coterie config' },
   Reload: { params: {}, command: 'coterie call Reload' },
   Doctor: { params: {}, command: 'coterie doctor' },
+  Energy: { params: {}, command: 'coterie status --energy' },
   Version: { params: {}, command: 'coterie version' }
 }
 

@@ -12,14 +12,17 @@ import { ownerPid } from '../host/bus-names.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
+import { PowerWatcher } from '../host/power.ts'
 import { clockSynchronised } from '../host/synchronised.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
+import { Tally } from '../net/tally.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
 import type { Circle } from './circle/circle.ts'
 import { Circles } from './circle/circles.ts'
 import type { Config } from './config.ts'
 import { examine, findFacts } from './doctor.ts'
+import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
 import type { Prompts } from './joining/invite-call.ts'
@@ -64,6 +67,8 @@ export class Daemon {
   readonly #attachment: Attachment
   readonly #gate: Gate
   readonly #timer: Timer
+  readonly #power: PowerWatcher
+  readonly energy: Energy
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
   #stopped = false
@@ -140,7 +145,9 @@ export class Daemon {
         else circle.opened(session)
       }
     })
+    const tally = new Tally()
     this.#attachment = new Attachment({
+      tally,
       systemBus: this.#buses.system,
       publisher: this.publisher,
       log,
@@ -170,8 +177,16 @@ export class Daemon {
       () => Math.min(...this.circles.all.map(circle => circle.deadline)),
       () => {
         for (const circle of this.circles.all) circle.expire()
+        this.energy.sample()
       }
     )
+    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followPower() })
+    this.energy = new Energy({
+      now,
+      counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
+      power: () => this.#power.power,
+      links: () => this.circles.all.map(circle => circle.links)
+    })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -203,6 +218,7 @@ export class Daemon {
       locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
+        this.#followPower()
         this.#show({})
         this.#inviting.keep(({ gid }) =>
           this.circles.all.some(circle => circle.gid === gid && !circle.leaving)
@@ -238,6 +254,7 @@ export class Daemon {
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
+    this.#power.start()
     this.circles.begin()
   }
 
@@ -247,6 +264,7 @@ export class Daemon {
     this.#supervisor.unwatch()
     this.#inviting.stop()
     this.#unlocking.stop()
+    this.#power.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -309,6 +327,10 @@ export class Daemon {
     return examine(
       findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
     )
+  }
+
+  #followPower(): void {
+    for (const circle of this.circles.all) circle.setOnBattery(this.#power.power.onBattery)
   }
 
   // --- what is shown

@@ -178,6 +178,8 @@ export function methods(daemon: Daemon): Implementation {
 
     Doctor: async () => ({ Checks: await daemon.examine() }),
 
+    Energy: async () => daemon.energy.report(),
+
     Version: async () => ({ Version: VERSION })
   }
 }

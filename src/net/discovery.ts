@@ -11,6 +11,7 @@ import { Budget, Limits } from './limits.ts'
 import { MDNS_SPAN } from './mdns.ts'
 import { type Family, isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
+import { Tally } from './tally.ts'
 import { SILENCE, type Speech, type Traffic, type Via } from './voice.ts'
 
 /** The same announcement from the same source is told once in this time, milliseconds. */
@@ -68,6 +69,8 @@ export interface DiscoveryOptions {
   readonly circleOf: (announcement: Uint8Array) => string | undefined
   /** Own mDNS packets on an interface in any 15 s; 8 unless told. */
   readonly mdnsPackets?: number
+  /** Counts what is sent and heard. */
+  readonly tally?: Tally
 }
 
 interface Known {
@@ -116,7 +119,10 @@ export class Discovery {
   readonly #spokeAt = new Map<string, number>()
   #askedAt = -Infinity
 
+  readonly #tally: Tally
+
   constructor(options: DiscoveryOptions) {
+    this.#tally = options.tally ?? new Tally()
     this.#options = options
   }
 
@@ -255,6 +261,7 @@ export class Discovery {
       place,
       limits,
       budget,
+      tally: this.#tally,
       delay: () => (this.#spokeAt.get(key) ?? -Infinity) + SPACING - performance.now(),
       onSpeaks: () => this.#spokeAt.set(key, performance.now()),
       onFailed: (via, why) =>

@@ -44,6 +44,7 @@ export class Mdns implements Voice {
       limits: [new Limits(), options.limits],
       kind: 'group',
       limit: LIMIT,
+      tally: options.tally,
       concerns: datagram => this.#concerns(datagram),
       onDatagram: (datagram, source, port) => this.#coder.receive(datagram, source, port),
       onDrop: why => options.count(why)

@@ -11,6 +11,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Limits } from './limits.ts'
 import { onLink, type Place } from './place.ts'
+import type { Tally } from './tally.ts'
 import type { Traffic } from './voice.ts'
 
 /** When it was said is remembered of so many, at least so far apart: a burst is one. */
@@ -37,6 +38,7 @@ export interface MulticastSocketOptions {
   readonly concerns: (datagram: Buffer) => boolean
   readonly onDatagram: (datagram: Buffer, source: string, port: number) => void
   readonly onDrop: (why: 'offLink' | 'oversized' | 'limited') => void
+  readonly tally: Tally
 }
 
 export class MulticastSocket {
@@ -96,7 +98,9 @@ export class MulticastSocket {
   /** Sends to the group, or to one on-link address. Silently nothing when the socket is not open. */
   send(datagram: Uint8Array, to?: { readonly address: string; readonly port: number }): void {
     if (!this.#open) return
-    const { group } = this.#options
+    const { group, tally } = this.#options
+    tally.multicastSent++
+    tally.multicastBytesSent += datagram.length
     if (to === undefined) this.#remember(performance.now())
     this.#socket.send(datagram, to?.port ?? group.port, to?.address ?? this.#scoped(group.address), error => {
       this.#sending = error ? `sending fails: ${reason(error, group.port)}` : ''
@@ -126,8 +130,10 @@ export class MulticastSocket {
   }
 
   #receive(datagram: Buffer, source: string, port: number): void {
-    const { place, limits, limit, concerns, onDrop, onDatagram } = this.#options
+    const { place, limits, limit, concerns, onDrop, onDatagram, tally } = this.#options
     if (!this.#open) return
+    tally.multicastHeard++
+    tally.multicastBytesHeard += datagram.length
     if (!onLink(place, source)) {
       onDrop('offLink')
       return

@@ -98,6 +98,7 @@ export class Ssdp implements Voice {
       limits: [this.#limits, this.#options.limits],
       kind,
       limit: SSDP_LIMIT,
+      tally: this.#options.tally,
       concerns: datagram => datagram.includes(SSDP_TARGET, 0, 'latin1'),
       onDatagram: (datagram, source, port) => this.#receive(datagram, source, port),
       onDrop: why => this.#options.count(why)

@@ -1,6 +1,7 @@
 /** A voice: one protocol that carries announcements at one place. mDNS and SSDP are the two. */
 import type { Limits } from './limits.ts'
 import type { Place } from './place.ts'
+import type { Tally } from './tally.ts'
 
 export type Via = 'mdns' | 'ssdp'
 export type Dropped = 'offLink' | 'oversized' | 'limited' | 'malformed'
@@ -11,6 +12,7 @@ export interface VoiceOptions {
   readonly limits: Limits
   /** Well-formed announcements, own ones too, and the source as the socket gave it. */
   readonly onHeard: (announcement: Uint8Array, source: string, via: Via) => void
+  readonly tally: Tally
   readonly count: (what: Dropped | 'answered') => void
 }
 

@@ -18,6 +18,7 @@ import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.t
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
@@ -32,6 +33,8 @@ export interface AttachmentOptions {
   readonly systemBus: Bus
   readonly publisher: Publisher
   readonly log: Log
+  /** Counts what goes over the network. */
+  readonly tally: Tally
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
@@ -74,13 +77,13 @@ export class Attachment {
   #planned: readonly Planned[] = []
 
   constructor(options: AttachmentOptions) {
-    const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
+    const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
     this.#options = options
     this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
-    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
-    this.#open = new OpenDiscovery(log)
+    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
+    this.#open = new OpenDiscovery(log, tally)
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -168,7 +171,13 @@ export class Attachment {
   connect(address: string, signal: AbortSignal): Promise<Link> {
     const permitted = (local: string) => this.#planned.some(planned => planned.address === local)
     const restricted = this.#options.config().only.length > 0
-    return dialTcp(address, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...(restricted && { permitted }) })
+    const { tally } = this.#options
+    return dialTcp(address, {
+      timeoutMs: DIAL_TIMEOUT_MS,
+      signal,
+      tally,
+      ...(restricted && { permitted })
+    })
   }
 
   #changed(snapshot: Snapshot): void {
@@ -189,14 +198,15 @@ export class Attachment {
   }
 
   #makeListeners(): Listeners {
-    const { log, onLink } = this.#options
+    const { log, onLink, tally } = this.#options
     return new Listeners({
       port: this.#port,
       onLink,
       // probes come by UDP with watchers; until then whatever arrives is dropped
       onDatagram: () => {},
       onChange: bound => this.#listening(bound),
-      log
+      log,
+      tally
     })
   }
 
