@@ -573,7 +573,7 @@ export const methods = {
     result: {}
   }),
   Doctor: method({
-    doc: 'Look for what is wrong on this computer.',
+    doc: 'Look for what is wrong on this computer and its network. It asks by multicast, and answers within 5 s.',
     kind: 'call',
     surfaces: 'all',
     control: false,

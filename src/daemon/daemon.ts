@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, INTERFACE, type Properties, VERSION } from '../api/api.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
+import { ownerPid } from '../host/bus-names.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
@@ -33,6 +34,7 @@ import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
+import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
@@ -309,10 +311,22 @@ export class Daemon {
     return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
   }
 
-  examine(): CheckRecord[] {
+  /** Looks at everything at once, and is done within 5 s. */
+  async examine(): Promise<CheckRecord[]> {
+    const { session, system } = this.#buses
+    const dbus = this.#shown.DBus
+    const config = this.config.network
+    const [network, synchronised, dbusOwner] = await Promise.all([
+      networkFacts(this.#attachment, system, { config, wanted: this.circles.all.length > 0 }),
+      clockSynchronised(system),
+      dbus === 'taken' ? ownerPid(session, INTERFACE) : 0
+    ])
     const keyStore = () => this.#vault.keyStore
-    const supervised = this.#supervisor.present
-    return examine(findFacts(this.paths, { keyStore, away: this.#unlocking.away, supervised }))
+    const { present: supervised } = this.#supervisor
+    const away = this.#unlocking.away
+    return examine(
+      findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
+    )
   }
 
   #followPower(): void {

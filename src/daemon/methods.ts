@@ -176,7 +176,7 @@ export function methods(daemon: Daemon): Implementation {
       return {}
     },
 
-    Doctor: async () => ({ Checks: daemon.examine() }),
+    Doctor: async () => ({ Checks: await daemon.examine() }),
 
     Energy: async () => daemon.energy.report(),
 

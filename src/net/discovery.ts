@@ -9,10 +9,10 @@ import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget, Limits } from './limits.ts'
 import { MDNS_SPAN } from './mdns.ts'
-import { isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
+import { type Family, isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
 import { Tally } from './tally.ts'
-import { SILENCE, type Speech, type Via } from './voice.ts'
+import { SILENCE, type Speech, type Traffic, type Via } from './voice.ts'
 
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
@@ -23,6 +23,9 @@ const PACKETS = 100
 const MDNS_PACKETS = 8
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
+/** What we say comes back within this, milliseconds, or not at all. */
+const ECHO = 200
+const VIAS = ['mdns', 'ssdp'] as const
 
 export interface DiscoveryInterface {
   readonly name: string
@@ -84,6 +87,17 @@ export interface DiscoveryState {
   readonly ssdp: string
 }
 
+/** Whether multicast works at one place, by what was said and heard. */
+export interface Hearing {
+  readonly interface: string
+  readonly family: Family
+  readonly via: Via
+  /** `heard`: what this computer says comes back. `unheard`: it does not. `unsaid`: not known. */
+  readonly own: 'heard' | 'unheard' | 'unsaid'
+  /** Something of another computer was heard. */
+  readonly others: boolean
+}
+
 export class Discovery {
   readonly counters = {
     heard: 0,
@@ -141,11 +155,13 @@ export class Discovery {
     for (const known of this.#known.values()) this.#renew(known, ask)
   }
 
-  /** Asks who is there, on all interfaces; at most once a second. */
-  query(): void {
-    if (performance.now() - this.#askedAt < SPACING) return
-    this.#askedAt = performance.now()
+  /** Asks who is there, on all interfaces; at most once a second: else the milliseconds until it may, not 0. */
+  query(): number {
+    const now = performance.now()
+    if (now - this.#askedAt < SPACING) return this.#askedAt + SPACING - now
+    this.#askedAt = now
     for (const segment of this.#segments()) segment.query()
+    return 0
   }
 
   /** Takes the names back and closes everything. */
@@ -164,6 +180,21 @@ export class Discovery {
       state[name] = { mdns: stateOf(one, segments, 'mdns'), ssdp: stateOf(one, segments, 'ssdp') }
     }
     return state
+  }
+
+  /** By what was said since then (monotonic milliseconds), where the sockets work (see `state`). */
+  hearings(since: number): Hearing[] {
+    const now = performance.now()
+    return [...this.#known].flatMap(([name, { segments }]) =>
+      [...segments].flatMap(([family, segment]) =>
+        VIAS.filter(via => segment.state(via) === '').map(via => ({
+          interface: name,
+          family: family as Family,
+          via,
+          ...hearing(segment.traffic(via), since, now)
+        }))
+      )
+    )
   }
 
   #segments(): Segment[] {
@@ -282,6 +313,16 @@ export class Discovery {
     }
     return true
   }
+}
+
+function hearing(
+  { said, own, others }: Traffic,
+  since: number,
+  now: number
+): Pick<Hearing, 'own' | 'others'> {
+  const first = said.find(at => at >= since) ?? Infinity
+  const state = own >= first ? 'heard' : now - first > ECHO ? 'unheard' : 'unsaid'
+  return { own: state, others: others > -Infinity }
 }
 
 const isLoopback = (one: DiscoveryInterface) =>

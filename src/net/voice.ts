@@ -16,6 +16,15 @@ export interface VoiceOptions {
   readonly count: (what: Dropped | 'answered') => void
 }
 
+/** When a group was last spoken to and heard. Monotonic milliseconds; -Infinity: never. */
+export interface Traffic {
+  /** Oldest first, the latest of them. */
+  readonly said: readonly number[]
+  /** From an address of this computer: what we said came back, or another program here spoke. */
+  readonly own: number
+  readonly others: number
+}
+
 /** What a voice says, and as whom it asks. */
 export interface Speech {
   /** Announced, and given as answers. */
@@ -30,6 +39,7 @@ export interface Voice {
   readonly opened: Promise<void>
   /** '' while it works, else why not. */
   readonly state: string
+  readonly traffic: Traffic
   /** What to say from now on: nothing is said or answered without announcements, nor asked without searchers. */
   set(speech: Speech): void
   announce(): void

@@ -3,6 +3,7 @@
  * through it. Without a circle it watches only; no network socket is open then but those of a search for open
  * invitations, while it lasts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import {
@@ -10,7 +11,8 @@ import {
   Discovery,
   type DiscoveryInterface,
   type DiscoveryState,
-  type Heard
+  type Heard,
+  type Hearing
 } from '../../net/discovery.ts'
 import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
@@ -24,6 +26,8 @@ import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
 
 const DIAL_TIMEOUT_MS = 5_000
+/** What is asked by multicast comes back within this, or not at all. */
+const ECHO_MS = 500
 
 export interface AttachmentOptions {
   readonly systemBus: Bus
@@ -56,7 +60,10 @@ export interface Conditions {
 }
 
 export class Attachment {
+  /** The network was looked at. */
+  readonly looked: Promise<void>
   readonly #options: AttachmentOptions
+  readonly #looked = Promise.withResolvers<void>()
   readonly #watcher: NetworkWatcher
   readonly #discovery: Discovery
   readonly #open: OpenDiscovery
@@ -72,6 +79,7 @@ export class Attachment {
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
     this.#options = options
+    this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
@@ -95,6 +103,23 @@ export class Attachment {
       listeners: this.#listeners.notes,
       discovery: this.#discovery.state
     }
+  }
+
+  /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
+  async hearings(): Promise<readonly Hearing[]> {
+    const since = performance.now()
+    let hearings: readonly Hearing[] = []
+    // while names change, as they do with each network, nothing may be said for a second
+    for (let tries = 0; tries < 2 && hearings.every(({ own }) => own === 'unsaid'); tries++) {
+      const wait = this.#discovery.query()
+      if (wait > 0) {
+        await delay(wait, undefined, { ref: false })
+        this.#discovery.query()
+      }
+      await delay(ECHO_MS, undefined, { ref: false })
+      hearings = this.#discovery.hearings(since)
+    }
+    return hearings
   }
 
   start(): void {
@@ -158,6 +183,7 @@ export class Attachment {
   #changed(snapshot: Snapshot): void {
     const { gained } = delta(this.#snapshot, snapshot)
     this.#snapshot = snapshot
+    this.#looked.resolve()
     this.#apply()
     if (gained) this.#options.onGained()
   }
