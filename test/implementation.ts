@@ -84,6 +84,7 @@ export interface Facts {
   status: Result<'Status'>
   devices: Result<'Devices'>
   checks: Result<'Doctor'>['Checks']
+  energy: Result<'Energy'>
   /** What Watch sends before it waits for the caller to go away. */
   events: Result<'Watch'>[]
   /** After the last event: wait (false) or end the stream (true). */
@@ -151,6 +152,7 @@ export function fakeFacts(): Facts {
       { Name: 'key-store', State: 'ok', Text: 'The key is in the keyring.', Mend: '' },
       { Name: 'swap', State: 'warning', Text: 'Memory may be swapped to a disk.', Mend: 'use zram' }
     ],
+    energy: fakeEnergy(),
     events: [
       event(1, 'Added', path, 'Peer', readyStatus().Peers[0]!),
       event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
@@ -165,6 +167,34 @@ export function fakeFacts(): Facts {
     detailed: undefined,
     gate: Promise.resolve(),
     onAborted: () => {}
+  }
+}
+
+/** A laptop on battery, two and a half hours after the start. */
+export function fakeEnergy(): Result<'Energy'> {
+  const activity = (WakeUps: number, packets: number, multicast: number, Signals: number) => ({
+    WakeUps,
+    TimerFires: packets,
+    LinkWrites: packets,
+    LinkReads: packets + 1,
+    LinkBytesSent: packets * 82,
+    LinkBytesReceived: packets * 82 + 64,
+    MulticastSent: multicast,
+    MulticastHeard: multicast * 3,
+    MulticastBytesSent: multicast * 250,
+    MulticastBytesHeard: multicast * 900,
+    Signals
+  })
+  return {
+    Power: 'battery',
+    PowerSource: 'UPower',
+    KeepaliveUSec: 60_000_000,
+    Links: 2,
+    SlowLinks: 2,
+    UpUSec: 9_000_000_000,
+    Total: activity(1800, 400, 150, 12),
+    LatelyUSec: 75_000_000,
+    Lately: activity(10, 3, 1, 0)
   }
 }
 
@@ -350,6 +380,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         })
       }
     },
+    async Subscribe(params, call: StreamCall<Result<'Subscribe'>>) {
+      called('Subscribe', params)
+      await call.reply({ Peers: facts.status.Peers, Gone: [] })
+    },
     async Config(params) {
       called('Config', params)
       return {
@@ -360,6 +394,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     async Reload(params) {
       called('Reload', params)
       return {}
+    },
+    async Energy(params) {
+      called('Energy', params)
+      return facts.energy
     },
     async Version(params) {
       called('Version', params)

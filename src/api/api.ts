@@ -98,6 +98,27 @@ export const Check = record('Check', 'One thing that was looked at.', {
 })
 export type CheckRecord = Value<typeof Check>
 
+export const Activity = record('Activity', 'What the daemon did in some time, as counts.', {
+  WakeUps: field(
+    uint64,
+    'How often a thread of the daemon went to sleep and had to be woken, as the kernel counts it.'
+  ),
+  TimerFires: field(uint64, 'Of its one timer for keepalives, dialling and gossip.'),
+  LinkWrites: field(
+    uint64,
+    'Chunks sent on links; with little to say, packets. Those of the kernel are not counted.'
+  ),
+  LinkReads: field(uint64, 'Chunks received on links.'),
+  LinkBytesSent: field(uint64, 'Bytes sent on links, without headers of TCP and below.'),
+  LinkBytesReceived: field(uint64, 'Bytes received on links.'),
+  MulticastSent: field(uint64, 'Datagrams of discovery sent.'),
+  MulticastHeard: field(uint64, 'Datagrams heard in its groups, those of other programs too.'),
+  MulticastBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
+  MulticastBytesHeard: field(uint64, 'Their bytes.'),
+  Signals: field(uint64, 'D-Bus signals sent.')
+})
+export type ActivityRecord = Value<typeof Activity>
+
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
   Name: field(string, 'Its name.'),
@@ -116,7 +137,7 @@ export const Event = record('Event', 'One change, in the order in which the daem
     'Added, Changed, Removed (of an object), a signal name, or Gap: events were missed, read Status again.'
   ),
   Object: field(string, 'Object path below the root, "" for the daemon itself.'),
-  Kind: field(string, 'Daemon, Circle, Peer, Listener, Job; empty for Gap.'),
+  Kind: field(string, 'Daemon, Circle, Peer, Listener, Job, Subscription; empty for Gap.'),
   Properties: field(object, 'For Added all, for Changed the changed properties, for a signal its arguments.')
 })
 
@@ -152,13 +173,28 @@ export const Job = record('Job', 'A call that takes long. It ends with its calle
   Result: field(object, 'The result when done; {"Error", "Message"} when failed.')
 })
 
+export const Subscription = record(
+  'Subscription',
+  'What Subscribe was asked for over D-Bus. It ends with its caller, or by Cancel.',
+  {
+    Circle: constant(string, 'As it was asked.'),
+    All: constant(boolean, 'As it was asked.'),
+    Peer: constant(string, 'As it was asked.'),
+    States: constant(list(string), 'As it was asked.'),
+    LatencyUSec: constant(uint64, 'As it was asked.'),
+    LatencyPercent: constant(uint32, 'As it was asked.'),
+    IntervalUSec: constant(uint64, 'As it was asked.')
+  }
+)
+
 /** Object kinds, with their interface and their path below ROOT. `#` stands for ids. */
 export const objects = {
   Daemon: { record: Daemon, interface: INTERFACE, path: '' },
   Circle: { record: Circle, interface: `${INTERFACE}.Circle`, path: '/circle/#' },
   Peer: { record: Peer, interface: `${INTERFACE}.Peer`, path: '/circle/#/peer/#' },
   Listener: { record: Listener, interface: `${INTERFACE}.Listener`, path: '/listener/#' },
-  Job: { record: Job, interface: `${INTERFACE}.Job`, path: '/job/#' }
+  Job: { record: Job, interface: `${INTERFACE}.Job`, path: '/job/#' },
+  Subscription: { record: Subscription, interface: `${INTERFACE}.Subscription`, path: '/subscription/#' }
 } as const
 export type ObjectKind = keyof typeof objects
 export type Properties<K extends ObjectKind> = Value<(typeof objects)[K]['record']>
@@ -177,7 +213,8 @@ export interface Method<
   readonly result: R
   /**
    * call: answers within 5 s. job: may take long; on D-Bus it returns a job object, on the socket it
-   * answers when done, or with `more` also on the way ({Progress, Details}). stream: socket with `more` only.
+   * answers when done, or with `more` also on the way ({Progress, Details}). stream: on the socket with `more`;
+   * on D-Bus it returns a subscription object that tells its caller alone.
    */
   readonly kind: K
   /** Where it is offered. Keys, tickets and recovery codes never go over D-Bus. */
@@ -482,6 +519,40 @@ export const methods = {
     },
     result: Event.fields
   }),
+  Subscribe: method({
+    doc: 'Be told of peers only what matters: first all of them as they are, then those that crossed a threshold, that have another name, that came or are gone. What comes back before it is told is not told.',
+    kind: 'stream',
+    surfaces: 'all',
+    control: false,
+    params: {
+      ...circle,
+      All: optional(boolean, 'Of all circles; then neither Circle nor Peer is given.'),
+      Peer: optional(string, 'Only this one: id, short id or unique name.'),
+      States: optional(
+        list(string),
+        'States that matter; a change between two that do not is not told. Empty: all of them.'
+      ),
+      LatencyUSec: optional(
+        uint64,
+        'Tell when the latency is more than this away from the one told last, a duration; 0: not by this.'
+      ),
+      LatencyPercent: optional(
+        uint32,
+        'Tell when it is more than this share of the one told last away from it; 0: not by this. When both are 0 a latency alone is never told.'
+      ),
+      IntervalUSec: optional(
+        uint64,
+        'The least time from one message to the next, a duration of at most a day; less than 50 ms is taken as 50 ms.'
+      )
+    },
+    result: {
+      Peers: field(
+        list(Peer),
+        'Each as it is now, with all its properties; a change of the others alone is not told.'
+      ),
+      Gone: field(list(string), 'Ids of those that are members no more.')
+    }
+  }),
   Config: method({
     doc: 'The configuration in force.',
     kind: 'call',
@@ -502,12 +573,36 @@ export const methods = {
     result: {}
   }),
   Doctor: method({
-    doc: 'Look for what is wrong on this computer.',
+    doc: 'Look for what is wrong on this computer and its network. It asks by multicast, and answers within 5 s.',
     kind: 'call',
     surfaces: 'all',
     control: false,
     params: {},
     result: { Checks: field(list(Check), 'Each thing that was looked at.') }
+  }),
+  Energy: method({
+    doc: 'What the daemon does to the battery: its own counters, of all circles together.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: {
+      Power: field(string, 'mains or battery: what this computer runs on.'),
+      PowerSource: field(string, 'Who says so: UPower, sysfs (the kernel); empty when nobody does.'),
+      KeepaliveUSec: field(
+        uint64,
+        'How long a link may be silent before it is asked, a duration: 15 s on mains, 60 s on battery.'
+      ),
+      Links: field(uint32, 'Sessions with other devices now.'),
+      SlowLinks: field(uint32, 'Those of them that may be silent for 60 s: one end runs on battery.'),
+      UpUSec: field(uint64, 'How long the daemon runs, a duration.'),
+      Total: field(Activity, 'In that time.'),
+      LatelyUSec: field(
+        uint64,
+        'How long lately is, a duration: a minute or a little more; longer when the daemon was asleep, shorter after the start.'
+      ),
+      Lately: field(Activity, 'In that time.')
+    }
   }),
   Version: method({
     doc: 'Version of the running daemon.',

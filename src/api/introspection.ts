@@ -77,11 +77,31 @@ const job = {
     }
   }
 }
+/** What a subscription object has besides its properties. */
+const subscription = {
+  methods: { Cancel: { doc: 'End it. Only for its caller.', in: [], out: [] } },
+  signals: {
+    Changed: {
+      doc: 'To its caller only: first all, right after Subscribe has answered, then what crossed a threshold.',
+      args: args(methods.Subscribe.result)
+    }
+  }
+}
+const subscriptionArgument: Argument = {
+  name: 'Subscription',
+  signature: 'o',
+  doc: 'A subscription object; its signal Changed tells. Listen for it before you call.'
+}
 const jobArgument = (result: Fields): Argument => ({
   name: 'Job',
   signature: 'o',
   doc: `A job object; when it is done, its Result has ${spelled(args(result))}.`
 })
+
+function outOf({ kind, result }: Method): readonly Argument[] {
+  if (kind === 'job') return [jobArgument(result)]
+  return kind === 'stream' ? [subscriptionArgument] : args(result)
+}
 
 function args(fields: Fields): Argument[] {
   return Object.entries(fields).map(([name, f]) => ({
@@ -96,22 +116,21 @@ function mapEntries<A, B>(of: { readonly [name: string]: A }, to: (a: A) => B): 
   return Object.fromEntries(Object.entries(of).map(([name, a]) => [name, to(a)]))
 }
 
-const offered = Object.fromEntries(
-  Object.entries<Method>(methods).filter(([, m]) => m.surfaces === 'all' && m.kind !== 'stream')
-)
+const offered = Object.fromEntries(Object.entries<Method>(methods).filter(([, m]) => m.surfaces === 'all'))
 const members: { readonly [K in ObjectKind]?: Pick<BusInterface, 'methods' | 'signals'> } = {
   Daemon: {
     methods: mapEntries(offered, m => ({
       doc: m.doc,
       in: args(m.params),
-      out: m.kind === 'job' ? [jobArgument(m.result)] : args(m.result)
+      out: outOf(m)
     })),
     signals: mapEntries<{ doc: string; fields: Fields }, BusSignal>(signals, s => ({
       doc: s.doc,
       args: args(s.fields)
     }))
   },
-  Job: job
+  Job: job,
+  Subscription: subscription
 }
 
 /** The interface of objects of this kind. */

@@ -1,7 +1,7 @@
 /** docs/api.md, made from the API. */
-import type { MethodName } from './api.ts'
+import type { MethodName, ObjectKind } from './api.ts'
 import { agents, errors, INTERFACE, type Method, methods, objects, ROOT, Status, signals } from './api.ts'
-import { signature } from './introspection.ts'
+import { interfaces, signature, spelled } from './introspection.ts'
 import type { Field, Fields, RecordType, Type } from './types.ts'
 import { empty } from './types.ts'
 
@@ -38,9 +38,14 @@ export const examples: {
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
   Watch: { params: {}, command: 'coterie watch' },
+  Subscribe: {
+    params: { All: true, States: ['reachable'], LatencyPercent: 50, IntervalUSec: 5_000_000 },
+    command: `coterie call Subscribe '{"All":true,"States":["reachable"],"LatencyPercent":50,"IntervalUSec":5000000}'`
+  },
   Config: { params: {}, command: 'coterie config' },
   Reload: { params: {}, command: 'coterie call Reload' },
   Doctor: { params: {}, command: 'coterie doctor' },
+  Energy: { params: {}, command: 'coterie status --energy' },
   Version: { params: {}, command: 'coterie version' }
 }
 
@@ -78,7 +83,7 @@ varlinkctl call "$XDG_RUNTIME_DIR/coterie/coterie.sock" ${INTERFACE}.Status '{}'
 
 On the session bus, name \`${INTERFACE}\`, object \`${ROOT}\` with \`org.freedesktop.DBus.ObjectManager\`; the
 objects below it are listed under [Objects](#objects). Records are \`a{sv}\`. A job returns the path of a Job
-object and goes on for as long as its caller is connected. Errors are \`${INTERFACE}.Error.NoSuchPeer\`.
+object and goes on for as long as its caller is connected, a stream that of a Subscription. Errors are \`${INTERFACE}.Error.NoSuchPeer\`.
 
 \`\`\`sh
 busctl --user introspect ${INTERFACE} ${ROOT}
@@ -123,10 +128,11 @@ function methodText(name: MethodName): string {
     ...(Object.keys(given).length > 0 && { parameters: given }),
     ...((kind === 'stream' || details) && { more: true })
   }
-  const onBus = surfaces === 'all' && kind !== 'stream'
+  const onBus = surfaces === 'all'
   const facts = [
     kind === 'call' ? '' : `A ${kind}.`,
     onBus ? '' : 'On the socket only.',
+    onBus && kind === 'stream' ? 'On D-Bus it returns a [Subscription](#subscription-object).' : '',
     control && onBus ? 'Refused on D-Bus where `[dbus] control = false`.' : ''
   ].filter(Boolean)
   return [
@@ -143,7 +149,7 @@ function methodText(name: MethodName): string {
     '```sh',
     command,
     `echo '${JSON.stringify(call)}' | nc -U -N "$XDG_RUNTIME_DIR/coterie/coterie.sock"`,
-    ...(onBus ? [busctl(name, params, given)] : []),
+    ...(onBus && kind !== 'stream' ? [busctl(name, params, given)] : []),
     '```\n'
   ]
     .filter((line, i) => line !== '' || i === 2)
@@ -162,6 +168,17 @@ function agentText(its: (typeof agents)[keyof typeof agents]): string {
   const name = its.interface.slice(INTERFACE.length + 1)
   const where = name === 'Agent' ? 'at the path that was registered' : `path \`${ROOT}\``
   return `### ${name}\n\n${its.doc} Interface \`${its.interface}\`, ${where}.\n\n${lines.join('')}`
+}
+
+/** Methods and signals that objects below the root have. */
+function membersText(kind: ObjectKind): string {
+  if (kind === 'Daemon') return ''
+  const { methods: its, signals: told } = interfaces[kind]
+  const lines = [
+    ...Object.entries(its).map(([name, m]) => `- \`${name}\`: ${m.doc}\n`),
+    ...Object.entries(told).map(([name, s]) => `- signal \`${name} ${spelled(s.args)}\`: ${s.doc}\n`)
+  ]
+  return lines.length === 0 ? '' : `\n${lines.join('')}`
 }
 
 /** Records inside results, each once. */
@@ -192,7 +209,7 @@ export function reference(): string {
     'On D-Bus each is an object with these properties; in `Watch` events it is `Object` (the path below the root) and `Kind`. `#` stands for ids and numbers.\n',
     ...Object.entries(objects).map(
       ([name, o]) =>
-        `### ${name} (object)\n\n${o.record.doc} Interface \`${o.interface}\`, path \`${ROOT}${o.path}\`.\n\n${fieldTable(o.record.fields, constNote)}`
+        `### ${name} (object)\n\n${o.record.doc} Interface \`${o.interface}\`, path \`${ROOT}${o.path}\`.\n\n${fieldTable(o.record.fields, constNote)}${membersText(name as ObjectKind)}`
     ),
     '## Signals\n',
     'Of the daemon’s object; on the socket they are events whose `Type` is the name.\n',

@@ -1,5 +1,6 @@
 /** Commands about the other devices as seen from here: status, peers, watch, ping. */
 import type { Command } from 'commander'
+import { energyLines } from './energy.ts'
 import { json, jsonLine, lookOf, out, printable, progressLine, table } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { peerRow, statusLines } from './status.ts'
@@ -10,6 +11,7 @@ export function addPeerCommands(program: Command): void {
   withJson(withCircle(program.command('status')))
     .description('this device, its circle, and who can be reached')
     .option('--all', 'peers of all circles')
+    .option('--energy', 'instead, what the daemon does to the battery: wake-ups, packets, bytes')
     .action(status)
   withJson(withCircle(program.command('peers')))
     .description('the other devices, with all their addresses')
@@ -25,8 +27,16 @@ export function addPeerCommands(program: Command): void {
     .action(ping)
 }
 
-const status = (options: { circle?: string; all?: boolean; json?: boolean }) =>
+const status = (options: { circle?: string; all?: boolean; energy?: boolean; json?: boolean }) =>
   withDaemon(async client => {
+    if (options.energy) {
+      if (options.all || options.circle !== undefined)
+        throw new UsageError('--energy is of all circles together; it goes without --all and --circle')
+      const energy = await client.call('Energy', {})
+      if (options.json) json(energy)
+      else for (const line of energyLines(energy, lookOf(process.stdout))) out(line)
+      return
+    }
     const found = await client.call('Status', { ...circleOf(options), All: options.all ?? false })
     if (options.json) return void json(found)
     for (const line of statusLines(found, lookOf(process.stdout), Date.now() * 1000)) out(line)

@@ -4,21 +4,25 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, INTERFACE, type Properties, VERSION } from '../api/api.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
+import { ownerPid } from '../host/bus-names.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
+import { PowerWatcher } from '../host/power.ts'
 import { clockSynchronised } from '../host/synchronised.ts'
 import { listenFds, Supervisor } from '../host/systemd.ts'
+import { Tally } from '../net/tally.ts'
 import type { Paths } from '../paths.ts'
 import { toBase32 } from '../wire/base32.ts'
 import type { Circle } from './circle/circle.ts'
 import { Circles } from './circle/circles.ts'
 import type { Config } from './config.ts'
 import { examine, findFacts } from './doctor.ts'
+import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
 import type { Prompts } from './joining/invite-call.ts'
@@ -30,6 +34,7 @@ import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
+import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
@@ -62,6 +67,8 @@ export class Daemon {
   readonly #attachment: Attachment
   readonly #gate: Gate
   readonly #timer: Timer
+  readonly #power: PowerWatcher
+  readonly energy: Energy
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
   #stopped = false
@@ -138,7 +145,9 @@ export class Daemon {
         else circle.opened(session)
       }
     })
+    const tally = new Tally()
     this.#attachment = new Attachment({
+      tally,
       systemBus: this.#buses.system,
       publisher: this.publisher,
       log,
@@ -168,8 +177,16 @@ export class Daemon {
       () => Math.min(...this.circles.all.map(circle => circle.deadline)),
       () => {
         for (const circle of this.circles.all) circle.expire()
+        this.energy.sample()
       }
     )
+    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followPower() })
+    this.energy = new Energy({
+      now,
+      counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
+      power: () => this.#power.power,
+      links: () => this.circles.all.map(circle => circle.links)
+    })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -201,6 +218,7 @@ export class Daemon {
       locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
+        this.#followPower()
         this.#show({})
         this.#inviting.keep(({ gid }) =>
           this.circles.all.some(circle => circle.gid === gid && !circle.leaving)
@@ -236,6 +254,7 @@ export class Daemon {
     // What comes of the network comes by itself; nobody has to wait for it.
     this.#buses.system.start()
     this.#attachment.start()
+    this.#power.start()
     this.circles.begin()
   }
 
@@ -245,6 +264,7 @@ export class Daemon {
     this.#supervisor.unwatch()
     this.#inviting.stop()
     this.#unlocking.stop()
+    this.#power.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -291,10 +311,26 @@ export class Daemon {
     return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
   }
 
-  examine(): CheckRecord[] {
+  /** Looks at everything at once, and is done within 5 s. */
+  async examine(): Promise<CheckRecord[]> {
+    const { session, system } = this.#buses
+    const dbus = this.#shown.DBus
+    const config = this.config.network
+    const [network, synchronised, dbusOwner] = await Promise.all([
+      networkFacts(this.#attachment, system, { config, wanted: this.circles.all.length > 0 }),
+      clockSynchronised(system),
+      dbus === 'taken' ? ownerPid(session, INTERFACE) : 0
+    ])
     const keyStore = () => this.#vault.keyStore
-    const supervised = this.#supervisor.present
-    return examine(findFacts(this.paths, { keyStore, away: this.#unlocking.away, supervised }))
+    const { present: supervised } = this.#supervisor
+    const away = this.#unlocking.away
+    return examine(
+      findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
+    )
+  }
+
+  #followPower(): void {
+    for (const circle of this.circles.all) circle.setOnBattery(this.#power.power.onBattery)
   }
 
   // --- what is shown

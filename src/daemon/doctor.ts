@@ -8,7 +8,9 @@ import type { CheckRecord } from '../api/api.ts'
 import { type CoreDumps, coreDumps } from '../host/core-dumps.ts'
 import { diskEncryption, type Encryption, swapEncryption } from '../host/disk-encryption.ts'
 import { lingers } from '../host/linger.ts'
+import { sandbox } from '../host/sandbox.ts'
 import type { Paths } from '../paths.ts'
+import { type ComputerFacts, clockCheck, sandboxCheck, sessionBusCheck } from './computer-checks.ts'
 import {
   coreDumpCheck,
   filesCheck,
@@ -18,6 +20,10 @@ import {
   swapCheck
 } from './keys/key-checks.ts'
 import type { KeyStoreName } from './keys/key-stores.ts'
+import { firewallCheck } from './network/firewall-check.ts'
+import { mdnsPortCheck, multicastCheck } from './network/multicast-checks.ts'
+import { interfacesCheck, listenersCheck, networkSourceCheck } from './network/network-checks.ts'
+import type { NetworkFacts } from './network/network-facts.ts'
 
 /** Of a file or directory that is there. */
 export interface Access {
@@ -28,7 +34,8 @@ export interface Access {
   readonly uid: number
 }
 
-export interface Facts {
+export interface Facts extends ComputerFacts {
+  readonly network: NetworkFacts
   readonly uid: number
   /** Undefined before there is a key. */
   readonly keyStore: KeyStoreName | undefined
@@ -42,17 +49,31 @@ export interface Facts {
   /** What must be for the user alone: directories first. */
   readonly private: readonly Access[]
   readonly socket: readonly Access[]
-  /** The daemon is run by systemd. */
-  readonly supervised: boolean
 }
 
+const networkChecks: readonly ((facts: NetworkFacts) => CheckRecord)[] = [
+  networkSourceCheck,
+  interfacesCheck,
+  listenersCheck,
+  firewallCheck,
+  multicastCheck,
+  mdnsPortCheck
+]
 const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   keyStoreCheck,
   filesCheck,
   socketCheck,
   coreDumpCheck,
   swapCheck,
-  lingerCheck
+  lingerCheck,
+  sandboxCheck,
+  sessionBusCheck,
+  clockCheck,
+  ...networkChecks.map(
+    check =>
+      ({ network }: Facts) =>
+        check(network)
+  )
 ]
 
 export const examine = (facts: Facts): CheckRecord[] => checks.map(check => check(facts))
@@ -60,7 +81,8 @@ export const examine = (facts: Facts): CheckRecord[] => checks.map(check => chec
 /** Looks at the computer; what only the daemon knows is given. */
 export function findFacts(
   paths: Paths,
-  known: Pick<Facts, 'away' | 'supervised'> & { keyStore: () => KeyStoreName | undefined }
+  known: Omit<ComputerFacts, 'wall' | 'sandbox'> &
+    Pick<Facts, 'away' | 'network'> & { keyStore: () => KeyStoreName | undefined }
 ): Facts {
   const keyPath = join(paths.state, 'key')
   const database = join(paths.data, 'coterie.db')
@@ -70,6 +92,8 @@ export function findFacts(
     ...keyStoreOf(known),
     uid: process.getuid?.() ?? 0,
     keyPath,
+    wall: Date.now(),
+    sandbox: sandbox(),
     lingers: lingers(),
     disk: diskEncryption(paths.state),
     swap: swapEncryption(),

@@ -7,6 +7,8 @@ import type { Circle } from './circle/circle.ts'
 import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
+import { realClock } from './surfaces/pace.ts'
+import { subscribe, wishOf } from './surfaces/subscribe.ts'
 import { watch } from './surfaces/watch.ts'
 
 const DAY = 86_400_000_000
@@ -157,6 +159,16 @@ export function methods(daemon: Daemon): Implementation {
 
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 
+    Subscribe: async (asked, call) => {
+      const wish = wishOf(asked, (name, device) => {
+        const circle = daemon.circles.find(name)
+        const peer = device === '' ? '' : circle.member(device)
+        if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
+        return { circle: circle.id, peer }
+      })
+      await subscribe(publisher, wish, asked.IntervalUSec / 1000, call, realClock)
+    },
+
     Config: async () => ({ Path: daemon.paths.configFile, Values: { ...daemon.config } }),
 
     Reload: async () => {
@@ -164,7 +176,9 @@ export function methods(daemon: Daemon): Implementation {
       return {}
     },
 
-    Doctor: async () => ({ Checks: daemon.examine() }),
+    Doctor: async () => ({ Checks: await daemon.examine() }),
+
+    Energy: async () => daemon.energy.report(),
 
     Version: async () => ({ Version: VERSION })
   }

@@ -6,6 +6,8 @@ export class Timer {
   #due: () => number
   #expire: () => void
   #armed: NodeJS.Timeout | undefined
+  /** How often it went off. */
+  fires = 0
   #at = Number.POSITIVE_INFINITY
 
   /** `due` gives the least deadline (Infinity: none); `expire` is called when it has passed. */
@@ -26,6 +28,7 @@ export class Timer {
     const wait = Math.min(AT_MOST_MS, Math.max(0, Math.ceil(due - this.#now())))
     this.#armed = setTimeout(() => {
       this.#armed = undefined
+      this.fires++
       this.#expire()
       this.arm()
     }, wait)

@@ -77,6 +77,8 @@ export function plain(value: unknown): unknown {
 }
 
 export class Bus {
+  /** Signals sent so far. */
+  signals = 0
   readonly #kind: string
   readonly #address: string
   readonly #log: Log
@@ -170,7 +172,9 @@ export class Bus {
 
   /** Sends a signal; nothing happens while there is no bus. */
   emit(signal: BusSignal): void {
-    if (this.connected) this.#send({ type: TYPE.signal, flags: FLAG.noReply, ...signal })
+    if (!this.connected) return
+    this.signals++
+    this.#send({ type: TYPE.signal, flags: FLAG.noReply, ...signal })
   }
 
   async close(): Promise<void> {

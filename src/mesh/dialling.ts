@@ -20,6 +20,8 @@ export const EAGER = 60_000
 export const MAX_GAP = 60_000
 /** The jitter takes away up to this share of a gap beyond the eager minute. */
 export const JITTER = 0.25
+/** A round that backed off may be early by this share of its gap, with something else that is due. */
+const SLACK = 1 / 8
 /** A link and a handshake take less, or they do not come. */
 export const ATTEMPT_LIMIT = 5_000
 export const ATTEMPTS_PER_PEER = 6
@@ -152,7 +154,7 @@ export class Dialling {
     const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
     plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
-    timers.set(plan.round, now + plan.gap * jitter)
+    timers.set(plan.round, now + plan.gap * jitter, plan.gap > ROUND ? plan.gap * SLACK : 0)
     this.step(now, peer)
   }
 

@@ -50,8 +50,8 @@ interface Wiring {
   readonly incarnation: number
   readonly timers: Timers
   readonly emit: (output: Output) => void
-  /** Where a member says it may be reached. */
-  readonly addresses: (now: number, peer: PeerId, addresses: readonly string[]) => void
+  /** Where a member says it may be reached, and whether it runs on battery. */
+  readonly told: (now: number, peer: PeerId, addresses: readonly string[], onBattery: boolean) => void
 }
 
 /** Gossip's side of one session. */
@@ -78,6 +78,7 @@ export class Gossip {
   #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
+  #onBattery = false
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
   #contradictAt = -Infinity
@@ -120,7 +121,18 @@ export class Gossip {
     const said = (outside.length > 0 ? outside : addresses.filter(portable)).slice(0, MAX_RECORD_ADDRESSES)
     const same = this.#own?.map(formatAddress).join() === said.map(formatAddress).join()
     this.#own = said
-    if (!same) this.#wiring.timers.advance(this.#ownDue, Math.max(now, this.#ownAt + OWN_INTERVAL))
+    if (!same) this.#sayOwnSoon(now)
+  }
+
+  /** Part of the own word too. */
+  setOnBattery(now: number, onBattery: boolean): void {
+    if (this.#onBattery === onBattery) return
+    this.#onBattery = onBattery
+    if (this.#own !== undefined) this.#sayOwnSoon(now)
+  }
+
+  #sayOwnSoon(now: number): void {
+    this.#wiring.timers.advance(this.#ownDue, Math.max(now, this.#ownAt + OWN_INTERVAL))
   }
 
   /** The signature over the body of a `sign` output. */
@@ -174,7 +186,7 @@ export class Gossip {
       else if (this.#members.has(toBase32(record.id)) && this.#isNews(owner, record)) {
         this.#records.set(owner, record)
         this.#push(record, from)
-        this.#wiring.addresses(now, owner, record.addresses.map(formatAddress))
+        this.#wiring.told(now, owner, record.addresses.map(formatAddress), record.onBattery)
       }
     }
   }
@@ -259,7 +271,7 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own)
+    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, this.#onBattery)
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 

@@ -1,12 +1,17 @@
 /**
  * Keepalive: is the other end of a session still there, and how far away is it?
  *
- * Whatever is heard counts as life. A session that was silent for SILENCE is pinged; when nothing at all
+ * Whatever is heard counts as life. A session that was silent for its interval is pinged; when nothing at all
  * comes back within max(MIN_WAIT, 4 × smoothed round trip) it is pinged again, and given up at the third miss.
  * Each wait begins when its ping was really sent, so a process that was stopped for a while accuses nobody.
- * The side whose ping was answered leaves the next one to the other: one ping in SILENCE wakes both, and both
- * get to measure. Who pings one pings all whose turn would come within TOGETHER, so that with many peers a
- * device wakes up for all of them at once. Where there is traffic nobody needs to ask, but each still measures once in MEASURE.
+ * The side whose ping was answered leaves the next one to the other: one ping in an interval wakes both, and
+ * both get to measure. Who pings one pings all whose turn would come within a third of their intervals, so that with
+ * many peers a device wakes up for all of them at once. Where there is traffic nobody needs to ask, but each
+ * still measures once in MEASURE.
+ *
+ * The interval is KEEPALIVE, or KEEPALIVE_ON_BATTERY when either end runs on battery (docs/decisions/0090). Where
+ * only one does, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the
+ * other answers, and takes its own measure while the first is awake anyhow.
  *
  *   Ping, Pong  u64 number
  */
@@ -15,13 +20,15 @@ import type { Output, Session } from './peer.ts'
 import { roundTripUSec, smooth } from './presence.ts'
 import type { Timers } from './timers.ts'
 
-export const SILENCE = 15_000
+export const KEEPALIVE = 15_000
+export const KEEPALIVE_ON_BATTERY = 60_000
 export const MIN_WAIT = 1_000
 export const MISSES = 3
 /** How much later than the other the side pings that did so last. */
 const YIELD = 500
-const TOGETHER = 5_000
-const MEASURE = 60_000
+const TOGETHER = 1 / 3
+/** Of the interval of a session. */
+const MEASURE = 4
 /** Unanswered pings kept of a session, so that late answers are still measured. */
 const MAX_PINGS = 64
 
@@ -43,9 +50,27 @@ export const patience = (session: Pick<Session, 'roundTrip'>): number =>
 export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
+  #onBattery = false
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
+  }
+
+  /** Whether this device is. */
+  setOnBattery(onBattery: boolean): void {
+    if (this.#onBattery === onBattery) return
+    this.#onBattery = onBattery
+    this.changed(this.#wiring.sessions())
+  }
+
+  /** The power of either end did. A session whose turn is over by now is pinged at the next `expire`. */
+  changed(sessions: Iterable<Session>): void {
+    for (const session of sessions) if (!session.awaiting) this.#arm(session)
+  }
+
+  /** How long it may be silent, in milliseconds. */
+  interval(session: Session): number {
+    return this.#onBattery || session.peer.onBattery ? KEEPALIVE_ON_BATTERY : KEEPALIVE
   }
 
   heard(now: number, session: Session): void {
@@ -73,7 +98,8 @@ export class Keepalive {
   /** The other end pinged: the next turn is ours. */
   asked(now: number, session: Session): void {
     session.yields = false
-    this.#wiring.timers.set(session.keepalive, now + SILENCE)
+    this.#arm(session)
+    if (this.#answers(session)) this.#measure(now, session)
   }
 
   pong(now: number, session: Session, body: Uint8Array): void {
@@ -86,7 +112,7 @@ export class Keepalive {
     session.pings.delete(number)
     session.measuredAt = now
     session.yields = true
-    this.#wiring.timers.set(session.keepalive, now + SILENCE + YIELD)
+    this.#arm(session)
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
@@ -99,28 +125,53 @@ export class Keepalive {
   /** The keepalive timer of a session is due. */
   due(now: number, session: Session): void {
     if (!session.awaiting) {
-      const at = turn(session)
-      if (now >= at) {
-        for (const other of this.#wiring.sessions()) {
-          if (other === session || (!other.awaiting && now >= turn(other) - TOGETHER)) this.probe(now, other)
-        }
+      if (now >= this.#turn(session)) {
+        for (const other of this.#wiring.sessions())
+          if (other === session || (!other.awaiting && this.#joins(now, other))) this.probe(now, other)
         return
       }
-      if (now >= session.measuredAt + MEASURE) {
-        session.measuredAt = now
-        this.send(now, session, undefined)
-      }
-      this.#wiring.timers.set(session.keepalive, at)
+      this.#measure(now, session)
+      this.#arm(session)
       return
     }
     session.misses++
     if (session.misses >= MISSES) this.#wiring.silent(now, session)
     else this.probe(now, session)
   }
-}
 
-/** When a session that stays silent is to be pinged. */
-const turn = (session: Session): number => session.heardAt + SILENCE + (session.yields ? YIELD : 0)
+  #arm(session: Session): void {
+    this.#wiring.timers.set(session.keepalive, this.#turn(session))
+  }
+
+  /** When it is to be pinged if it stays silent. */
+  #turn(session: Session): number {
+    const yields = this.#answers(session) || (session.yields && !this.#asks(session))
+    return session.heardAt + this.interval(session) + (yields ? YIELD : 0)
+  }
+
+  /** Whether it is pinged now because another one is. */
+  #joins(now: number, session: Session): boolean {
+    const early = this.#answers(session) ? 0 : this.interval(session) * TOGETHER
+    return now >= this.#turn(session) - early
+  }
+
+  /** Once in a while, where the other end is awake. Nobody waits for the answer. */
+  #measure(now: number, session: Session): void {
+    if (now < session.measuredAt + this.interval(session) * MEASURE) return
+    session.measuredAt = now
+    this.send(now, session, undefined)
+  }
+
+  /** Only this end runs on battery. */
+  #asks(session: Session): boolean {
+    return this.#onBattery && !session.peer.onBattery
+  }
+
+  /** Only the other end does. */
+  #answers(session: Session): boolean {
+    return !this.#onBattery && session.peer.onBattery
+  }
+}
 
 function numberBytes(number: number): Uint8Array {
   const body = new Uint8Array(8)

@@ -6,11 +6,12 @@
  * to be so with its last session.
  *
  *   in    setMembers, setOwnAddresses, network, offer        who and where
+ *         setOnBattery                                       how often links are asked
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
  *         verified, ownRecord                                answers to `verify` and `sign`
  *         expire                                             the deadline passed
- *   out   take, deadline, peers, session
+ *   out   take, deadline, peers, session, links
  *
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
@@ -21,7 +22,7 @@ import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
 import { Dialling, ROUND } from './dialling.ts'
 import { Gossip } from './gossip.ts'
-import { Keepalive } from './keepalive.ts'
+import { KEEPALIVE, Keepalive } from './keepalive.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Reason, Session, Worked } from './peer.ts'
 import { newPeer, newSession, stranded } from './peer.ts'
@@ -100,7 +101,7 @@ export class Mesh {
       incarnation,
       timers,
       emit,
-      addresses: (now, peer, addresses) => this.#told(now, peer, addresses)
+      told: (now, peer, addresses, onBattery) => this.#told(now, peer, addresses, onBattery)
     })
   }
 
@@ -126,6 +127,13 @@ export class Mesh {
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
     if (!same && !this.#stopped) this.#moved(now, own)
+    this.#settle(now)
+  }
+
+  /** This device runs on battery from now on, or no more. At first it does not. */
+  setOnBattery(now: number, onBattery: boolean): void {
+    this.#keepalive.setOnBattery(onBattery)
+    this.#gossip.setOnBattery(now, onBattery)
     this.#settle(now)
   }
 
@@ -238,6 +246,15 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
+  /** Sessions, and those of them with a device on battery at either end. */
+  get links(): { all: number; slow: number } {
+    const sessions = [...this.#sessions.values()]
+    return {
+      all: sessions.length,
+      slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
+    }
+  }
+
   /** What to save and what to do since last asked, in order. */
   take(): { records: Worked[]; outputs: Output[] } {
     const taken = { records: this.#records, outputs: this.#outputs }
@@ -304,9 +321,11 @@ export class Mesh {
   }
 
   /** Its owner signed where it may be reached. */
-  #told(now: number, id: PeerId, addresses: readonly string[]): void {
+  #told(now: number, id: PeerId, addresses: readonly string[], onBattery: boolean): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
+    peer.onBattery = onBattery
+    this.#keepalive.changed(peer.sessions)
     const fresh = peer.candidates.replace(now, addresses, 'gossip')
     this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)

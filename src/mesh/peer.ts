@@ -68,6 +68,8 @@ export interface Peer {
   /** It refused the last attempt. */
   refused: boolean
   unreachableSince: number
+  /** As it said last. */
+  onBattery: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -158,6 +160,7 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     lost: '',
     refused: false,
     unreachableSince: 0,
+    onBattery: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },

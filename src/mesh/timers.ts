@@ -1,16 +1,26 @@
 /**
  * All deadlines of one core in one binary heap. Setting, moving and clearing a timer is O(log n); `next` is
  * a stored number, so nothing is ever scanned to learn when to wake up.
+ *
+ * A timer with slack may fire that much before its time: when the core is awake for something else, so that
+ * deadlines close together cost one wake-up. No deadline is ever missed for it.
  */
 export interface Timer {
   /** When it is due, in the caller's milliseconds; Infinity while it is not set. */
   at: number
+  /** From when on it may fire, if something else is due. */
+  from: number
   /** Place in the heap, -1 while it is not set. Only the heap writes it. */
   slot: number
   readonly fire: (now: number) => void
 }
 
-export const timer = (fire: (now: number) => void): Timer => ({ at: Infinity, slot: -1, fire })
+export const timer = (fire: (now: number) => void): Timer => ({
+  at: Infinity,
+  from: Infinity,
+  slot: -1,
+  fire
+})
 
 export class Timers {
   readonly #heap: Timer[] = []
@@ -24,13 +34,14 @@ export class Timers {
     return this.#heap.length
   }
 
-  /** Sets or moves it; Infinity clears it. */
-  set(timer: Timer, at: number): void {
+  /** Sets or moves it; Infinity clears it. `slack`: how much earlier it may fire, in milliseconds. */
+  set(timer: Timer, at: number, slack = 0): void {
     if (at === Infinity) {
       this.clear(timer)
       return
     }
     timer.at = at
+    timer.from = at - slack
     if (timer.slot === -1) {
       timer.slot = this.#heap.length
       this.#heap.push(timer)
@@ -48,7 +59,7 @@ export class Timers {
     if (slot === -1) return
     const last = this.#heap.pop()!
     timer.slot = -1
-    timer.at = Infinity
+    timer.at = timer.from = Infinity
     if (last === timer) return
     last.slot = slot
     this.#heap[slot] = last
@@ -58,13 +69,17 @@ export class Timers {
   clearAll(): void {
     for (const timer of this.#heap.splice(0)) {
       timer.slot = -1
-      timer.at = Infinity
+      timer.at = timer.from = Infinity
     }
   }
 
-  /** Fires all that were due at `now`, each once cleared, so that it may set itself again. */
+  /**
+   * Fires all that were due at `now`, each once cleared, so that it may set itself again. If there were any, also
+   * those next in line that may fire by now.
+   */
   expire(now: number): void {
-    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
+    if (this.next > now) return
+    for (let first = this.#heap[0]; first !== undefined && first.from <= now; first = this.#heap[0]) {
       this.clear(first)
       first.fire(now)
     }

@@ -9,9 +9,10 @@ import { announcementText } from '../wire/announcement.ts'
 import type { InterfaceAddress } from './interfaces.ts'
 import { Budget, Limits } from './limits.ts'
 import { MDNS_SPAN } from './mdns.ts'
-import { isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
+import { type Family, isLinkLocal, networkOf, type Place, placesOf, samePlace, within } from './place.ts'
 import { Segment } from './segment.ts'
-import { SILENCE, type Speech, type Via } from './voice.ts'
+import { Tally } from './tally.ts'
+import { SILENCE, type Speech, type Traffic, type Via } from './voice.ts'
 
 /** The same announcement from the same source is told once in this time, milliseconds. */
 const REPEAT = 5000
@@ -22,6 +23,9 @@ const PACKETS = 100
 const MDNS_PACKETS = 8
 /** Between two beginnings or two queries, milliseconds. */
 const SPACING = 1000
+/** What we say comes back within this, milliseconds, or not at all. */
+const ECHO = 200
+const VIAS = ['mdns', 'ssdp'] as const
 
 export interface DiscoveryInterface {
   readonly name: string
@@ -65,6 +69,8 @@ export interface DiscoveryOptions {
   readonly circleOf: (announcement: Uint8Array) => string | undefined
   /** Own mDNS packets on an interface in any 15 s; 8 unless told. */
   readonly mdnsPackets?: number
+  /** Counts what is sent and heard. */
+  readonly tally?: Tally
 }
 
 interface Known {
@@ -79,6 +85,17 @@ interface Known {
 export interface DiscoveryState {
   readonly mdns: string
   readonly ssdp: string
+}
+
+/** Whether multicast works at one place, by what was said and heard. */
+export interface Hearing {
+  readonly interface: string
+  readonly family: Family
+  readonly via: Via
+  /** `heard`: what this computer says comes back. `unheard`: it does not. `unsaid`: not known. */
+  readonly own: 'heard' | 'unheard' | 'unsaid'
+  /** Something of another computer was heard. */
+  readonly others: boolean
 }
 
 export class Discovery {
@@ -102,7 +119,10 @@ export class Discovery {
   readonly #spokeAt = new Map<string, number>()
   #askedAt = -Infinity
 
+  readonly #tally: Tally
+
   constructor(options: DiscoveryOptions) {
+    this.#tally = options.tally ?? new Tally()
     this.#options = options
   }
 
@@ -135,11 +155,13 @@ export class Discovery {
     for (const known of this.#known.values()) this.#renew(known, ask)
   }
 
-  /** Asks who is there, on all interfaces; at most once a second. */
-  query(): void {
-    if (performance.now() - this.#askedAt < SPACING) return
-    this.#askedAt = performance.now()
+  /** Asks who is there, on all interfaces; at most once a second: else the milliseconds until it may, not 0. */
+  query(): number {
+    const now = performance.now()
+    if (now - this.#askedAt < SPACING) return this.#askedAt + SPACING - now
+    this.#askedAt = now
     for (const segment of this.#segments()) segment.query()
+    return 0
   }
 
   /** Takes the names back and closes everything. */
@@ -158,6 +180,21 @@ export class Discovery {
       state[name] = { mdns: stateOf(one, segments, 'mdns'), ssdp: stateOf(one, segments, 'ssdp') }
     }
     return state
+  }
+
+  /** By what was said since then (monotonic milliseconds), where the sockets work (see `state`). */
+  hearings(since: number): Hearing[] {
+    const now = performance.now()
+    return [...this.#known].flatMap(([name, { segments }]) =>
+      [...segments].flatMap(([family, segment]) =>
+        VIAS.filter(via => segment.state(via) === '').map(via => ({
+          interface: name,
+          family: family as Family,
+          via,
+          ...hearing(segment.traffic(via), since, now)
+        }))
+      )
+    )
   }
 
   #segments(): Segment[] {
@@ -224,6 +261,7 @@ export class Discovery {
       place,
       limits,
       budget,
+      tally: this.#tally,
       delay: () => (this.#spokeAt.get(key) ?? -Infinity) + SPACING - performance.now(),
       onSpeaks: () => this.#spokeAt.set(key, performance.now()),
       onFailed: (via, why) =>
@@ -275,6 +313,16 @@ export class Discovery {
     }
     return true
   }
+}
+
+function hearing(
+  { said, own, others }: Traffic,
+  since: number,
+  now: number
+): Pick<Hearing, 'own' | 'others'> {
+  const first = said.find(at => at >= since) ?? Infinity
+  const state = own >= first ? 'heard' : now - first > ECHO ? 'unheard' : 'unsaid'
+  return { own: state, others: others > -Infinity }
 }
 
 const isLoopback = (one: DiscoveryInterface) =>

@@ -7,6 +7,7 @@ import { addressOf, formatAddress } from '../wire/address.ts'
 import type { Link } from './link.ts'
 import { type Listener, listen } from './listener.ts'
 import type { Planned } from './policy.ts'
+import type { Tally } from './tally.ts'
 import { tcpLink } from './tcp.ts'
 
 /** First and last port of the range; each further user of the machine takes the next. */
@@ -35,6 +36,8 @@ export interface ListenersOptions {
   /** After each change of `bound` or `notes`. */
   onChange(bound: readonly BoundListener[]): void
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object): void
+  /** Counts what the links carry. */
+  tally?: Tally
 }
 
 interface Entry {
@@ -170,11 +173,11 @@ export class Listeners {
   }
 
   async #bindOne(planned: Planned, port: number): Promise<Entry | Failure> {
-    const { onLink, onDatagram } = this.#options
+    const { onLink, onDatagram, tally } = this.#options
     try {
       const listener = await listen(planned.address, port, {
         onSocket: socket => {
-          const link = tcpLink(socket, false)
+          const link = tcpLink(socket, false, tally)
           if (link) onLink(link, planned.interface)
         },
         onMessage: (message, from) => {

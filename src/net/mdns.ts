@@ -9,7 +9,7 @@ import { DnsCoder } from './dns.ts'
 import { type Budget, Limits } from './limits.ts'
 import { MulticastSocket } from './multicast.ts'
 import { announcementsIn, asksFor, PER_RESPONSE, queryOf, responseOf, TTL } from './records.ts'
-import { SILENCE, type Speech, type Voice, type VoiceOptions } from './voice.ts'
+import { SILENCE, type Speech, type Traffic, type Voice, type VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
 const PORT = 5353
@@ -44,6 +44,7 @@ export class Mdns implements Voice {
       limits: [new Limits(), options.limits],
       kind: 'group',
       limit: LIMIT,
+      tally: options.tally,
       concerns: datagram => this.#concerns(datagram),
       onDatagram: (datagram, source, port) => this.#coder.receive(datagram, source, port),
       onDrop: why => options.count(why)
@@ -65,6 +66,10 @@ export class Mdns implements Voice {
 
   get state(): string {
     return this.#socket.state
+  }
+
+  get traffic(): Traffic {
+    return this.#socket.traffic
   }
 
   set(speech: Speech): void {

@@ -11,6 +11,12 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Limits } from './limits.ts'
 import { onLink, type Place } from './place.ts'
+import type { Tally } from './tally.ts'
+import type { Traffic } from './voice.ts'
+
+/** When it was said is remembered of so many, at least so far apart: a burst is one. */
+const SAID_KEPT = 16
+const SAID_APART_MS = 50
 
 export interface Group {
   /** Without scope. */
@@ -32,6 +38,7 @@ export interface MulticastSocketOptions {
   readonly concerns: (datagram: Buffer) => boolean
   readonly onDatagram: (datagram: Buffer, source: string, port: number) => void
   readonly onDrop: (why: 'offLink' | 'oversized' | 'limited') => void
+  readonly tally: Tally
 }
 
 export class MulticastSocket {
@@ -43,6 +50,7 @@ export class MulticastSocket {
   #closed = false
   #failure = ''
   #sending = ''
+  #traffic: Traffic = { said: [], own: -Infinity, others: -Infinity }
 
   constructor(options: MulticastSocketOptions) {
     this.#options = options
@@ -82,10 +90,18 @@ export class MulticastSocket {
     return this.#failure || this.#sending
   }
 
+  /** Of the whole group, whatever it was about. */
+  get traffic(): Traffic {
+    return this.#traffic
+  }
+
   /** Sends to the group, or to one on-link address. Silently nothing when the socket is not open. */
   send(datagram: Uint8Array, to?: { readonly address: string; readonly port: number }): void {
     if (!this.#open) return
-    const { group } = this.#options
+    const { group, tally } = this.#options
+    tally.multicastSent++
+    tally.multicastBytesSent += datagram.length
+    if (to === undefined) this.#remember(performance.now())
     this.#socket.send(datagram, to?.port ?? group.port, to?.address ?? this.#scoped(group.address), error => {
       this.#sending = error ? `sending fails: ${reason(error, group.port)}` : ''
     })
@@ -107,11 +123,25 @@ export class MulticastSocket {
     if (kind === 'group') this.#socket.addMembership(group.address, through)
   }
 
+  #remember(now: number): void {
+    const { said } = this.#traffic
+    if (now - (said.at(-1) ?? -Infinity) < SAID_APART_MS) return
+    this.#traffic = { ...this.#traffic, said: [...said.slice(1 - SAID_KEPT), now] }
+  }
+
   #receive(datagram: Buffer, source: string, port: number): void {
-    const { place, limits, limit, concerns, onDrop, onDatagram } = this.#options
+    const { place, limits, limit, concerns, onDrop, onDatagram, tally } = this.#options
     if (!this.#open) return
-    if (!onLink(place, source)) onDrop('offLink')
-    else if (datagram.length > limit) onDrop('oversized')
+    tally.multicastHeard++
+    tally.multicastBytesHeard += datagram.length
+    if (!onLink(place, source)) {
+      onDrop('offLink')
+      return
+    }
+    const bare = source.split('%')[0]
+    const own = place.prefixes.some(({ address }) => address === bare)
+    this.#traffic = { ...this.#traffic, [own ? 'own' : 'others']: performance.now() }
+    if (datagram.length > limit) onDrop('oversized')
     else if (concerns(datagram)) {
       if (limits.every(one => one.allow(performance.now(), source))) onDatagram(datagram, source, port)
       else onDrop('limited')

@@ -6,7 +6,7 @@ import type { Budget } from './limits.ts'
 import { Mdns } from './mdns.ts'
 import type { Place } from './place.ts'
 import { Ssdp, type SsdpOptions } from './ssdp.ts'
-import { SILENCE, type Speech, type Via, type Voice } from './voice.ts'
+import { SILENCE, type Speech, type Traffic, type Via, type Voice } from './voice.ts'
 
 const STEPS = [1000, 1000]
 const PERIOD = 60_000
@@ -49,6 +49,10 @@ export class Segment {
   /** '' while it works, else why not. */
   state(via: Via): string {
     return this.#voices[via].state
+  }
+
+  traffic(via: Via): Traffic {
+    return this.#voices[via].traffic
   }
 
   /** From now on this, from the beginning; SILENCE = hear only. Asks too, unless it has before. */

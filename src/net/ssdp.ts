@@ -8,7 +8,7 @@
 import { decodeSsdp, encodeSsdp, SSDP_LIMIT, SSDP_PORT, SSDP_TARGET, type SsdpMessage } from '../wire/ssdp.ts'
 import { Limits } from './limits.ts'
 import { type Group, MulticastSocket } from './multicast.ts'
-import { SILENCE, type Speech, type Voice, type VoiceOptions } from './voice.ts'
+import { SILENCE, type Speech, type Traffic, type Voice, type VoiceOptions } from './voice.ts'
 
 const GROUPS = { ipv4: '239.255.255.250', ipv6: 'ff02::c' }
 const UNPRIVILEGED = 1024
@@ -48,6 +48,10 @@ export class Ssdp implements Voice {
 
   get state(): string {
     return this.#ears.state || (this.#mouth?.state ?? '')
+  }
+
+  get traffic(): Traffic {
+    return { ...this.#ears.traffic, said: this.#mouth?.traffic.said ?? [] }
   }
 
   set(speech: Speech): void {
@@ -94,6 +98,7 @@ export class Ssdp implements Voice {
       limits: [this.#limits, this.#options.limits],
       kind,
       limit: SSDP_LIMIT,
+      tally: this.#options.tally,
       concerns: datagram => datagram.includes(SSDP_TARGET, 0, 'latin1'),
       onDatagram: (datagram, source, port) => this.#receive(datagram, source, port),
       onDrop: why => this.#options.count(why)

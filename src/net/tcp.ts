@@ -6,6 +6,7 @@ import { createSocket } from 'node:dgram'
 import { connect, type Socket } from 'node:net'
 import { type Address, addressOf, formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { Link } from './link.ts'
+import { Tally } from './tally.ts'
 
 /** After close(): how long the rest may take to leave. */
 const CLOSE_MS = 2_000
@@ -31,6 +32,8 @@ export interface DialOptions {
    */
   permitted?: (localAddress: string) => boolean
   signal?: AbortSignal
+  /** Counts what the link carries. */
+  tally?: Tally
 }
 
 /** Connects to an address URI. Rejects DialError. The link's callbacks are to be set when it resolves. */
@@ -72,7 +75,7 @@ function open(to: Address, address: string, localAddress: string | undefined, op
     }
     const connected = () => {
       settle()
-      const link = tcpLink(socket, true)
+      const link = tcpLink(socket, true, options.tally)
       if (link) resolve(link)
       else reject(new DialError('reset', address))
     }
@@ -121,7 +124,7 @@ const reasonOf = (error: NodeJS.ErrnoException): string =>
   REASONS[error.code ?? ''] ?? (error.code ?? 'failed').toLowerCase()
 
 /** A connected socket as a link; undefined, and the socket destroyed, when the other end has gone already. */
-export function tcpLink(socket: Socket, outgoing: boolean): Link | undefined {
+export function tcpLink(socket: Socket, outgoing: boolean, tally = new Tally()): Link | undefined {
   const remote = addressOf(socket.remoteAddress ?? '', socket.remotePort ?? 0)
   const local = addressOf(socket.localAddress ?? '', socket.localPort ?? 0)
   if (!remote || !local) {
@@ -129,7 +132,7 @@ export function tcpLink(socket: Socket, outgoing: boolean): Link | undefined {
     socket.destroy()
     return undefined
   }
-  return new TcpLink(socket, outgoing, formatAddress(remote), formatAddress(local))
+  return new TcpLink(socket, outgoing, formatAddress(remote), formatAddress(local), tally)
 }
 
 class TcpLink implements Link {
@@ -140,18 +143,22 @@ class TcpLink implements Link {
   onClose: (reason: string) => void = () => {}
   onDrain: () => void = () => {}
   readonly #socket: Socket
+  readonly #tally: Tally
   #state: 'open' | 'closing' | 'closed' = 'open'
   #reason = 'closed'
   #full = false
   #limit: NodeJS.Timeout | undefined
 
-  constructor(socket: Socket, outgoing: boolean, remote: string, local: string) {
+  constructor(socket: Socket, outgoing: boolean, remote: string, local: string, tally: Tally) {
     this.#socket = socket
+    this.#tally = tally
     this.outgoing = outgoing
     this.remote = remote
     this.local = local
     socket.setNoDelay(true)
     socket.on('data', chunk => {
+      tally.linkReads++
+      tally.linkBytesReceived += chunk.length
       if (this.#state === 'open') this.onData(chunk as Buffer)
     })
     // There are no half-open links: the other end's FIN ends both directions.
@@ -169,6 +176,9 @@ class TcpLink implements Link {
   write(parts: readonly Uint8Array[]): void {
     if (this.#state !== 'open' || parts.length === 0) return
     const socket = this.#socket
+    const tally = this.#tally
+    tally.linkWrites++
+    for (const part of parts) tally.linkBytesSent += part.length
     const last = parts.length - 1
     if (last > 0) socket.cork()
     for (let i = 0; i < last; i++) socket.write(parts[i]!)

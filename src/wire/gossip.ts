@@ -9,7 +9,8 @@
  *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
  *            address as in address.ts; n ≤ 16, none twice, none link-local
  *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
- *            flags and extra (≤ 256 bytes) are for later: written 0 and empty, not read, passed on as they are
+ *            flags: 1 = its owner runs on battery; the other bits, and extra (≤ 256 bytes), are for later:
+ *            written 0 and empty, not read, passed on as they are
  *
  * Ids inside a digest, and inside records, are never twice. A body that differs from this in any way is
  * refused as a whole. Records are kept and passed on as the bytes that were signed.
@@ -24,12 +25,14 @@ export const MAX_INCARNATION = 2 ** 48 - 1
 const MAX_EXTRA = 256
 const SIGNATURE = 64
 const HEAD = 1 + 32 + 8 + 1 + 1
+const ON_BATTERY = 1
 const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
 
 export interface PeerRecord {
   /** Ed25519 key of the owner, 32 bytes. */
   readonly id: Uint8Array
   readonly incarnation: number
+  readonly onBattery: boolean
   readonly addresses: readonly Address[]
   /** All of it, signature included: what is passed on. */
   readonly bytes: Uint8Array
@@ -46,13 +49,15 @@ export type GossipBody = { digest: DigestEntry[] } | { records: PeerRecord[] }
 export function unsignedRecord(
   id: Uint8Array,
   incarnation: number,
-  addresses: readonly Address[]
+  addresses: readonly Address[],
+  onBattery = false
 ): Uint8Array {
   const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2)
   const bytes = new Uint8Array(length)
   bytes[0] = 1
   bytes.set(id, 1)
   writeIncarnation(bytes, 33, incarnation)
+  bytes[41] = onBattery ? ON_BATTERY : 0
   bytes[42] = addresses.length
   addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
   return bytes
@@ -145,7 +150,8 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
   if (seen.size !== n || offset + 2 > bytes.length) return undefined
   const extra = readU16(bytes, offset)
   if (extra > MAX_EXTRA || bytes.length !== offset + 2 + extra + SIGNATURE) return undefined
-  return { id: bytes.subarray(1, 33), incarnation, addresses, bytes }
+  const onBattery = (bytes[41]! & ON_BATTERY) !== 0
+  return { id: bytes.subarray(1, 33), incarnation, onBattery, addresses, bytes }
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {

@@ -53,11 +53,17 @@ t.test('what is on D-Bus', async t => {
     )
     const out = offered[name]?.out.map(a => `${a.signature} ${a.name}`)
     if (m.kind === 'job') t.same(out, ['o Job'])
+    else if (m.kind === 'stream') t.same(out, ['o Subscription'])
     else t.equal(out?.length, Object.keys(m.result).length)
   }
-  t.notOk(Object.hasOwn(offered, 'Watch'), 'streams are for the socket')
+  t.notOk(Object.hasOwn(offered, 'Watch'), 'events are for the socket')
   t.same(Object.keys(interfaces.Daemon.signals), Object.keys(signals))
   t.same(Object.keys(interfaces.Job.methods), ['Cancel'])
+  t.same(Object.keys(interfaces.Subscription.properties), Object.keys(methods.Subscribe.params))
+  t.same(
+    interfaces.Subscription.signals['Changed']?.args.map(a => `${a.signature} ${a.name}`),
+    ['aa{sv} Peers', 'as Gone']
+  )
   const secrets = /ticket|recovery/i
   for (const { content } of interfaceFiles()) t.notMatch(content, secrets)
 })

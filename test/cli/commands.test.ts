@@ -16,6 +16,7 @@ t.test('--json prints exactly the record', async t => {
   const table: [string, MethodName, object][] = [
     ['status', 'Status', { Circle: '', All: false }],
     ['status --all --circle work', 'Status', { Circle: 'work', All: true }],
+    ['status --energy', 'Energy', {}],
     ['peers --circle work', 'Peers', { Circle: 'work' }],
     ['devices', 'Devices', { Circle: '' }],
     ['init', 'Init', { Name: '', Device: '', Another: false, KeyStore: '' }],

@@ -1,21 +1,6 @@
 import t from 'tap'
 import { examine, type Facts } from '../../src/daemon/doctor.ts'
-
-const directory = { path: '/s', kind: 'directory', mode: 0o700, uid: 1000 } as const
-const socket = { path: '/r/coterie.sock', kind: 'socket', mode: 0o600, uid: 1000 } as const
-const well: Facts = {
-  uid: 1000,
-  keyStore: 'secret-service',
-  keyPath: '/s/key',
-  away: '',
-  lingers: false,
-  disk: 'unknown',
-  swap: 'none',
-  coreDumps: { limit: 0, filter: 0, pattern: 'core' },
-  private: [directory],
-  socket: [{ ...directory, path: '/r' }, socket],
-  supervised: true
-}
+import { directory, socket, well } from './well.ts'
 
 const check = (name: string, change: Partial<Facts>) => {
   const found = examine({ ...well, ...change }).find(({ Name }) => Name === name)
@@ -36,6 +21,8 @@ t.test('what is not, is said with what would mend it', async t => {
   const dumps = (limit: number | undefined, filter: number | undefined, pattern: string) => ({
     coreDumps: { limit, filter, pattern }
   })
+  const walls = { noNewPrivileges: true, seccomp: true, ownUsers: false, usersAllowed: true }
+  const open = { ...walls, noNewPrivileges: false, seccomp: false }
   const table: [string, Partial<Facts>, string, RegExp][] = [
     [
       'key-store',
@@ -79,7 +66,24 @@ t.test('what is not, is said with what would mend it', async t => {
     ['swap', { swap: 'plain' }, 'warning', /that is not encrypted.*zram/],
     ['swap', { swap: 'unknown' }, 'warning', /not known to be/],
     ['linger', { lingers: true }, 'warning', /waits, locked/],
-    ['linger', { lingers: true, keyStore: 'file' }, 'ok', /starts with the computer/]
+    ['linger', { lingers: true, keyStore: 'file' }, 'ok', /starts with the computer/],
+    ['clock', { wall: 0 }, 'failed', /says 1970-01-01, which.*→ sudo timedatectl set-ntp true$/],
+    ['clock', { wall: Date.UTC(2107, 0) }, 'failed', /says 2107-01-01/],
+    ['clock', { synchronised: false }, 'warning', /nobody is known.*→ sudo timedatectl/],
+    ['session-bus', { dbus: 'absent' }, 'warning', /no session bus.*→ systemctl --user start dbus.socket$/],
+    ['session-bus', { dbus: 'taken', dbusOwner: 4711 }, 'failed', /Another program.*→ kill 4711$/],
+    ['session-bus', { dbus: 'taken' }, 'failed', /→ busctl --user status/],
+    ['sandbox', { sandbox: { ...walls, ownUsers: true } }, 'ok', /only its own part of the disk\.$/],
+    ['sandbox', { sandbox: walls }, 'ok', /system calls; .*hardening\.conf would/],
+    ['sandbox', { sandbox: { ...walls, usersAllowed: false } }, 'ok', /user namespaces, which are denied/],
+    [
+      'sandbox',
+      { sandbox: { ...walls, seccomp: false } },
+      'warning',
+      /not by the unit.*not filtered.*restart/
+    ],
+    ['sandbox', { sandbox: { ...walls, noNewPrivileges: false } }, 'warning', /NoNewPrivileges= is not/],
+    ['sandbox', { sandbox: open, supervised: false }, 'warning', /not started by systemd.*enable --now/]
   ]
   for (const [name, change, state, pattern] of table) {
     const found = check(name, change)

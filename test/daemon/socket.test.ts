@@ -16,12 +16,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
-import { INTERFACE, VERSION } from '../../src/api/api.ts'
+import { type Implementation, INTERFACE, VERSION } from '../../src/api/api.ts'
 import { QUEUED_MAX } from '../../src/daemon/surfaces/connection.ts'
+import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 import { SocketSurface } from '../../src/daemon/surfaces/socket.ts'
+import { subscribe, wishOf } from '../../src/daemon/surfaces/subscribe.ts'
 import type { Facts } from '../implementation.ts'
 import { fakeFacts, fakeImplementation, ids, TICKET } from '../implementation.ts'
 import { PlainClient } from './client.ts'
+import { peer } from './example.ts'
+import { FakeClock } from './fake-clock.ts'
 
 const VERSION_CALL = '{"method":"Version"}\n'
 const IS_VERSION = { parameters: { Version: VERSION } }
@@ -320,6 +324,76 @@ t.test('a reader that does not read', async t => {
   deaf.socket.write('{"method":"Watch","more":true}\n')
   await rejected.promise
   t.match(log, [{ level: 'warn', text: /does not read/ }], `cut off after ${QUEUED_MAX} bytes`)
+})
+
+t.test('a stream of what crosses a threshold', async t => {
+  const publisher = new Publisher({ boot: 'boot' })
+  const clock = new FakeClock()
+  const implementation: Implementation = {
+    ...fakeImplementation(),
+    Subscribe: (asked, call) => {
+      const wish = wishOf(asked, (circle, peer) => ({ circle, peer }))
+      return subscribe(publisher, wish, asked.IntervalUSec / 1000, call, clock)
+    }
+  }
+  const surface = new SocketSurface({ implementation, log: (_, text) => t.fail(text) })
+  const path = join(directory(t), 'coterie', 'coterie.sock')
+  await surface.listen({ path })
+  t.teardown(() => surface.stop())
+  const open = async (parameters: object) => {
+    const client = await PlainClient.open(path)
+    t.teardown(() => client.socket.destroy())
+    client.socket.write(`${JSON.stringify({ method: 'Subscribe', parameters, more: true })}\n`)
+    return client
+  }
+  const read = async (client: PlainClient) => JSON.parse((await client.next()) ?? 'null')
+  const show = async (State: string, LatencyUSec: number, name = 'desk') => {
+    for (let n = 0; n < 100; n++) {
+      const now = { State, Reachable: State === 'reachable', LatencyUSec, Name: name.repeat(100) }
+      publisher.set('Peer', `/p/${n}`, peer(`${n}`, now))
+    }
+    await new Promise(setImmediate)
+  }
+  await show('reachable', 1000)
+  const client = await open({ All: true, States: ['asleep'], LatencyPercent: 20 })
+  const first = await read(client)
+  t.equal(first.continues, true)
+  t.same(
+    first.parameters.Peers,
+    publisher.list('Peer').map(o => o.properties),
+    'first all, as Status shows them'
+  )
+  for (let n = 0; n < 1000; n++) await show('reachable', 1000 + (n % 200))
+  await show('suspect', 1000)
+  clock.run(clock.time + 1000)
+  publisher.remove('/p/7')
+  t.same(
+    await read(client),
+    { parameters: { Peers: [], Gone: ['7'] }, continues: true },
+    'of a flood below the threshold nothing'
+  )
+  client.socket.destroy()
+
+  const slow = await open({ All: true })
+  await read(slow)
+  slow.socket.pause()
+  for (let n = 0; n < 2000; n++) {
+    await show(n % 2 === 0 ? 'asleep' : 'suspect', 1)
+    clock.run(clock.time + 1000)
+  }
+  await show('unreachable', 0, 'last')
+  clock.run(clock.time + 1000)
+  slow.socket.resume()
+  let replies = 1
+  while ((await read(slow)).parameters.Peers[0].State !== 'unreachable') replies++
+  t.ok(replies < 200, `a slow reader got ${replies} of 2,000, and the last one`)
+  t.match(
+    await (await open({ All: true, Peer: 'desk' })).next(),
+    /"error":"org\.coterie\.Coterie1\.InvalidValue"/
+  )
+  const once = await PlainClient.open(path)
+  t.match(await once.ask('{"method":"Subscribe"}\n'), { error: 'org.varlink.service.ExpectedMore' })
+  once.socket.destroy()
 })
 
 t.test('thousands of clients', async t => {

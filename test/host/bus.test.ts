@@ -201,6 +201,7 @@ t.test('the bus is killed and started again', async t => {
   t.same(owners.seen.slice(2), ['', a.bus.uniqueName])
   a.bus.emit({ path: '/', interface: 'org.example.I', member: 'S', signature: 's', body: ['again'] })
   t.same(await signals.until(1), ['again'])
+  t.equal(a.bus.signals, 1, 'the one that was sent is counted')
 })
 
 t.test('no bus at all, then one', async t => {

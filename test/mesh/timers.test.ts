@@ -25,6 +25,30 @@ t.test('what is due fires in order of time, once', async t => {
   t.equal(timers.size, 0)
 })
 
+t.test('what has slack fires early with something that is due, and never late', async t => {
+  const timers = new Timers()
+  const fired: string[] = []
+  const named = (name: string) => timer(now => fired.push(`${name} ${now}`))
+  const [strict, loose, far] = [named('strict'), named('loose'), named('far')]
+  timers.set(strict, 10)
+  timers.set(loose, 15, 5)
+  timers.set(far, 30, 10)
+  t.equal(timers.next, 10)
+  timers.expire(9)
+  t.same(fired, [])
+  timers.expire(10)
+  t.same(fired, ['strict 10', 'loose 10'])
+  timers.expire(25)
+  t.same(fired.length, 2, 'alone it waits for its time')
+  timers.expire(30)
+  t.same(fired.at(-1), 'far 30')
+  timers.set(loose, 50, 20)
+  timers.advance(loose, 40)
+  timers.set(strict, 35)
+  timers.expire(35)
+  t.same(fired.at(-1), 'strict 35', 'moved, it has the slack it was moved with')
+})
+
 t.test('a timer may set itself again', async t => {
   const timers = new Timers()
   let fired = 0

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import t from 'tap'
 import type { Link } from '../../src/net/link.ts'
+import { Tally } from '../../src/net/tally.ts'
 import { DialError, dialTcp, routeSource, tcpLink } from '../../src/net/tcp.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 
@@ -65,6 +66,37 @@ t.test('bytes arrive in order, parts as one', async t => {
   t.equal(here.waiting, 0, 'the kernel took it at once')
   await all
   t.equal(Buffer.concat(got).toString(), 'abcdefghi')
+})
+
+t.test('what goes over it is counted', async t => {
+  const { server, uri } = await serve(t)
+  const [dialled, accepted] = [new Tally(), new Tally()]
+  const dial = dialTcp(uri, { timeoutMs, tally: dialled })
+  const [here, [socket]] = await Promise.all([dial, once(server, 'connection')])
+  const there = tcpLink(socket, false, accepted)!
+  for (const [sender, receiver, size] of [
+    [here, there, 100],
+    [there, here, 64]
+  ] as const) {
+    const got = new Promise<void>(resolve => {
+      let length = 0
+      receiver.onData = chunk => {
+        length += chunk.length
+        if (length === size) resolve()
+      }
+    })
+    sender.write([new Uint8Array(size - 10), new Uint8Array(10)])
+    await got
+  }
+  here.write([])
+  const reads = dialled.linkReads
+  t.ok(reads === 1 || reads === 2, 'one chunk, or one for each part')
+  t.match(dialled, { linkWrites: 1, linkBytesSent: 100, linkBytesReceived: 64, multicastSent: 0 })
+  t.match(accepted, { linkWrites: 1, linkBytesSent: 64, linkBytesReceived: 100, multicastHeard: 0 })
+  here.destroy()
+  there.destroy()
+  there.write([new Uint8Array(1)])
+  t.equal(accepted.linkWrites, 1, 'nothing is sent on a closed link')
 })
 
 t.test('waiting grows while the other end does not read, and onDrain comes when it is 0', async t => {

@@ -252,6 +252,15 @@ export class Circle {
     this.#traffic.carry()
   }
 
+  /** What this computer runs on decides how often links are asked. */
+  setOnBattery(onBattery: boolean): void {
+    this.#traffic.setOnBattery(onBattery)
+    this.#traffic.carry()
+  }
+  get links(): { all: number; slow: number } {
+    return this.#traffic.links
+  }
+
   /** The configuration may name addresses of peers. */
   offerStatic(): void {
     for (const { id, name } of this.#membership.members.values()) {

@@ -69,6 +69,10 @@ export class Traffic {
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
   }
+  /** Sessions, and those of them with a device on battery at either end. */
+  get links(): { all: number; slow: number } {
+    return this.#mesh.links
+  }
   /** The session that is written to. */
   session(peer: PeerId): number | undefined {
     return this.#mesh.session(peer)
@@ -91,6 +95,9 @@ export class Traffic {
   }
   setOwnAddresses(addresses: readonly string[]): void {
     this.#mesh.setOwnAddresses(this.#now, addresses)
+  }
+  setOnBattery(onBattery: boolean): void {
+    this.#mesh.setOnBattery(this.#now, onBattery)
   }
   /** Something new can be reached: dial at once. */
   network(): void {

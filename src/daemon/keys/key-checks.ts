@@ -1,20 +1,7 @@
 /** The checks of `coterie doctor` on keys: where they are, and by what ways they could get out. Pure. */
 import type { CheckRecord } from '../../api/api.ts'
 import type { Access, Facts } from '../doctor.ts'
-
-const ok = (Name: string, Text: string): CheckRecord => ({ Name, State: 'ok', Text, Mend: '' })
-const warning = (Name: string, Text: string, Mend: string): CheckRecord => ({
-  Name,
-  State: 'warning',
-  Text,
-  Mend
-})
-const failed = (Name: string, Text: string, Mend: string): CheckRecord => ({
-  Name,
-  State: 'failed',
-  Text,
-  Mend
-})
+import { failed, ok, warning } from '../verdicts.ts'
 
 export function keyStoreCheck({ keyStore, keyPath, away, disk }: Facts): CheckRecord {
   const name = 'key-store'

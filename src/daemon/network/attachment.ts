@@ -3,6 +3,7 @@
  * through it. Without a circle it watches only; no network socket is open then but those of a search for open
  * invitations, while it lasts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import {
@@ -10,12 +11,14 @@ import {
   Discovery,
   type DiscoveryInterface,
   type DiscoveryState,
-  type Heard
+  type Heard,
+  type Hearing
 } from '../../net/discovery.ts'
 import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
@@ -23,11 +26,15 @@ import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
 
 const DIAL_TIMEOUT_MS = 5_000
+/** What is asked by multicast comes back within this, or not at all. */
+const ECHO_MS = 500
 
 export interface AttachmentOptions {
   readonly systemBus: Bus
   readonly publisher: Publisher
   readonly log: Log
+  /** Counts what goes over the network. */
+  readonly tally: Tally
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
@@ -53,7 +60,10 @@ export interface Conditions {
 }
 
 export class Attachment {
+  /** The network was looked at. */
+  readonly looked: Promise<void>
   readonly #options: AttachmentOptions
+  readonly #looked = Promise.withResolvers<void>()
   readonly #watcher: NetworkWatcher
   readonly #discovery: Discovery
   readonly #open: OpenDiscovery
@@ -67,12 +77,13 @@ export class Attachment {
   #planned: readonly Planned[] = []
 
   constructor(options: AttachmentOptions) {
-    const { announcements, circleOf, log, onHeard, onSource, systemBus } = options
+    const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
     this.#options = options
+    this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
-    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf })
-    this.#open = new OpenDiscovery(log)
+    this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
+    this.#open = new OpenDiscovery(log, tally)
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -92,6 +103,23 @@ export class Attachment {
       listeners: this.#listeners.notes,
       discovery: this.#discovery.state
     }
+  }
+
+  /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
+  async hearings(): Promise<readonly Hearing[]> {
+    const since = performance.now()
+    let hearings: readonly Hearing[] = []
+    // while names change, as they do with each network, nothing may be said for a second
+    for (let tries = 0; tries < 2 && hearings.every(({ own }) => own === 'unsaid'); tries++) {
+      const wait = this.#discovery.query()
+      if (wait > 0) {
+        await delay(wait, undefined, { ref: false })
+        this.#discovery.query()
+      }
+      await delay(ECHO_MS, undefined, { ref: false })
+      hearings = this.#discovery.hearings(since)
+    }
+    return hearings
   }
 
   start(): void {
@@ -143,12 +171,19 @@ export class Attachment {
   connect(address: string, signal: AbortSignal): Promise<Link> {
     const permitted = (local: string) => this.#planned.some(planned => planned.address === local)
     const restricted = this.#options.config().only.length > 0
-    return dialTcp(address, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...(restricted && { permitted }) })
+    const { tally } = this.#options
+    return dialTcp(address, {
+      timeoutMs: DIAL_TIMEOUT_MS,
+      signal,
+      tally,
+      ...(restricted && { permitted })
+    })
   }
 
   #changed(snapshot: Snapshot): void {
     const { gained } = delta(this.#snapshot, snapshot)
     this.#snapshot = snapshot
+    this.#looked.resolve()
     this.#apply()
     if (gained) this.#options.onGained()
   }
@@ -163,14 +198,15 @@ export class Attachment {
   }
 
   #makeListeners(): Listeners {
-    const { log, onLink } = this.#options
+    const { log, onLink, tally } = this.#options
     return new Listeners({
       port: this.#port,
       onLink,
       // probes come by UDP with watchers; until then whatever arrives is dropped
       onDatagram: () => {},
       onChange: bound => this.#listening(bound),
-      log
+      log,
+      tally
     })
   }
 

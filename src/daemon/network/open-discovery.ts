@@ -9,6 +9,7 @@
 import { makeInvitation, readInvitation } from '../../crypto/announcement.ts'
 import { randomBytes } from '../../crypto/provider.ts'
 import { Discovery, type DiscoveryInterface, type Heard } from '../../net/discovery.ts'
+import { Tally } from '../../net/tally.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
 import type { Log } from '../log.ts'
 
@@ -32,6 +33,7 @@ export interface Carriers {
 
 export class OpenDiscovery {
   readonly #log: Log
+  readonly #tally: Tally
   readonly #searches = new Set<OnFound>()
   #inviting = false
   /** Of the open invitation: one on all interfaces, or two cards on one LAN would count for two inviters. */
@@ -41,8 +43,9 @@ export class OpenDiscovery {
   #asking: NodeJS.Timeout | undefined
   #closing: Promise<void> = Promise.resolve()
 
-  constructor(log: Log) {
+  constructor(log: Log, tally = new Tally()) {
     this.#log = log
+    this.#tally = tally
   }
 
   /** All interfaces in use, port 0 where nobody listens. */
@@ -120,6 +123,7 @@ export class OpenDiscovery {
     const make = (port: number, id: Uint8Array) => makeInvitation(port, id, randomBytes(8))
     return new Discovery({
       log: this.#log,
+      tally: this.#tally,
       announcements: (_name, port) => (this.#inviting ? [{ circle: '', bytes: make(port, this.#id) }] : []),
       searchers: () => (this.#searches.size > 0 ? [make(0, randomBytes(16))] : []),
       circleOf: announcement => (readInvitation(announcement)?.port === 0 ? '' : undefined),

@@ -1,6 +1,6 @@
 /**
  * The API on D-Bus: the objects of the publisher under ROOT with the standard interfaces, methods on the root
- * object, jobs for what takes long. Signals are sent unless another program has the name.
+ * object, jobs for what takes long, subscriptions for streams. Signals are sent unless another program has the name.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -32,6 +32,7 @@ import type { EventRecord } from './events.ts'
 import { Jobs } from './jobs.ts'
 import { type Clock, Pace, realClock } from './pace.ts'
 import type { Publisher } from './publisher.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 const ERROR = 'org.freedesktop.DBus.Error'
 /** No method takes longer on D-Bus. */
@@ -55,6 +56,7 @@ export class DBusSurface {
   readonly #clock: Clock
   readonly #objects: BusObjects
   readonly #jobs: Jobs
+  readonly #subscriptions: Subscriptions
   readonly #pace: Pace
   #state: BusState | undefined
   #claiming = false
@@ -87,6 +89,7 @@ export class DBusSurface {
     this.#objects = new BusObjects(options.publisher)
     this.#clock = options.clock ?? realClock
     this.#jobs = new Jobs({ ...options, clock: this.#clock })
+    this.#subscriptions = new Subscriptions(options)
     const tell = (path: string, changed: Values) => this.#guard(() => this.#changed(path, changed))
     this.#pace = new Pace(INTERVAL_MS, tell, this.#clock)
     this.#bus.onUp(() => this.#claim())
@@ -106,12 +109,13 @@ export class DBusSurface {
     this.#claim()
   }
 
-  /** Gives the name back; jobs end. The bus stays connected. */
+  /** Gives the name back; jobs and subscriptions end. The bus stays connected. */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const end of this.#ends) end()
     this.#ends = []
     this.#jobs.stop()
+    this.#subscriptions.stop()
     this.#agents.clear()
     this.#pace.clear()
     this.#bus.serve(async () => undefined)
@@ -258,6 +262,9 @@ export class DBusSurface {
         return [this.#objects.managed()]
       case `${interfaces.Job.name}.Cancel`:
         return this.#cancel(m)
+      case `${interfaces.Subscription.name}.Cancel`:
+        this.#subscriptions.cancel(m.path.slice(ROOT.length), m.sender)
+        return []
       case `${agentInterfaces.AgentManager.name}.${m.member}`:
         return this.#agent(m.member as keyof (typeof agents)['AgentManager']['methods'], m.sender, first)
       default:
@@ -271,6 +278,7 @@ export class DBusSurface {
     const names = Object.keys(method.params)
     const given = Object.fromEntries(names.map((param, i) => [param, plain(m.body[i])]))
     const params = checkFields(method.params, given, name)
+    if (method.kind === 'stream') return [ROOT + (await this.#subscriptions.start(m.sender, params as never))]
     if (method.kind === 'job') return [ROOT + this.#jobs.start(m.sender, name, params)]
     const controller = new AbortController()
     const call = { signal: controller.signal, progress: () => {} }

@@ -8,6 +8,7 @@ import { randomBytes } from '../../../src/crypto/provider.ts'
 import { Attachment } from '../../../src/daemon/network/attachment.ts'
 import { Publisher } from '../../../src/daemon/surfaces/publisher.ts'
 import { Bus } from '../../../src/host/bus.ts'
+import { Tally } from '../../../src/net/tally.ts'
 
 export interface Order {
   /** In a circle from now on. */
@@ -27,6 +28,7 @@ const attachment = new Attachment({
   systemBus: new Bus({ kind: 'system', log: () => {} }),
   publisher: new Publisher({ boot: 'test' }),
   log: (_level, log) => say({ log }),
+  tally: new Tally(),
   config: () => ({ only: ['eth0'], port: 24_747, rules: [] }),
   wanted: () => inCircle,
   announcements: (_name, port) =>

@@ -1,0 +1,83 @@
+/** The checks of `coterie doctor` on the computer itself: clock, session bus, walls around the daemon. Pure. */
+import type { CheckRecord } from '../api/api.ts'
+import type { Sandbox } from '../host/sandbox.ts'
+import { failed, ok, warning } from './verdicts.ts'
+
+export interface ComputerFacts {
+  /** Milliseconds since 1970. */
+  readonly wall: number
+  /** Somebody is known to keep the clock right. */
+  readonly synchronised: boolean
+  /** owned, taken or absent. */
+  readonly dbus: string
+  /** Process that has our name on the session bus, where that is another one; 0 = not known. */
+  readonly dbusOwner: number
+  readonly sandbox: Sandbox
+  /** The daemon is run by systemd. */
+  readonly supervised: boolean
+}
+
+/** No clock that goes right says less, or more: in what is sent, seconds end in 2106. */
+const EARLIEST = Date.UTC(2025, 0)
+const LATEST = Date.UTC(2106, 0)
+const SYNCHRONISE = 'sudo timedatectl set-ntp true'
+
+export function clockCheck({ wall, synchronised }: ComputerFacts): CheckRecord {
+  const name = 'clock'
+  if (wall < EARLIEST || wall >= LATEST) {
+    const day = new Date(wall).toISOString().slice(0, 10)
+    return failed(
+      name,
+      `The clock says ${day}, which cannot be: tickets, guests and announcements would not be valid.`,
+      SYNCHRONISE
+    )
+  }
+  if (synchronised) return ok(name, 'The clock is set, and kept right over the network.')
+  return warning(
+    name,
+    'The clock is set, but nobody is known to keep it right; devices that differ by many minutes do not find each other.',
+    SYNCHRONISE
+  )
+}
+
+export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord {
+  const name = 'session-bus'
+  if (dbus === 'owned') return ok(name, 'Panels and programs find Coterie on the session bus.')
+  if (dbus === 'taken')
+    return failed(
+      name,
+      'Another program owns the name org.coterie.Coterie1 on the session bus.',
+      dbusOwner > 0 ? `kill ${dbusOwner}` : 'busctl --user status org.coterie.Coterie1'
+    )
+  return warning(
+    name,
+    'There is no session bus, so panels and busctl cannot see Coterie; the command line can.',
+    'systemctl --user start dbus.socket'
+  )
+}
+
+/** Without systemd nothing is walled off, which is as it must be in a checkout. */
+export function sandboxCheck({ sandbox, supervised }: ComputerFacts): CheckRecord {
+  const name = 'sandbox'
+  const { noNewPrivileges, seccomp, ownUsers, usersAllowed } = sandbox
+  if (noNewPrivileges && seccomp) {
+    const more = ownUsers
+      ? ', and sees only its own part of the disk'
+      : usersAllowed
+        ? '; systemd/hardening.conf would wall off the disk too'
+        : '; more needs user namespaces, which are denied here'
+    return ok(name, `The daemon can gain no privileges and makes only filtered system calls${more}.`)
+  }
+  if (!supervised)
+    return warning(
+      name,
+      'The daemon was not started by systemd, so nothing walls it off from the rest of your files.',
+      'systemctl --user enable --now coterie'
+    )
+  const missing = noNewPrivileges ? 'system calls are not filtered' : 'NoNewPrivileges= is not in force'
+  return warning(
+    name,
+    `The daemon was started by systemd, but not by the unit that belongs to it: ${missing}.`,
+    'systemctl --user daemon-reload && systemctl --user restart coterie'
+  )
+}
