@@ -50,16 +50,23 @@ export class CodeFinding {
     const { around, at, call, search, timeoutMs } = this.#options
     const over = new AbortController()
     const signal = AbortSignal.any([call.signal, over.signal])
+    let wake = () => {}
     if (at.length > 0) this.#inviters.given(at)
-    else search((address, inviter) => this.#inviters.heard(inviter, address), signal)
+    else
+      search((address, inviter) => {
+        this.#inviters.heard(inviter, address)
+        wake()
+      }, signal)
     const end = around.now() + timeoutMs
     call.progress('looking for the inviting device')
-    const answered = Promise.withResolvers<void>()
     let found: Found | undefined
     let asked = 0
     let latest = Number.NEGATIVE_INFINITY
     try {
       for (;;) {
+        const woken = new Promise<void>(resolve => {
+          wake = resolve
+        })
         const now = around.now()
         const wait = asked === AT_ONCE || (asked > 0 && now < latest + NEXT_MS)
         const next = wait ? undefined : this.#inviters.next(now)
@@ -70,10 +77,10 @@ export class CodeFinding {
             asked--
             if (signal.aborted || found !== undefined) one?.asking.close()
             else found = one
-            if (found !== undefined) answered.resolve()
+            wake()
           })
         }
-        await Promise.race([answered.promise, pause(around, LOOK_MS, signal)])
+        await Promise.race([woken, pause(around, LOOK_MS, signal)])
         call.signal.throwIfAborted()
         if (found !== undefined) return found
         this.#giveUp(end, asked)
