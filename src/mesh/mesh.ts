@@ -20,11 +20,12 @@ import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
-import { Dialling, ROUND } from './dialling.ts'
+import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { KEEPALIVE, Keepalive } from './keepalive.ts'
+import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
-import type { Opened, Output, Peer, PeerView, Reason, Session, Worked } from './peer.ts'
+import type { Opened, Output, Peer, PeerView, Session, Worked } from './peer.ts'
 import { newPeer, newSession, stranded } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Renewal } from './renewal.ts'
@@ -46,15 +47,14 @@ export class Mesh {
   readonly #self: PeerId
   readonly #timers = new Timers()
   readonly #peers = new Map<PeerId, Peer>()
-  readonly #sessions = new Map<number, Session>()
   readonly #presence: Presence
   readonly #keepalive: Keepalive
   readonly #nomination: Nomination
   readonly #dialling: Dialling
   readonly #renewal: Renewal
   readonly #gossip: Gossip
+  readonly #links: Links
   #own: readonly Address[] = []
-  #stopped = false
   readonly #due = {
     round: (now: number, peer: Peer): void => {
       if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
@@ -62,8 +62,7 @@ export class Mesh {
     next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
     latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
     keepalive: (now: number, session: Session): void => this.#keepalive.due(now, session),
-    closing: (now: number, session: Session): void =>
-      this.#drop(now, session, CloseReason.Superseded, 'closed'),
+    closing: (now: number, session: Session): void => this.#links.drop(now, session, undefined, 'closed'),
     renewal: (now: number, session: Session): void => this.#renewal.due(now, session)
   }
   #outputs: Output[] = []
@@ -83,8 +82,8 @@ export class Mesh {
     this.#keepalive = new Keepalive({
       timers,
       emit,
-      sessions: () => this.#sessions.values(),
-      silent: (now, session) => this.#drop(now, session, undefined, 'timeout'),
+      sessions: () => this.#links.all,
+      silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
     this.#nomination = new Nomination({
@@ -92,7 +91,7 @@ export class Mesh {
       timers,
       emit,
       keepalive: this.#keepalive,
-      close: (now, session, reason) => this.#drop(now, session, reason, 'closed')
+      close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
     this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
@@ -102,6 +101,14 @@ export class Mesh {
       timers,
       emit,
       told: (now, peer, addresses, onBattery) => this.#told(now, peer, addresses, onBattery)
+    })
+    this.#links = new Links({
+      timers,
+      emit,
+      presence: this.#presence,
+      nomination: this.#nomination,
+      dialling: this.#dialling,
+      gossip: this.#gossip
     })
   }
 
@@ -116,7 +123,7 @@ export class Mesh {
     }
     for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
     this.#gossip.setMembers(now, [...others])
-    if (removed) this.#renewal.hurry(now, this.#sessions.values())
+    if (removed) this.#renewal.hurry(now, this.#links.all)
     this.#settle(now)
   }
 
@@ -126,7 +133,7 @@ export class Mesh {
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && !this.#stopped) this.#moved(now, own)
+    if (!same && !this.#links.stopped) this.#moved(now, own)
     this.#settle(now)
   }
 
@@ -139,14 +146,14 @@ export class Mesh {
 
   /** Something came up or changed: what could not be reached before may be now. */
   network(now: number): void {
-    if (!this.#stopped) this.#lookAgain(now)
+    if (!this.#links.stopped) this.#lookAgain(now)
     this.#settle(now)
   }
 
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined && !this.#stopped) this.#named(now, peer, addresses, source)
+    if (peer !== undefined && !this.#links.stopped) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 
@@ -154,15 +161,14 @@ export class Mesh {
   opened(now: number, opened: Opened): void {
     const number = opened.session
     const peer = this.#peers.get(opened.peer)
-    if (peer === undefined || this.#stopped) {
-      const reason = this.#stopped ? CloseReason.Stopping : CloseReason.Removed
+    if (peer === undefined || this.#links.stopped) {
+      const reason = this.#links.stopped ? CloseReason.Stopping : CloseReason.Removed
       this.#outputs.push({ type: 'close', session: number, reason })
       this.#settle(now)
       return
     }
     const session = newSession(now, peer, opened, this.#due)
-    this.#sessions.set(number, session)
-    peer.sessions.push(session)
+    this.#links.add(session)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
@@ -177,8 +183,9 @@ export class Mesh {
 
   /** A session ended; a word says why: `timeout`, or anything else. */
   closed(now: number, number: number, reason: string): void {
-    const session = this.#sessions.get(number)
-    if (session !== undefined) this.#ended(now, session, /time-?d?out/.test(reason) ? 'timeout' : 'closed')
+    const session = this.#links.get(number)
+    if (session !== undefined)
+      this.#links.ended(now, session, /time-?d?out/.test(reason) ? 'timeout' : 'closed')
     this.#settle(now)
   }
 
@@ -195,12 +202,12 @@ export class Mesh {
 
   /** A frame of a kind that is not ours came on a session: a sign of life. */
   heard(now: number, number: number): void {
-    const session = this.#sessions.get(number)
+    const session = this.#links.get(number)
     if (session !== undefined) this.#keepalive.heard(now, session)
   }
 
   receive(now: number, number: number, kind: number, body: Uint8Array): void {
-    const session = this.#sessions.get(number)
+    const session = this.#links.get(number)
     if (session !== undefined) this.#read(now, session, kind, body)
     this.#settle(now)
   }
@@ -226,9 +233,8 @@ export class Mesh {
 
   /** Says goodbye to all, dials nobody any more. */
   stop(now: number): void {
-    this.#stopped = true
     for (const peer of this.#peers.values()) this.#dialling.done(now, peer)
-    this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
+    this.#links.stop(now)
     this.#timers.clearAll()
     this.#settle(now)
   }
@@ -248,7 +254,7 @@ export class Mesh {
 
   /** Sessions, and those of them with a device on battery at either end. */
   get links(): { all: number; slow: number } {
-    const sessions = [...this.#sessions.values()]
+    const sessions = [...this.#links.all]
     return {
       all: sessions.length,
       slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
@@ -267,18 +273,14 @@ export class Mesh {
     const peer = newPeer(id, this.#due)
     this.#peers.set(id, peer)
     this.#presence.changed(peer)
-    if (!this.#stopped) this.#dialling.want(now, peer)
+    if (!this.#links.stopped) this.#dialling.want(now, peer)
   }
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
-    peer.nominated = undefined
-    for (const session of [...peer.sessions]) {
-      this.#forget(session)
-      this.#outputs.push({ type: 'close', session: session.number, reason: CloseReason.Removed })
-    }
+    this.#links.remove(peer)
   }
 
   #read(now: number, session: Session, kind: number, body: Uint8Array): void {
@@ -302,7 +304,7 @@ export class Mesh {
         this.#presence.changed(session.peer)
         break
       case Kind.Close:
-        this.#goodbye(now, session, body)
+        this.#links.goodbye(now, session, body)
         break
       default:
         this.#count('kind')
@@ -360,51 +362,6 @@ export class Mesh {
   #measured(now: number, session: Session, number: number): void {
     this.#nomination.answered(session, number)
     if (session.peer.nominated !== undefined) this.#presence.reached(now, session.peer)
-  }
-
-  /** A Close frame: u16 reason. */
-  #goodbye(now: number, session: Session, body: Uint8Array): void {
-    const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
-    const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
-    const { peer } = session
-    const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
-    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
-  }
-
-  /** The ones written to last, so that none takes over only to be dropped too. */
-  #dropAll(now: number, sessions: Iterable<Session>, reason: CloseReason, lost: Reason): void {
-    const all = [...sessions]
-    for (const session of all) if (session.peer.nominated !== session) this.#drop(now, session, reason, lost)
-    for (const session of all) if (session.peer.nominated === session) this.#drop(now, session, reason, lost)
-  }
-
-  /** We end it. */
-  #drop(now: number, session: Session, reason: CloseReason | undefined, lost: Reason): void {
-    this.#outputs.push({ type: 'close', session: session.number, reason })
-    this.#ended(now, session, lost)
-  }
-
-  #ended(now: number, session: Session, reason: Reason): void {
-    const { peer } = session
-    this.#forget(session)
-    if (peer.nominated !== session) return
-    peer.nominated = undefined
-    this.#presence.changed(peer)
-    this.#nomination.fallback(now, peer)
-    if (peer.nominated !== undefined) return
-    peer.clones.clear()
-    this.#presence.lost(now, peer, reason)
-    // one that said goodbye is not there at once
-    if (!this.#stopped)
-      this.#dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
-  }
-
-  #forget(session: Session): void {
-    const { peer } = session
-    this.#sessions.delete(session.number)
-    peer.sessions.splice(peer.sessions.indexOf(session), 1)
-    this.#gossip.closed(session.number)
-    for (const each of [session.keepalive, session.closing, session.renewal]) this.#timers.clear(each)
   }
 
   #count(what: string): void {

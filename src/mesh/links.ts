@@ -1,0 +1,114 @@
+/**
+ * Links: the sessions of one circle as the mesh knows them, how one begins, and what follows when one ends.
+ *
+ * A peer is lost with its last session. One that says goodbye ends all its sessions of that boot. A session that
+ * another one took over from, or whose other end is silent, ends without a word, and what was sent and not taken
+ * is taken back: nothing of it may arrive later, at a device that is perhaps no member any more.
+ */
+import { CloseReason } from '../wire/frame.ts'
+import type { Dialling } from './dialling.ts'
+import { ROUND } from './dialling.ts'
+import type { Gossip } from './gossip.ts'
+import type { Nomination } from './nomination.ts'
+import type { Output, Peer, Reason, Session } from './peer.ts'
+import type { Presence } from './presence.ts'
+import type { Timers } from './timers.ts'
+
+interface Wiring {
+  readonly timers: Timers
+  readonly emit: (output: Output) => void
+  readonly presence: Presence
+  readonly nomination: Nomination
+  readonly dialling: Dialling
+  readonly gossip: Gossip
+}
+
+export class Links {
+  readonly #wiring: Wiring
+  readonly #sessions = new Map<number, Session>()
+  #stopped = false
+
+  constructor(wiring: Wiring) {
+    this.#wiring = wiring
+  }
+
+  get all(): Iterable<Session> {
+    return this.#sessions.values()
+  }
+
+  get(number: number): Session | undefined {
+    return this.#sessions.get(number)
+  }
+
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  /** A session was confirmed. */
+  add(session: Session): void {
+    this.#sessions.set(session.number, session)
+    session.peer.sessions.push(session)
+  }
+
+  /** We end it; without a reason, silently. */
+  drop(now: number, session: Session, reason: CloseReason | undefined, lost: Reason): void {
+    this.#wiring.emit({ type: 'close', session: session.number, reason })
+    this.ended(now, session, lost)
+  }
+
+  /** It is over. */
+  ended(now: number, session: Session, reason: Reason): void {
+    const { presence, nomination, dialling } = this.#wiring
+    const { peer } = session
+    this.#forget(session)
+    if (peer.nominated !== session) return
+    peer.nominated = undefined
+    presence.changed(peer)
+    nomination.fallback(now, peer)
+    if (peer.nominated !== undefined) return
+    peer.clones.clear()
+    presence.lost(now, peer, reason)
+    // one that said goodbye is not there at once
+    if (!this.#stopped) dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
+  }
+
+  /** A Close frame came: u16 reason. */
+  goodbye(now: number, session: Session, body: Uint8Array): void {
+    const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
+    const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
+    const { peer } = session
+    const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
+    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
+  }
+
+  /** The peer is a member no more. */
+  remove(peer: Peer): void {
+    peer.nominated = undefined
+    for (const session of [...peer.sessions]) {
+      this.#forget(session)
+      this.#wiring.emit({ type: 'close', session: session.number, reason: CloseReason.Removed })
+    }
+  }
+
+  /** Says goodbye to all; whatever ends from now on is not dialled again. */
+  stop(now: number): void {
+    this.#stopped = true
+    this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
+  }
+
+  /** The ones written to last, so that none takes over only to be dropped too. */
+  #dropAll(now: number, sessions: Iterable<Session>, reason: CloseReason, lost: Reason): void {
+    const all = [...sessions]
+    for (const session of all) if (session.peer.nominated !== session) this.drop(now, session, reason, lost)
+    for (const session of all) if (session.peer.nominated === session) this.drop(now, session, reason, lost)
+  }
+
+  #forget(session: Session): void {
+    const { timers, gossip } = this.#wiring
+    const { peer } = session
+    this.#sessions.delete(session.number)
+    peer.sessions.splice(peer.sessions.indexOf(session), 1)
+    gossip.closed(session.number)
+    for (const each of [session.keepalive, session.closing, session.renewal]) timers.clear(each)
+  }
+}
