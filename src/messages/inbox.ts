@@ -1,0 +1,460 @@
+/**
+ * The inbox of one circle: what other members sent to this device, from its arrival until its sender knows what
+ * became of it.
+ *
+ * A pure core. A message is acknowledged when it is on disk; it is on disk as started before its handler starts, so no
+ * handler runs twice for one message, whatever is sent again. It is remembered until its sender says by the floor
+ * that it will not be sent again: as long as anybody could send it, it is known here. Handlers run one message at a
+ * time each, AT_ONCE in all, PER_SENDER for one sender; messages of one sender to one handler in the order they came.
+ *
+ *   in    receive, question, cancel   frames
+ *         exited                      what became of a run
+ *         adopted                     answers `adopt`: whether the run of an earlier process is known
+ *         handlersChanged, remove, expire
+ *   out   take, deadline, list
+ */
+import type { PeerId } from '../crypto/identity.ts'
+import { type DeadReason, encodeReceipts, MAX_RECEIPTS, type Message, type Receipt } from '../wire/message.ts'
+import { type MessageId, messageId } from './id.ts'
+import { isTag } from './tag.ts'
+
+export type ReceivedState = 'received' | 'started' | 'later' | 'done' | 'dead'
+
+export interface Received {
+  readonly id: MessageId
+  readonly from: PeerId
+  readonly epoch: Uint8Array
+  readonly seq: number
+  readonly tag: string
+  readonly ask: boolean
+  /** Empty once it has ended. */
+  readonly payload: Uint8Array
+  /** By the sender's wall clock, and by ours. */
+  readonly sentMs: number
+  readonly receivedMs: number
+  /** Until when it must have started, by our wall clock. */
+  readonly expiresMs: number
+  readonly state: ReceivedState
+  readonly reason: DeadReason
+  readonly exit: number
+  readonly output: Uint8Array
+  /** How often it was started. */
+  readonly runs: number
+}
+
+/** What a handler is, as far as the inbox is concerned. */
+export interface Choice {
+  /** Runs of one key do not overlap. */
+  readonly key: string
+  /** It may run again when it is not known whether it ended. */
+  readonly retry: boolean
+}
+
+/** How a run ended. */
+export type Ending =
+  | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
+  | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+
+export type InboxRecord =
+  | { type: 'put'; received: Received }
+  | { type: 'drop'; from: PeerId; epoch: Uint8Array; seq: number }
+  | { type: 'floor'; from: PeerId; epoch: Uint8Array; floor: number }
+
+export type InboxOutput =
+  | { type: 'send'; peer: PeerId; body: Uint8Array }
+  | { type: 'run'; received: Received; choice: Choice }
+  /** It was started by an earlier process: is its run, or its result, still there? */
+  | { type: 'adopt'; received: Received }
+  | { type: 'changed'; received: Received }
+  | { type: 'count'; what: string }
+
+export interface InboxOptions {
+  readonly self: PeerId
+  readonly rows: readonly Received[]
+  readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
+  readonly now: number
+  readonly wall: number
+  /** The handler of a tag for this sender, or why there is none. */
+  readonly choose: (
+    from: PeerId,
+    tag: string
+  ) => Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+}
+
+/** EX_TEMPFAIL (sysexits.h): run me again later. */
+const LATER = 75
+const AT_ONCE = 4
+const PER_SENDER = 2
+/** Messages and bytes of one sender that wait here; what is above is not taken in until there is room. */
+export const PER_SENDER_MESSAGES = 10_000
+export const PER_SENDER_BYTES = 64 * 1_048_576
+/** Waits between runs that asked for another one, milliseconds; then it is given up. */
+export const PAUSES = [
+  60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
+]
+
+interface Entry {
+  received: Received
+  /** Monotonic: when it expires, or is due again. */
+  until: number
+}
+
+interface Stream {
+  readonly from: PeerId
+  readonly epoch: Uint8Array
+  floor: number
+  readonly entries: Map<number, Entry>
+}
+
+/** What one sender has here that has not ended. */
+interface Load {
+  messages: number
+  bytes: number
+  running: number
+  /** Not taken in for want of room. */
+  refused: Map<string, { stream: Stream; seqs: Set<number> }>
+}
+
+const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
+
+export class Inbox {
+  /** When `expire` is next due; Infinity when never. */
+  deadline = Infinity
+  readonly #options: InboxOptions
+  readonly #streams = new Map<string, Stream>()
+  readonly #loads = new Map<PeerId, Load>()
+  /** In the order in which they are to run. */
+  readonly #waiting = new Set<Entry>()
+  /** By key of the handler. */
+  readonly #running = new Map<string, Entry>()
+  readonly #receipts = new Map<Stream, Map<number, Receipt>>()
+  #records: InboxRecord[] = []
+  #outputs: InboxOutput[] = []
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+    const { rows, floors, now, wall } = options
+    for (const { from, epoch, floor } of floors) this.#stream(from, epoch).floor = floor
+    for (const received of rows) {
+      const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
+      if (received.state === 'started') this.#outputs.push({ type: 'adopt', received })
+      else if (!ended(received)) this.#waiting.add(entry)
+    }
+    this.#pump(wall)
+  }
+
+  /** All that have not ended, in the order in which they came. */
+  get list(): readonly Received[] {
+    const all = [...this.#streams.values()].flatMap(({ entries }) => [...entries.values()])
+    return all.map(({ received }) => received).filter(received => !ended(received))
+  }
+
+  receive(now: number, wall: number, from: PeerId, message: Message): void {
+    const { epoch, seq, floor, tag } = message
+    if (!isTag(tag)) {
+      this.#count('tag-malformed')
+      return
+    }
+    const stream = this.#stream(from, epoch)
+    this.#raise(stream, floor)
+    const known = stream.entries.get(seq)
+    if (known !== undefined) this.#tell(stream, known.received)
+    else if (seq < stream.floor) this.#count('message-settled')
+    else if (this.#full(from, message.payload.length)) this.#refuse(stream, seq)
+    else this.#take(now, wall, stream, message)
+    this.#flush()
+  }
+
+  /** What became of these, and what is settled. */
+  question(from: PeerId, epoch: Uint8Array, floor: number, seqs: readonly number[]): void {
+    const stream = this.#stream(from, epoch)
+    this.#raise(stream, floor)
+    for (const seq of seqs) {
+      const entry = stream.entries.get(seq)
+      if (entry !== undefined) this.#tell(stream, entry.received)
+      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+    }
+    this.#flush()
+  }
+
+  /** Its sender takes it back; what runs goes on. */
+  cancel(from: PeerId, epoch: Uint8Array, seq: number): void {
+    const stream = this.#stream(from, epoch)
+    const entry = stream.entries.get(seq)
+    if (entry === undefined)
+      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
+    else if (entry.received.state === 'received' || entry.received.state === 'later')
+      this.#end(entry, { state: 'dead', reason: 'cancelled' })
+    else this.#tell(stream, entry.received)
+    this.#flush()
+  }
+
+  /** The run of a message ended. */
+  exited(
+    now: number,
+    wall: number,
+    received: Pick<Received, 'from' | 'epoch' | 'seq'>,
+    ending: Ending
+  ): void {
+    const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
+    if (entry?.received.state !== 'started') return
+    for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
+    this.#load(received.from).running--
+    const output = entry.received.ask ? ending.output : new Uint8Array()
+    if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
+    else if (ending.code === 0) this.#end(entry, { state: 'done', output })
+    else if (ending.code === LATER) this.#again(now, wall, entry)
+    else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
+    this.#pump(wall)
+    this.#flush()
+  }
+
+  /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
+  adopted(wall: number, received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+    const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
+    if (entry?.received.state !== 'started') return
+    const choice = this.#options.choose(received.from, received.tag)
+    const retry = typeof choice !== 'string' && choice.retry
+    if (known) {
+      this.#running.set(`adopted ${entry.received.id}`, entry)
+      this.#load(received.from).running++
+    } else if (retry) {
+      this.#change(entry, { state: 'received' })
+      this.#waiting.add(entry)
+    } else this.#end(entry, { state: 'dead', reason: 'lost' })
+    this.#pump(wall)
+    this.#flush()
+  }
+
+  /** Slots, files or rules are others now. */
+  handlersChanged(wall: number): void {
+    this.#pump(wall)
+    this.#flush()
+  }
+
+  /** The sender is no member any more: what has not begun does not begin. */
+  remove(from: PeerId): void {
+    for (const stream of this.#streams.values()) {
+      if (stream.from !== from) continue
+      for (const entry of [...stream.entries.values()])
+        if (entry.received.state === 'received' || entry.received.state === 'later')
+          this.#end(entry, { state: 'dead', reason: 'removed' })
+    }
+    this.#receipts.clear()
+  }
+
+  expire(now: number, wall: number): void {
+    if (now < this.deadline) return
+    this.deadline = Infinity
+    for (const { entries } of this.#streams.values())
+      for (const entry of [...entries.values()]) {
+        const { state } = entry.received
+        if (ended(entry.received) || state === 'started') continue
+        if (entry.until <= now) {
+          if (state === 'later') {
+            this.#change(entry, { state: 'received' })
+            this.#waiting.add(entry)
+            entry.until = now + Math.max(0, entry.received.expiresMs - wall)
+          } else this.#end(entry, { state: 'dead', reason: 'expired' })
+        }
+        if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
+      }
+    this.#pump(wall)
+    this.#flush()
+  }
+
+  take(): { records: InboxRecord[]; outputs: InboxOutput[] } {
+    const taken = { records: this.#records, outputs: this.#outputs }
+    this.#records = []
+    this.#outputs = []
+    return taken
+  }
+
+  #take(now: number, wall: number, stream: Stream, message: Message): void {
+    const { from, epoch } = stream
+    const { seq, tag, ask, payload, sentMs, ttl } = message
+    const received: Received = {
+      id: messageId(from, this.#options.self, epoch, seq),
+      from,
+      epoch,
+      seq,
+      tag,
+      ask,
+      payload,
+      sentMs,
+      receivedMs: wall,
+      expiresMs: wall + ttl * 1_000,
+      state: 'received',
+      reason: 'none',
+      exit: 0,
+      output: new Uint8Array(),
+      runs: 0
+    }
+    const entry = this.#enter(received, now + ttl * 1_000)
+    this.#outputs.push({ type: 'changed', received })
+    this.#waiting.add(entry)
+    this.#pump(wall)
+    if (entry.received.state === 'received') {
+      this.#put(entry)
+      this.#tell(stream, received)
+    }
+  }
+
+  /** Starts what may be started, in order. What has no handler ends here. */
+  #pump(wall: number): void {
+    for (const entry of this.#waiting) {
+      const { from, tag } = entry.received
+      const choice = this.#options.choose(from, tag)
+      if (typeof choice === 'string') {
+        this.#end(entry, { state: 'dead', reason: choice })
+        continue
+      }
+      if (this.#running.size >= AT_ONCE) return
+      const load = this.#load(from)
+      if (load.running >= PER_SENDER || this.#running.has(choice.key)) continue
+      this.#waiting.delete(entry)
+      this.#running.set(choice.key, entry)
+      load.running++
+      this.#change(entry, { state: 'started', runs: entry.received.runs + 1 })
+      this.#outputs.push({ type: 'run', received: entry.received, choice })
+    }
+    void wall
+  }
+
+  #again(now: number, wall: number, entry: Entry): void {
+    const pause = PAUSES[entry.received.runs - 1]
+    if (pause === undefined || wall + pause > entry.received.expiresMs) {
+      this.#end(entry, { state: 'dead', reason: pause === undefined ? 'gave-up' : 'expired', exit: LATER })
+      return
+    }
+    this.#change(entry, { state: 'later' })
+    entry.until = now + pause
+    this.deadline = Math.min(this.deadline, entry.until)
+  }
+
+  #end(entry: Entry, result: Partial<Received>): void {
+    const { from, payload } = entry.received
+    const load = this.#load(from)
+    this.#waiting.delete(entry)
+    load.messages--
+    load.bytes -= payload.length
+    this.#change(entry, { ...result, payload: new Uint8Array() })
+    this.#readmit(load)
+  }
+
+  #change(entry: Entry, change: Partial<Received>): void {
+    entry.received = { ...entry.received, ...change }
+    this.#put(entry)
+    this.#outputs.push({ type: 'changed', received: entry.received })
+    const { from, epoch } = entry.received
+    const stream = this.#stream(from, epoch)
+    this.#tell(stream, entry.received)
+    if (entry.received.seq < stream.floor && ended(entry.received)) this.#drop(stream, entry.received.seq)
+  }
+
+  #put(entry: Entry): void {
+    this.#records.push({ type: 'put', received: entry.received })
+  }
+
+  #enter(received: Received, until: number): Entry {
+    const entry = { received, until }
+    this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
+    if (ended(received)) return entry
+    const load = this.#load(received.from)
+    load.messages++
+    load.bytes += received.payload.length
+    this.deadline = Math.min(this.deadline, until)
+    return entry
+  }
+
+  /** The sender sends nothing below it any more. */
+  #raise(stream: Stream, floor: number): void {
+    if (floor <= stream.floor) return
+    stream.floor = floor
+    this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
+    for (const [seq, entry] of [...stream.entries]) {
+      if (seq >= floor) break
+      const { state } = entry.received
+      // settled for the sender: it was taken back, or is over; what runs is kept until it ends
+      if (state === 'received' || state === 'later') this.#end(entry, { state: 'dead', reason: 'expired' })
+      if (ended(entry.received)) this.#drop(stream, seq)
+    }
+  }
+
+  #drop(stream: Stream, seq: number): void {
+    stream.entries.delete(seq)
+    this.#records.push({ type: 'drop', from: stream.from, epoch: stream.epoch, seq })
+  }
+
+  #full(from: PeerId, size: number): boolean {
+    const { messages, bytes } = this.#load(from)
+    return messages >= PER_SENDER_MESSAGES || (messages > 0 && bytes + size > PER_SENDER_BYTES)
+  }
+
+  #refuse(stream: Stream, seq: number): void {
+    const { refused } = this.#load(stream.from)
+    const key = keyOf(stream.from, stream.epoch)
+    const entry = refused.get(key) ?? { stream, seqs: new Set<number>() }
+    if (entry.seqs.size < MAX_RECEIPTS) entry.seqs.add(seq)
+    refused.set(key, entry)
+    this.#count('inbox-full')
+  }
+
+  /** There is room again: what was refused may come. */
+  #readmit(load: Load): void {
+    if (
+      load.refused.size === 0 ||
+      load.messages > PER_SENDER_MESSAGES / 2 ||
+      load.bytes > PER_SENDER_BYTES / 2
+    )
+      return
+    for (const { stream, seqs } of load.refused.values())
+      for (const seq of seqs)
+        this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+    load.refused.clear()
+  }
+
+  #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {
+    this.#answer(stream, { seq, state, reason, exit, output })
+  }
+
+  /** Collected, so that one frame tells all; of one message only the latest is told. */
+  #answer(stream: Stream, receipt: Receipt): void {
+    const receipts = this.#receipts.get(stream) ?? new Map<number, Receipt>()
+    receipts.set(receipt.seq, receipt)
+    this.#receipts.set(stream, receipts)
+  }
+
+  #flush(): void {
+    for (const [stream, receipts] of this.#receipts) {
+      const all = [...receipts.values()]
+      for (let i = 0; i < all.length; i += MAX_RECEIPTS)
+        this.#outputs.push({
+          type: 'send',
+          peer: stream.from,
+          body: encodeReceipts(stream.epoch, all.slice(i, i + MAX_RECEIPTS))
+        })
+    }
+    this.#receipts.clear()
+  }
+
+  #stream(from: PeerId, epoch: Uint8Array): Stream {
+    const key = keyOf(from, epoch)
+    let stream = this.#streams.get(key)
+    if (stream === undefined) this.#streams.set(key, (stream = { from, epoch, floor: 1, entries: new Map() }))
+    return stream
+  }
+
+  #load(from: PeerId): Load {
+    let load = this.#loads.get(from)
+    if (load === undefined)
+      this.#loads.set(from, (load = { messages: 0, bytes: 0, running: 0, refused: new Map() }))
+    return load
+  }
+
+  #count(what: string): void {
+    this.#outputs.push({ type: 'count', what })
+  }
+}
+
+const keyOf = (from: PeerId, epoch: Uint8Array): string => `${from} ${epoch.join()}`
