@@ -37,7 +37,8 @@ export async function findHandlers(folder: string): Promise<Found> {
       if (entry.isDirectory()) {
         const wrong = above || (await folderProblem(join(folder, below)))
         if (depth < DEPTH) await walk(below, depth + 1, wrong)
-      } else if (files.length < FILES) files.push({ path: below, problem: above || (await fileProblem(join(folder, below))) })
+      } else if (files.length < FILES)
+        files.push({ path: below, problem: above || (await fileProblem(join(folder, below))) })
     }
   }
   const wrong = await folderProblem(folder)
@@ -61,7 +62,9 @@ export async function fileProblem(path: string): Promise<string> {
     }
     return await reasons(target, await lstat(target))
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? MISSING : `it cannot be looked at: ${(error as Error).message}`
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? MISSING
+      : `it cannot be looked at: ${(error as Error).message}`
   }
 }
 
@@ -72,7 +75,9 @@ async function folderProblem(path: string): Promise<string> {
   if (!isOurs(stats)) return `the folder ${path} belongs to somebody else`
   // as in /tmp: who may write there may not replace what belongs to others
   const sticky = (stats.mode & constants.S_IFMT) !== 0 && (stats.mode & 0o1000) !== 0
-  return (stats.mode & WRITABLE) !== 0 && !sticky ? `others may write the folder ${path}; \`chmod go-w\` it` : ''
+  return (stats.mode & WRITABLE) !== 0 && !sticky
+    ? `others may write the folder ${path}; \`chmod go-w\` it`
+    : ''
 }
 
 async function reasons(path: string, stats: Stats): Promise<string> {

@@ -18,8 +18,7 @@ t.test('a sentence says what is wrong', async t => {
   t.match(tagProblem('a/../b'), /"\.\." cannot be/)
 })
 
-t.test('hostile ones', async t => {
-  const hostile = vectors('hostile/tags.json') as { tags: string[] } | undefined
-  if (hostile === undefined) return t.skip(missing)
-  for (const tag of hostile.tags) t.notOk(isTag(tag), JSON.stringify(tag))
+const hostile = vectors('hostile/tags.json') as { tags: string[] } | undefined
+t.test('hostile ones', { skip: hostile === undefined && missing }, async t => {
+  for (const tag of hostile!.tags) t.notOk(isTag(tag), JSON.stringify(tag))
 })
