@@ -6,7 +6,7 @@
  * to be so with its last session.
  *
  *   in    setMembers, setOwnAddresses, network, offer        who and where
- *         setOnBattery                                       how often links are asked
+ *         setOnBattery, setMetered                           how often links are asked
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
  *         verified, ownRecord                                answers to `verify` and `sign`
@@ -19,16 +19,19 @@ import type { PeerId } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
+import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
-import { KEEPALIVE, Keepalive } from './keepalive.ts'
+import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Session, Worked } from './peer.ts'
 import { newPeer, newSession, stranded } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Renewal } from './renewal.ts'
+import type { Means } from './thrift.ts'
+import { saves } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
@@ -100,7 +103,7 @@ export class Mesh {
       incarnation,
       timers,
       emit,
-      told: (now, peer, addresses, onBattery) => this.#told(now, peer, addresses, onBattery)
+      told: (now, peer, record) => this.#told(now, peer, record)
     })
     this.#links = new Links({
       timers,
@@ -139,9 +142,12 @@ export class Mesh {
 
   /** This device runs on battery from now on, or no more. At first it does not. */
   setOnBattery(now: number, onBattery: boolean): void {
-    this.#keepalive.setOnBattery(onBattery)
-    this.#gossip.setOnBattery(now, onBattery)
-    this.#settle(now)
+    this.#setMeans(now, { onBattery })
+  }
+
+  /** All networks of this device cost by the byte, or no more. At first they do not. */
+  setMetered(now: number, metered: boolean): void {
+    this.#setMeans(now, { metered })
   }
 
   /** Something came up or changed: what could not be reached before may be now. */
@@ -252,12 +258,12 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
-  /** Sessions, and those of them with a device on battery at either end. */
+  /** Sessions, and those of them with a device that saves at either end. */
   get links(): { all: number; slow: number } {
     const sessions = [...this.#links.all]
     return {
       all: sessions.length,
-      slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
+      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length
     }
   }
 
@@ -322,13 +328,20 @@ export class Mesh {
     }
   }
 
+  #setMeans(now: number, means: Partial<Means>): void {
+    this.#keepalive.setMeans(means)
+    this.#gossip.setFlags(now, means)
+    this.#settle(now)
+  }
+
   /** Its owner signed where it may be reached. */
-  #told(now: number, id: PeerId, addresses: readonly string[], onBattery: boolean): void {
+  #told(now: number, id: PeerId, { addresses, onBattery, metered }: PeerRecord): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     peer.onBattery = onBattery
+    peer.metered = metered
     this.#keepalive.changed(peer.sessions)
-    const fresh = peer.candidates.replace(now, addresses, 'gossip')
+    const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
   }
