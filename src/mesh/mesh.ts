@@ -27,16 +27,17 @@ import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
-import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
+import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession, stranded } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Renewal } from './renewal.ts'
+import { networkBeyond, Silences } from './silences.ts'
 import type { Means } from './thrift.ts'
-import { saves } from './thrift.ts'
+import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Evidence } from './life.ts'
-export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
+export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -59,6 +60,7 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #silences = new Silences()
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
@@ -78,6 +80,9 @@ export class Mesh {
     const timers = this.#timers
     const emit = (output: Output): void => {
       this.#outputs.push(output)
+      if (output.type !== 'send' || output.kind === Kind.Ping || output.kind === Kind.Pong) return
+      const session = this.#links.get(output.session)
+      if (session !== undefined) session.spoke = true
     }
     this.#presence = new Presence({
       timers,
@@ -88,6 +93,12 @@ export class Mesh {
       timers,
       emit,
       sessions: () => this.#links.all,
+      silences: this.#silences,
+      watched: () => this.#watched,
+      doubted: (now, session) => {
+        const { nominated, plan } = session.peer
+        if (nominated === session && !plan.wanted) this.#dialling.want(now, session.peer)
+      },
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
@@ -113,7 +124,8 @@ export class Mesh {
       presence: this.#presence,
       nomination: this.#nomination,
       dialling: this.#dialling,
-      gossip: this.#gossip
+      gossip: this.#gossip,
+      silences: this.#silences
     })
   }
 
@@ -175,7 +187,9 @@ export class Mesh {
       this.#settle(now)
       return
     }
-    const session = newSession(now, peer, opened, this.#due)
+    const beyond = networkBeyond(opened.address, this.#own)
+    const session = newSession(now, peer, opened, beyond, this.#due)
+    this.#silences.opened(now, session)
     this.#links.add(session)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
@@ -289,12 +303,14 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
-  /** Sessions, and those of them with a device that saves at either end. */
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     const sessions = [...this.#links.all]
+    const beyond = sessions.filter(session => session.beyond !== '')
     return {
       all: sessions.length,
-      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length
+      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length,
+      beyond: beyond.length,
+      longest: beyond.reduce((most, session) => Math.max(most, this.#keepalive.interval(session)), 0)
     }
   }
 
@@ -371,6 +387,13 @@ export class Mesh {
     }
   }
 
+  /** Somebody among us, or those we see, looks after the others. */
+  get #watched(): boolean {
+    if (watches(this.#keepalive.means)) return true
+    for (const peer of this.#peers.values()) if (peer.state === 'reachable' && watches(peer)) return true
+    return false
+  }
+
   #setMeans(now: number, means: Partial<Means>): void {
     this.#keepalive.setMeans(means)
     this.#gossip.setFlags(now, means)
@@ -391,6 +414,7 @@ export class Mesh {
 
   #moved(now: number, own: readonly Address[]): void {
     this.#own = own
+    this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
     const hosts = new Set(own.map(formatHost))

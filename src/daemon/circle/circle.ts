@@ -4,6 +4,7 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { BoundListener } from '../../net/listeners.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
@@ -258,7 +259,7 @@ export class Circle {
     this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     return this.#traffic.links
   }
 
