@@ -17,7 +17,7 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
-import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import { formatAddress, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
 import { Dialling } from './dialling.ts'
@@ -26,9 +26,11 @@ import { KEEPALIVE, Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Session, Worked } from './peer.ts'
-import { newPeer, newSession, stranded } from './peer.ts'
+import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
+import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
+import { Roaming } from './roaming.ts'
 import { Timers } from './timers.ts'
 
 export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
@@ -54,6 +56,8 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #questions = new Questions()
+  readonly #roaming: Roaming
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
@@ -84,6 +88,7 @@ export class Mesh {
       emit,
       sessions: () => this.#links.all,
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
+      answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
     this.#nomination = new Nomination({
@@ -91,6 +96,7 @@ export class Mesh {
       timers,
       emit,
       keepalive: this.#keepalive,
+      moved: (now, peer) => this.#questions.moved(now, peer),
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
@@ -109,6 +115,10 @@ export class Mesh {
       nomination: this.#nomination,
       dialling: this.#dialling,
       gossip: this.#gossip
+    })
+    this.#roaming = new Roaming({
+      timers,
+      drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
   }
 
@@ -173,6 +183,7 @@ export class Mesh {
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
+    this.#roaming.opened(now, session)
     this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
@@ -223,12 +234,23 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
+  /**
+   * Measures a round trip; a `pong` output with the token follows once, if an answer comes, on this session or on
+   * those that follow it. False: nothing was asked, as there is no session and none was there a moment ago.
+   */
   ping(now: number, id: PeerId, token: number): boolean {
-    const session = this.#peers.get(id)?.nominated
-    if (session !== undefined) this.#keepalive.send(now, session, token)
+    const peer = this.#peers.get(id)
+    const send = (at: number, session: Session): void => {
+      this.#keepalive.send(at, session, token)
+    }
+    const asked = peer !== undefined && this.#questions.ask(now, peer, token, send)
     this.#settle(now)
-    return session !== undefined
+    return asked
+  }
+
+  /** Nobody waits for that `pong` any more. */
+  forget(token: number): void {
+    this.#questions.forget(token)
   }
 
   /** Says goodbye to all, dials nobody any more. */
@@ -278,6 +300,7 @@ export class Mesh {
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
+    this.#questions.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(peer)
@@ -337,11 +360,8 @@ export class Mesh {
     this.#own = own
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
-    const hosts = new Set(own.map(formatHost))
-    for (const peer of this.#peers.values()) {
-      this.#presence.changed(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
-    }
+    for (const peer of this.#peers.values()) this.#presence.changed(peer)
+    for (const peer of this.#roaming.moved(now, own, this.#peers.values())) peer.plan.wanted = true
     this.#lookAgain(now)
   }
 
