@@ -48,6 +48,8 @@ interface Wiring {
   readonly doubted: (now: number, session: Session) => void
   /** Nothing came back: the session is dead. */
   readonly silent: (now: number, session: Session) => void
+  /** An answer to a question came; true for the first one. */
+  readonly answered: (token: number) => boolean
   /** A round trip was measured by the ping of that number. */
   readonly measured: (now: number, session: Session, number: number) => void
 }
@@ -137,7 +139,7 @@ export class Keepalive {
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
-    if (ping.token !== undefined) {
+    if (ping.token !== undefined && this.#wiring.answered(ping.token)) {
       this.#wiring.emit({ type: 'pong', token: ping.token, roundTripUSec: sample })
     }
     this.#wiring.measured(now, session, number)

@@ -18,7 +18,7 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
-import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import { formatAddress, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
@@ -28,9 +28,11 @@ import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
 import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
-import { newPeer, newSession, stranded } from './peer.ts'
+import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
+import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
+import { Roaming } from './roaming.ts'
 import { networkBeyond, Silences } from './silences.ts'
 import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
@@ -61,6 +63,8 @@ export class Mesh {
   readonly #gossip: Gossip
   readonly #links: Links
   readonly #silences = new Silences()
+  readonly #questions = new Questions()
+  readonly #roaming: Roaming
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
@@ -100,6 +104,7 @@ export class Mesh {
         if (nominated === session && !plan.wanted) this.#dialling.want(now, session.peer)
       },
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
+      answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
     this.#nomination = new Nomination({
@@ -107,6 +112,7 @@ export class Mesh {
       timers,
       emit,
       keepalive: this.#keepalive,
+      moved: (now, peer) => this.#questions.moved(now, peer),
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
@@ -126,6 +132,10 @@ export class Mesh {
       dialling: this.#dialling,
       gossip: this.#gossip,
       silences: this.#silences
+    })
+    this.#roaming = new Roaming({
+      timers,
+      drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
   }
 
@@ -195,6 +205,7 @@ export class Mesh {
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
+    this.#roaming.opened(now, session)
     this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
@@ -274,12 +285,23 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
+  /**
+   * Measures a round trip; a `pong` output with the token follows once, if an answer comes, on this session or on
+   * those that follow it. False: nothing was asked, as there is no session and none was there a moment ago.
+   */
   ping(now: number, id: PeerId, token: number): boolean {
-    const session = this.#peers.get(id)?.nominated
-    if (session !== undefined) this.#keepalive.send(now, session, token)
+    const peer = this.#peers.get(id)
+    const send = (at: number, session: Session): void => {
+      this.#keepalive.send(at, session, token)
+    }
+    const asked = peer !== undefined && this.#questions.ask(now, peer, token, send)
     this.#settle(now)
-    return session !== undefined
+    return asked
+  }
+
+  /** Nobody waits for that `pong` any more. */
+  forget(token: number): void {
+    this.#questions.forget(token)
   }
 
   /** Says goodbye to all, dials nobody any more. */
@@ -343,6 +365,7 @@ export class Mesh {
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
+    this.#questions.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(peer)
@@ -417,11 +440,8 @@ export class Mesh {
     this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
-    const hosts = new Set(own.map(formatHost))
-    for (const peer of this.#peers.values()) {
-      this.#presence.changed(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
-    }
+    for (const peer of this.#peers.values()) this.#presence.changed(peer)
+    for (const peer of this.#roaming.moved(now, own, this.#peers.values())) peer.plan.wanted = true
     this.#lookAgain(now)
   }
 
@@ -429,7 +449,11 @@ export class Mesh {
   #lookAgain(now: number): void {
     for (const peer of this.#peers.values()) {
       if (peer.plan.wanted) this.#dialling.afresh(now, peer)
-      for (const session of peer.sessions) if (!session.awaiting) this.#keepalive.probe(now, session)
+      for (const session of peer.sessions) {
+        if (!session.awaiting) this.#keepalive.probe(now, session)
+        // whatever becomes of it, silence was not the reason
+        session.silence = 0
+      }
     }
   }
 

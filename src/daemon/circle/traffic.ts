@@ -44,7 +44,7 @@ export class Traffic {
   readonly #mesh: Mesh
   readonly #dials: Dials
   readonly #introductions = new Introductions()
-  readonly #pings = new Pings()
+  readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
@@ -111,10 +111,10 @@ export class Traffic {
 
   /** One round trip in microseconds. Rejects what `unreachable` gives. */
   async ping(peer: PeerId, signal: AbortSignal, unreachable: () => ApiError): Promise<number> {
-    if (this.#mesh.session(peer) === undefined) throw unreachable()
     const send = (token: number) => {
-      this.#mesh.ping(this.#now, peer, token)
+      const asked = this.#mesh.ping(this.#now, peer, token)
       this.carry()
+      return asked
     }
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
