@@ -3,6 +3,8 @@ import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
+import type { Evidence, Life } from './life.ts'
+import { newLife } from './life.ts'
 import type { Timer } from './timers.ts'
 import { timer } from './timers.ts'
 
@@ -18,6 +20,12 @@ export type Reason =
   | 'refused'
   | 'no-address'
   | 'no-network'
+  /** Most of what we asked did not answer: it may be us. */
+  | 'isolated'
+  /** A witness reaches it, we do not. */
+  | 'path'
+  /** It said so. */
+  | 'asleep'
 
 /** A peer as the rest of the daemon sees it. */
 export interface PeerView {
@@ -31,6 +39,20 @@ export interface PeerView {
   readonly path: '' | 'direct'
   /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
   readonly unreachableSince: number
+  /** The last sign of life, as of the moment of reading. */
+  readonly evidence: Evidence
+}
+
+/** What one device says of another; an observer is right about its own paths only. */
+export interface Sight {
+  readonly observer: PeerId
+  readonly peer: PeerId
+  readonly state: State
+  readonly reason: Reason
+  /** 0 when unknown. */
+  readonly latencyUSec: number
+  /** How long it has been so. */
+  readonly ageMs: number
 }
 
 /** One attempt to reach a peer at an address. */
@@ -70,6 +92,7 @@ export interface Peer {
   unreachableSince: number
   /** As it said last. */
   onBattery: boolean
+  metered: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -79,6 +102,9 @@ export interface Peer {
   /** Boots that were seen alive beside another one with the same identity. */
   readonly clones: Set<string>
   readonly candidates: Candidates
+  readonly life: Life
+  /** Its last session, if that ended because a ping after a silence was not answered. */
+  mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
   latencyUSec: number
   latencyAt: number
@@ -116,6 +142,12 @@ export interface Session extends Omit<Opened, 'peer' | 'session'> {
   yields: boolean
   /** A ping waits for any sign of life. */
   awaiting: boolean
+  /** How long it had been silent when that ping was sent. */
+  silence: number
+  /** Something else than a ping or its answer was sent since anything was heard. */
+  spoke: boolean
+  /** The network of its other end, when it leaves our own subnets, else ''. */
+  readonly beyond: string
   misses: number
   /** Unanswered pings by their number on the wire, oldest first. */
   readonly pings: Map<number, { sentAt: number; token: number | undefined }>
@@ -139,10 +171,27 @@ export type Output =
   | { type: 'sign'; body: Uint8Array }
   /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
   | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
+  /**
+   * Send a sealed probe to each of these addresses by UDP. Answers: `probed`, or `probeFailed` where one could not
+   * be sent or was refused.
+   */
+  | { type: 'probe'; probe: number; peer: PeerId; addresses: readonly string[] }
+  /** Ask the peers of these sessions to pass a sealed probe on and its answer back: `witnessed`, or nothing. */
+  | { type: 'witness'; probe: number; peer: PeerId; by: readonly number[] }
   | { type: 'clone'; peer: PeerId }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
+
+/** Of the sessions. */
+export interface LinkCounts {
+  readonly all: number
+  /** Those with a device that saves at either end. */
+  readonly slow: number
+  /** Those that leave our own subnets, and how long one of them may be silent at most, in milliseconds. */
+  readonly beyond: number
+  readonly longest: number
+}
 
 /** An address that led to a session: worth keeping over a restart. */
 export interface Worked {
@@ -161,11 +210,14 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     refused: false,
     unreachableSince: 0,
     onBattery: false,
+    metered: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
     candidates: new Candidates(),
+    life: newLife(),
+    mute: undefined,
     plan: {
       wanted: false,
       since: -Infinity,
@@ -190,6 +242,7 @@ export function newSession(
   now: number,
   peer: Peer,
   { session: number, peer: _id, ...facts }: Opened,
+  beyond: string,
   due: { keepalive: Due<Session>; closing: Due<Session>; renewal: Due<Session> }
 ): Session {
   const session: Session = {
@@ -204,6 +257,9 @@ export function newSession(
     measuredAt: now,
     yields: false,
     awaiting: false,
+    silence: 0,
+    spoke: false,
+    beyond,
     misses: 0,
     pings: new Map(),
     rivalPing: 0,
