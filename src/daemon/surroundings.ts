@@ -29,12 +29,7 @@ export interface Surroundings {
    * A datagram to an address URI: from the listener that fits, or from the one given. `onFailed` gets a word, as of a
    * dial, when it is known that the datagram did not leave.
    */
-  sendDatagram(
-    address: string,
-    datagram: Uint8Array,
-    onFailed: (reason: string) => void,
-    from?: Place
-  ): void
+  sendDatagram(address: string, datagram: Uint8Array, onFailed: (reason: string) => void, from?: Place): void
   /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */
   commit(writes: readonly Write[]): Promise<void>
   /** This device is the lost one: the circle ends here, and its keys are sealed away. */

@@ -54,10 +54,11 @@ export async function listen(address: string, port: number, events: ListenerEven
     port: bound,
     close,
     send(datagram, { host, port }, onFailed) {
-      if (!open) return onFailed('EADDRNOTAVAIL')
-      datagrams.send(datagram, port, host, error => {
-        if (error) onFailed((error as NodeJS.ErrnoException).code ?? 'EINVAL')
-      })
+      if (!open) onFailed('EADDRNOTAVAIL')
+      else
+        datagrams.send(datagram, port, host, error => {
+          if (error) onFailed((error as NodeJS.ErrnoException).code ?? 'EINVAL')
+        })
     }
   }
 }

@@ -54,12 +54,10 @@ export class Origins {
   /** Calls at once where nothing has to be asked. */
   find(to: Address, found: (origin: Origin) => void): void {
     const name = hostText(to)
-    const known = this.#known.get(name)
-    if (known !== undefined && this.#options.now() < known.until) return found(known.origin)
-    const direct = this.#direct(to)
-    if (direct !== undefined) {
-      this.#keep(name, direct, Infinity)
-      return found(direct)
+    const known = this.#look(name, to)
+    if (known !== undefined) {
+      found(known)
+      return
     }
     const waiting = this.#waiting.get(name)
     if (waiting !== undefined) waiting.push(found)
@@ -67,6 +65,14 @@ export class Origins {
       this.#waiting.set(name, [found])
       void this.#ask(name, to)
     }
+  }
+
+  #look(name: string, to: Address): Origin | undefined {
+    const known = this.#known.get(name)
+    if (known !== undefined && this.#options.now() < known.until) return known.origin
+    const direct = this.#direct(to)
+    if (direct !== undefined) this.#keep(name, direct, Infinity)
+    return direct
   }
 
   /** Without asking the kernel. */

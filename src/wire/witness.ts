@@ -17,7 +17,12 @@ const PASS = 2
 const BACK = 3
 
 export type WitnessFrame =
-  | { readonly type: 'ask'; readonly token: number; readonly target: Uint8Array; readonly datagram: Uint8Array }
+  | {
+      readonly type: 'ask'
+      readonly token: number
+      readonly target: Uint8Array
+      readonly datagram: Uint8Array
+    }
   | { readonly type: 'pass' | 'back'; readonly token: number; readonly datagram: Uint8Array }
 
 /** Throws RangeError when a length is wrong. */

@@ -4,6 +4,7 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { Place } from '../../net/interfaces.ts'
 import type { BoundListener } from '../../net/listeners.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
@@ -15,6 +16,7 @@ import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
 import { KnownAddresses } from './known-addresses.ts'
+import type { Measured } from './measuring.ts'
 import { type Cores, Membership } from './membership.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
@@ -142,16 +144,24 @@ export class Circle {
     return this.#roster.find(text)
   }
 
-  addressInUse(peer: PeerId): string {
-    return this.#traffic.peers.get(peer)?.addresses[0] ?? ''
-  }
-
-  /** One round trip in microseconds. Rejects ApiError. */
+  /** One round trip over the session, in microseconds. Rejects ApiError. */
   async ping(peer: PeerId, signal: AbortSignal): Promise<number> {
     const name = this.#membership.members.get(peer)?.name ?? peer
     const unreachable = () =>
       new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
     return this.#traffic.ping(peer, signal, unreachable)
+  }
+  /** All ways to a peer, to be measured. */
+  ways(peer: PeerId, signal: AbortSignal): Measured {
+    return {
+      addresses: this.#traffic.peers.get(peer)?.addresses ?? [],
+      session: () => this.ping(peer, signal),
+      probe: address => this.#traffic.measure(peer, address)
+    }
+  }
+  /** A datagram came that may be a probe; returns whether it is of this circle. */
+  datagram(datagram: Uint8Array, from: string, to: Place): boolean {
+    return this.#traffic.datagram(datagram, from, to)
   }
 
   /** Rejects ApiError. */

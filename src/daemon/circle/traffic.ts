@@ -6,7 +6,7 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { Mesh, type Output, type PeerView } from '../../mesh/mesh.ts'
+import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
@@ -73,6 +73,10 @@ export class Traffic {
 
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
+  }
+  /** Who sees whom. */
+  matrix(): Sight[] {
+    return this.#mesh.matrix(this.#now)
   }
   /** Sessions, and those of them with a device on battery at either end. */
   get links(): { all: number; slow: number } {

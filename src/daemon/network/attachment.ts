@@ -202,13 +202,18 @@ export class Attachment {
     from?: Place
   ): void {
     const to = parseAddress(address)
-    if (to === undefined) return onFailed('address')
+    if (to === undefined) {
+      onFailed('address')
+      return
+    }
     const leave = (place: Place) => this.#listeners.send(datagram, to, place, onFailed)
     // an answer leaves from where it was asked, if packets to there may leave at all
-    if (from !== undefined && this.#options.config().only.length === 0) return leave(from)
-    this.#origins.find(to, origin =>
-      typeof origin === 'string' ? onFailed(origin) : leave(from ?? origin)
-    )
+    if (from !== undefined && this.#options.config().only.length === 0) leave(from)
+    else
+      this.#origins.find(to, origin => {
+        if (typeof origin === 'string') onFailed(origin)
+        else leave(from ?? origin)
+      })
   }
 
   #changed(snapshot: Snapshot): void {

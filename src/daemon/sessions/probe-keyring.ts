@@ -16,6 +16,9 @@ const OUTLIVE_MS = 600_000
  */
 const AT_MOST = 4
 
+/** Who is at the other end, and its keys. */
+export type ProbeSession = Pick<Session, 'peer' | 'bootId' | 'outgoing' | 'probes'>
+
 export interface ProbeKey {
   readonly peer: PeerId
   readonly cipher: ProbeCipher
@@ -41,7 +44,7 @@ export class ProbeKeyring {
   readonly #byIndex = new Map<number, Held[]>()
 
   /** A session of a member was confirmed. The keys of another boot of it are forgotten. */
-  opened(session: number, { peer, bootId, outgoing, probes: cipher }: Session): void {
+  opened(session: number, { peer, bootId, outgoing, probes: cipher }: ProbeSession): void {
     const of = this.#peers.get(peer) ?? { held: [], endedAt: Infinity }
     const held: Held = { peer, cipher, session, bootId, shown: !outgoing, open: true }
     of.endedAt = Infinity

@@ -9,8 +9,7 @@ import type { PeerId } from '../../crypto/identity.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { ProbeType, readProbeHeader } from '../../wire/probe.ts'
 import { Allowance } from './allowance.ts'
-import { type ProbeKey, ProbeKeyring } from './probe-keyring.ts'
-import type { Session } from './session.ts'
+import { type ProbeKey, ProbeKeyring, type ProbeSession } from './probe-keyring.ts'
 
 /** Answered, of one peer, in a second. */
 const ANSWERED = 50
@@ -73,7 +72,7 @@ export class Probes {
 
   // --- whose keys
 
-  opened(number: number, session: Session): void {
+  opened(number: number, session: ProbeSession): void {
     this.#keyring.opened(number, session)
   }
   heard(peer: PeerId, number: number): void {
@@ -152,7 +151,7 @@ export class Probes {
     this.#forgetOld(at)
     const number = ++this.#last
     const { onPong, onFailed } = outcome
-    this.#asked.set(number, { peer, pong: type + 1 as ProbeType, at, onPong, onFailed })
+    this.#asked.set(number, { peer, pong: (type + 1) as ProbeType, at, onPong, onFailed })
     return { number, datagram: key.cipher.seal({ type, number }) }
   }
 

@@ -88,7 +88,11 @@ export class Witnesses {
   }
 
   /** As the witness. */
-  #pass(observer: number, peer: PeerId, { token: observerToken, target: key, datagram }: WitnessFrame & { type: 'ask' }): void {
+  #pass(
+    observer: number,
+    peer: PeerId,
+    { token: observerToken, target: key, datagram }: WitnessFrame & { type: 'ask' }
+  ): void {
     const { inUse, now, self, send } = this.#options
     const target = peerId(key)
     const session = target === self || target === peer ? undefined : inUse(target)
@@ -112,8 +116,7 @@ export class Witnesses {
   #answer(session: number, { token, datagram: probe }: WitnessFrame): void {
     const { probes, send } = this.#options
     const datagram = probes.receivePassed(probe)
-    if (datagram !== undefined)
-      send(session, Kind.Witness, encodeWitness({ type: 'back', token, datagram }))
+    if (datagram !== undefined) send(session, Kind.Witness, encodeWitness({ type: 'back', token, datagram }))
   }
 
   /** As the observer, or as the witness. */
