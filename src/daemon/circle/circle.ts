@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
-import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { BoundListener } from '../../net/listeners.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
@@ -15,6 +15,7 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
 import { type Cores, Membership } from './membership.ts'
@@ -29,7 +30,6 @@ import { Warnings } from './warnings.ts'
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
-const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
   readonly id: CircleId
@@ -262,9 +262,9 @@ export class Circle {
     this.#traffic.carry()
   }
 
-  /** What this computer runs on decides how often links are asked. */
-  setOnBattery(onBattery: boolean): void {
-    this.#traffic.setOnBattery(onBattery)
+  /** What this computer has decides how often links are asked. */
+  setMeans(means: Means): void {
+    this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
   get links(): { all: number; slow: number } {
@@ -378,15 +378,6 @@ export class Circle {
     announce()
     changed()
   }
-}
-
-/**
- * Greater at each start; shifted by less than a day in each circle, so that members of two circles do not see
- * by it which devices of theirs were started at the same moment.
- */
-function firstIncarnation(wallMs: number, seed: Uint8Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = sha256(incarnationDomain, seed)
-  return Math.floor(wallMs) + ((a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 86_400_000)
 }
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
