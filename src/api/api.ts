@@ -622,6 +622,11 @@ export const methods = {
         uint32,
         'Those of them that may be silent for 60 s: one end is on battery or metered networks.'
       ),
+      FarLinks: field(
+        uint32,
+        'Those of them that leave our own subnets: how long these may be silent is learned.'
+      ),
+      FarKeepaliveUSec: field(uint64, 'The longest that one of those may be silent now, a duration.'),
       UpUSec: field(uint64, 'How long the daemon runs, a duration.'),
       Total: field(Activity, 'In that time.'),
       LatelyUSec: field(

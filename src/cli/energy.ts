@@ -62,10 +62,12 @@ function powerLine({ Power, PowerSource, Metered, KeepaliveUSec }: Energy, look:
   return `${where} (${by})${network}: a silent link is asked after ${span(KeepaliveUSec)}.`
 }
 
-function linksLine({ Links, SlowLinks, Power, Metered }: Energy): string {
+function linksLine({ Links, SlowLinks, FarLinks, FarKeepaliveUSec, Power, Metered }: Energy): string {
   const own = Power === 'battery' || Metered
   const slow = own || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device that saves energy or bytes`
-  return `${count(Links, 'link')} to other devices${slow}.`
+  const far =
+    FarLinks === 0 ? '' : `, ${FarLinks} to other networks, asked after ${span(FarKeepaliveUSec)} at most`
+  return `${count(Links, 'link')} to other devices${slow}${far}.`
 }
 
 /** One digit behind the point while it says something. */

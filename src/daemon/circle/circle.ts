@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
+import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { BoundListener } from '../../net/listeners.ts'
@@ -267,7 +268,7 @@ export class Circle {
     this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     return this.#traffic.links
   }
 

@@ -6,7 +6,7 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
@@ -79,8 +79,7 @@ export class Traffic {
   matrix(): Sight[] {
     return this.#mesh.matrix(this.#now)
   }
-  /** Sessions, and those of them with a device that saves at either end. */
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     return this.#mesh.links
   }
   /** The session that is written to. */
