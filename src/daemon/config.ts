@@ -100,7 +100,9 @@ const peer: Check<Config['peers'][number]> = (v, where) => {
 const folder: Check<string> = (v, where) =>
   isAbsolute(text(v, where)) ? (v as string) : wrong(where, 'an absolute path')
 const pattern: Check<string> = (v, where) =>
-  isTag(text(v, where).replace(/^\*$/, 'all').replace(/\/\*$/, '')) ? (v as string) : wrong(where, 'a tag such as "backup/start", "backup/*" or "*"')
+  isTag(text(v, where).replace(/^\*$/, 'all').replace(/\/\*$/, ''))
+    ? (v as string)
+    : wrong(where, 'a tag such as "backup/start", "backup/*" or "*"')
 const allow: Check<Config['allow'][number]> = (v, where) => {
   const rule = table<{ from: string; tags: string[] }>({ from: text, tags: listOf(pattern) })(v, where)
   if (rule.from === undefined || rule.tags === undefined)

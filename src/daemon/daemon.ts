@@ -32,6 +32,7 @@ import { KeyStores } from './keys/key-stores.ts'
 import { Unlocking } from './keys/unlocking.ts'
 import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
+import { Handlers } from './messages/handlers.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
@@ -71,6 +72,7 @@ export class Daemon {
   readonly #timer: Timer
   readonly #power: PowerWatcher
   readonly energy: Energy
+  readonly handlers: Handlers
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
   #stopped = false
@@ -194,6 +196,17 @@ export class Daemon {
       metered: () => this.#attachment.metered,
       links: () => this.circles.all.map(circle => circle.links)
     })
+    this.handlers = new Handlers({
+      folders: () => {
+        const { folders } = this.config.handlers
+        return folders.length > 0 ? folders : [join(paths.config, 'handlers')]
+      },
+      rules: () => this.config.allow,
+      log,
+      onChange: () => {
+        for (const circle of this.circles.all) circle.messages.handlersChanged()
+      }
+    })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -203,6 +216,7 @@ export class Daemon {
       log,
       publisher: this.publisher,
       gate: this.#gate,
+      handlers: this.handlers,
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
@@ -245,6 +259,7 @@ export class Daemon {
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
     if (this.#vault.keyStore === 'secret-service') this.#buses.session.start()
+    await this.handlers.look()
     await this.#unlocking.start()
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
@@ -273,6 +288,7 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
+    this.handlers.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -291,6 +307,7 @@ export class Daemon {
     await this.#supervisor.notify({ reloading: true })
     try {
       this.config = this.#readConfig()
+      await this.handlers.look()
       await this.#unlocking.again({ start: true })
       for (const circle of this.circles.all) circle.offerStatic()
       await this.#attachment.follow()

@@ -5,6 +5,7 @@ import type { Place } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
+import type { Handlers } from './messages/handlers.ts'
 import type { Gate } from './sessions/gate.ts'
 import type { Publisher } from './surfaces/publisher.ts'
 
@@ -21,6 +22,8 @@ export interface Surroundings {
   readonly log: Log
   readonly publisher: Publisher
   readonly gate: Gate
+  /** The programs that run for messages. */
+  readonly handlers: Handlers
   /** 16 bytes, drawn at each start; another in each circle, so that members of two cannot compare them. */
   bootId(gid: Uint8Array): Uint8Array
   /** Rejects DialError. */

@@ -166,6 +166,8 @@ export type Output =
   /** Without a reason nothing is said: the other end does not answer, and what was sent to it is taken back. */
   | { type: 'close'; session: number; reason: CloseReason | undefined }
   | { type: 'peer'; peer: PeerView }
+  /** Another session of that peer is written to from now on. */
+  | { type: 'moved'; peer: PeerId; session: number }
   | { type: 'pong'; token: number; roundTripUSec: number }
   /** Sign these bytes as they are; answer with `ownRecord`. */
   | { type: 'sign'; body: Uint8Array }

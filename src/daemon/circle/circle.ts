@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
-import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
+import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
@@ -11,6 +11,9 @@ import { addressOf, formatAddress } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
+import type { Sender } from '../messages/handlers.ts'
+import { tellReceived, tellSent } from '../messages/message-signals.ts'
+import { Messages } from '../messages/messages.ts'
 import type { HandshakeCircle } from '../sessions/handshake-circle.ts'
 import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
@@ -32,6 +35,9 @@ const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
 
+/** Flag of a member. */
+const GUEST = 1
+
 export class Circle {
   readonly id: CircleId
   readonly gid: Uint8Array
@@ -45,6 +51,7 @@ export class Circle {
   readonly #roster: Roster
   readonly #sessions = new Sessions()
   readonly #shares: Shares
+  readonly #messages: Messages
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
   #ownAddresses: readonly string[] = []
@@ -88,11 +95,24 @@ export class Circle {
       incarnation: firstIncarnation(around.wall(), row.seed),
       belongs: peer => this.#membership.admits(peer) && !this.#out,
       onRecovery: (number, session, body) => this.#recover(number, session, body),
+      onMessage: (peer, body) => this.#messages.receive(peer, body),
+      onWritable: (peer, writable) => this.#messages.session(peer, writable),
       onPeer: view => {
         if (this.#roster.publishPeer(view)) around.changed()
       },
       onReached: (peer, address) => this.#addresses.add(peer, address),
       onMet: () => this.#met()
+    })
+    this.#messages = new Messages({
+      gid: this.gid,
+      self: this.self,
+      stored: stored.messages,
+      around,
+      handlers: around.handlers,
+      sender: peer => this.sender(peer),
+      send: (peer, body) => this.#traffic.write(peer, body),
+      onSent: sent => tellSent(around.publisher, this, sent),
+      onReceived: received => tellReceived(around.publisher, this, received)
     })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
@@ -121,7 +141,12 @@ export class Circle {
   }
 
   get deadline(): number {
-    return Math.min(this.#membership.deadline, this.#traffic.deadline, this.#warnings.deadline)
+    return Math.min(
+      this.#membership.deadline,
+      this.#traffic.deadline,
+      this.#warnings.deadline,
+      this.#messages.deadline
+    )
   }
 
   expire(): void {
@@ -129,6 +154,7 @@ export class Circle {
     if (this.#membership.deadline <= now) this.#membership.expire()
     this.#warnings.expire(now)
     this.#traffic.expire(now)
+    this.#messages.expire(now)
   }
 
   /** One line for `systemctl status`. */
@@ -215,6 +241,33 @@ export class Circle {
     }
   }
 
+  get messages(): Messages {
+    return this.#messages
+  }
+
+  /** The name of a member, or its id where it is none any more. */
+  nameOf(peer: PeerId): string {
+    return this.#membership.members.get(peer)?.name ?? peer
+  }
+
+  /** A member as handlers and rules know it; undefined when it is none, or its time as a guest is over. */
+  sender(peer: PeerId): Sender | undefined {
+    const { members } = this.#membership
+    const member = members.get(peer)
+    if (member === undefined || !this.#membership.admits(peer)) return undefined
+    const { id, name, level, flags } = member
+    const unique = [...members.values()].filter(other => other.name === name).length === 1
+    return {
+      id,
+      name,
+      level,
+      guest: (flags & GUEST) !== 0,
+      circle: this.name,
+      circleId: this.id,
+      names: new Set([id, shortId(id), ...(unique ? [name] : [])])
+    }
+  }
+
   get recovery(): Recovery {
     return this.#membership.recovery
   }
@@ -239,6 +292,7 @@ export class Circle {
   async stop(): Promise<void> {
     this.#warnings.stop()
     this.#traffic.stop()
+    await this.#messages.stop()
     await this.#membership.stop()
   }
 
@@ -370,6 +424,7 @@ export class Circle {
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#traffic.setMembers(this.#out ? [] : admitted)
+    for (const peer of before) if (!members.has(peer)) this.#messages.remove(peer)
     for (const { peer, address } of this.#addresses.all)
       if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
     this.#roster.publish(members, this.#traffic.peers)

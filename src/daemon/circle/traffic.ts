@@ -34,6 +34,10 @@ export interface TrafficOptions {
   readonly belongs: (peer: PeerId) => boolean
   /** A frame about the recovery of the circle. */
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
+  /** A Message frame of a member. */
+  readonly onMessage: (peer: PeerId, body: Uint8Array) => void
+  /** Messages may be written to the peer, on another session than before; or no more. */
+  readonly onWritable: (peer: PeerId, writable: boolean) => void
   readonly onPeer: (view: PeerView) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
@@ -134,6 +138,13 @@ export class Traffic {
     return this.#probing.receive(datagram, from, to)
   }
 
+  /** A Message frame, on the session that is written to; nothing where there is none. */
+  write(peer: PeerId, body: Uint8Array): void {
+    const number = this.#mesh.session(peer)
+    if (number !== undefined && this.#options.membership.synced(number))
+      this.#options.sessions.get(number)?.send(Kind.Message, body)
+  }
+
   /** Says goodbye to all. */
   stop(): void {
     this.#dials.stop()
@@ -189,6 +200,7 @@ export class Traffic {
     warnings.met()
     if (membership.hasKey(number, session.peer)) announcer.acknowledged(session.peer)
     sessions.release(number)
+    this.#writable(session.peer, number)
   }
 
   /** Its operations are of no use. */
@@ -229,7 +241,16 @@ export class Traffic {
     else if (kind === Kind.Witness) {
       this.#mesh.heard(this.#now, number)
       this.#probing.receiveFrame(number, session, body)
+    } else if (kind === Kind.Message) {
+      this.#mesh.heard(this.#now, number)
+      this.#options.onMessage(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
+  }
+
+  /** The session is written to by now, and the logs agree. */
+  #writable(peer: PeerId, number: number): void {
+    const { membership, onWritable } = this.#options
+    if (this.#mesh.session(peer) === number && membership.synced(number)) onWritable(peer, true)
   }
 
   #forget(number: number): void {
@@ -292,7 +313,11 @@ export class Traffic {
         this.#close(output.session, output.reason)
         break
       case 'peer':
+        if (this.#mesh.session(output.peer.id) === undefined) this.#options.onWritable(output.peer.id, false)
         onPeer(output.peer)
+        break
+      case 'moved':
+        this.#writable(output.peer, output.session)
         break
       case 'pong':
         this.#pings.answered(output.token, output.roundTripUSec)

@@ -2,7 +2,7 @@
  * The handlers of this computer: which there are in the configured folders, which one a message goes to, and the run
  * of one. Folders are watched: what is put there counts a moment later.
  */
-import { type FSWatcher, watch } from 'node:fs'
+import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { PeerId } from '../../crypto/identity.ts'
 import { fileProblem, findHandlers } from '../../host/handler-files.ts'
@@ -52,6 +52,9 @@ export class Handlers {
     this.#options = options
   }
 
+  get folders(): readonly string[] {
+    return this.#options.folders()
+  }
   get lookup(): Lookup {
     return this.#lookup
   }
@@ -80,9 +83,18 @@ export class Handlers {
   }
 
   /** `file`: the key of the choice. Never rejects. */
-  async run(received: Received, file: string, from: Sender | undefined, signal: AbortSignal): Promise<Ending> {
+  async run(
+    received: Received,
+    file: string,
+    from: Sender | undefined,
+    signal: AbortSignal
+  ): Promise<Ending> {
     const { log } = this.#options
-    const dead = (reason: DeadReason, output = new Uint8Array()): Ending => ({ type: 'dead', reason, output })
+    const dead = (reason: DeadReason, output: Uint8Array = new Uint8Array()): Ending => ({
+      type: 'dead',
+      reason,
+      output
+    })
     if (from === undefined) return dead('removed')
     const problem = await fileProblem(file)
     if (problem !== '') {
@@ -118,7 +130,7 @@ export class Handlers {
     const files = found.flatMap(({ files }, order): HandlerFile[] =>
       files.map(file => ({ ...file, folder: folders[order]!, order }))
     )
-    this.#watch(found.flatMap((each, i) => (each.folders.length > 0 ? each.folders : [dirname(folders[i]!)])))
+    this.#watch(found.flatMap((each, i) => (each.folders.length > 0 ? each.folders : [standing(folders[i]!)])))
     this.#lookup = new Lookup(files)
     this.#options.onChange()
   }
@@ -143,3 +155,7 @@ export class Handlers {
     }, SETTLE_MS).unref()
   }
 }
+
+/** The nearest folder above that is there: in it something comes to be first. */
+const standing = (folder: string): string =>
+  existsSync(folder) || folder === '/' ? folder : standing(dirname(folder))

@@ -61,7 +61,11 @@ export class Messages {
         return who === undefined ? 'not-allowed' : handlers.choose(who, tag)
       }
     })
-    const journal = () => new Journal(writes => around.commit(writes), error => this.#trouble(error))
+    const journal = () =>
+      new Journal(
+        writes => around.commit(writes),
+        error => this.#trouble(error)
+      )
     this.#journals = { out: journal(), in: journal() }
   }
 
@@ -72,7 +76,10 @@ export class Messages {
     const { around, gid } = this.#options
     const record = this.#outbox.draft(Math.floor(around.wall()), wish)
     if (record === 'full')
-      throw new ApiError('OutboxFull', 'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room')
+      throw new ApiError(
+        'OutboxFull',
+        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room'
+      )
     const { sent } = record
     const name = { put: { table: 'outbox', gid, epoch: this.#epoch } } as const
     try {
