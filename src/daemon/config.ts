@@ -15,8 +15,12 @@ export interface Config {
   /** Static addresses, by peer id, short id or name. */
   readonly peers: readonly { readonly id: string; readonly addresses: readonly string[] }[]
   readonly dbus: { readonly control: boolean }
-  /** Absolute; empty: the one beside the configuration. */
-  readonly handlers: { readonly folders: readonly string[] }
+  readonly handlers: {
+    /** Absolute; none: the one beside the configuration. */
+    readonly folders: readonly string[]
+    /** How long one may take, seconds. */
+    readonly timeout: number
+  }
   /** Who may send which tags (messages/rules.ts). */
   readonly allow: readonly { readonly from: string; readonly tags: readonly string[] }[]
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
@@ -97,6 +101,10 @@ const peer: Check<Config['peers'][number]> = (v, where) => {
   return { id: p.id, addresses: p.address }
 }
 
+const seconds: Check<number> = (v, where) =>
+  Number.isInteger(v) && (v as number) > 0 && (v as number) <= 604_800
+    ? (v as number)
+    : wrong(where, 'seconds, 1 to 604800 (a week)')
 const folder: Check<string> = (v, where) =>
   isAbsolute(text(v, where)) ? (v as string) : wrong(where, 'an absolute path')
 const pattern: Check<string> = (v, where) =>
@@ -115,7 +123,7 @@ const file = table({
   network: table({ only: listOf(text), port, rule: listOf(rule) }),
   peer: listOf(peer),
   dbus: table({ control: flag }),
-  handlers: table({ folders: listOf(folder) }),
+  handlers: table({ folders: listOf(folder), timeout: seconds }),
   allow: listOf(allow),
   log: table({ level: oneOf('debug', 'info', 'warn', 'error') })
 })
@@ -139,7 +147,7 @@ export function parseConfig(toml: string, hostname: string): Config {
     },
     peers: c.peer ?? [],
     dbus: { control: c.dbus?.control ?? true },
-    handlers: { folders: c.handlers?.folders ?? [] },
+    handlers: { folders: c.handlers?.folders ?? [], timeout: c.handlers?.timeout ?? 3600 },
     allow: c.allow ?? [],
     log: { level: c.log?.level ?? 'info' }
   }

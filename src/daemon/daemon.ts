@@ -202,6 +202,7 @@ export class Daemon {
         return folders.length > 0 ? folders : [join(paths.config, 'handlers')]
       },
       rules: () => this.config.allow,
+      timeoutMs: () => this.config.handlers.timeout * 1000,
       log,
       onChange: () => {
         for (const circle of this.circles.all) circle.messages.handlersChanged()

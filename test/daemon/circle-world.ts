@@ -285,7 +285,13 @@ export class Computer {
       log: this.#log,
       publisher: this.publisher,
       gate,
-      handlers: new Handlers({ folders: () => [], rules: () => [], log: this.#log, onChange: () => {} }),
+      handlers: new Handlers({
+        folders: () => [],
+        rules: () => [],
+        timeoutMs: () => 60_000,
+        log: this.#log,
+        onChange: () => {}
+      }),
       bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
       sendDatagram: (address, datagram) => {

@@ -17,7 +17,6 @@ import { type Rule, verdictOn } from './rules.ts'
 /** After the first change in a folder, for the others of the same moment. */
 const SETTLE_MS = 100
 const WATCHED = 256
-const TIMEOUT_MS = 60_000
 const OUTPUT = 65_536
 
 /** A member, as handlers and rules know it. */
@@ -35,6 +34,8 @@ export interface Sender {
 export interface HandlersOptions {
   readonly folders: () => readonly string[]
   readonly rules: () => readonly Rule[]
+  /** How long a run may take. */
+  readonly timeoutMs: () => number
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
@@ -107,7 +108,7 @@ export class Handlers {
         directory: dirname(file),
         environment: messageEnvironment(received, from),
         body: received.payload,
-        timeoutMs: TIMEOUT_MS,
+        timeoutMs: this.#options.timeoutMs(),
         output: OUTPUT
       },
       signal
@@ -130,7 +131,9 @@ export class Handlers {
     const files = found.flatMap(({ files }, order): HandlerFile[] =>
       files.map(file => ({ ...file, folder: folders[order]!, order }))
     )
-    this.#watch(found.flatMap((each, i) => (each.folders.length > 0 ? each.folders : [standing(folders[i]!)])))
+    this.#watch(
+      found.flatMap((each, i) => (each.folders.length > 0 ? each.folders : [standing(folders[i]!)]))
+    )
     this.#lookup = new Lookup(files)
     this.#options.onChange()
   }
