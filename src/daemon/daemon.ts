@@ -280,6 +280,7 @@ export class Daemon {
     this.#attachment.start()
     this.#power.start()
     this.circles.begin()
+    this.handlers.daemon('started')
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */

@@ -16,11 +16,18 @@ import { isTag } from './tag.ts'
 
 export const FAMILIES = ['message', 'peer', 'daemon'] as const
 export type Family = (typeof FAMILIES)[number]
-export const EVENTS: { readonly [F in Exclude<Family, 'message'>]: readonly string[] } = {
+/**
+ * peer: it joined the circle or left it, it was met (a session was made), it became reachable, unreachable or asleep,
+ * the address it is reached at changed. daemon: it runs or is about to stop, at least one peer can be reached or none
+ * can any more, the addresses of this computer changed.
+ */
+export const EVENTS = {
   peer: ['joined', 'left', 'seen', 'reachable', 'unreachable', 'asleep', 'address'],
   daemon: ['started', 'stopping', 'active', 'inactive', 'network']
-}
-const EXECUTE_AGAIN = 'retry'
+} as const
+export type PeerEvent = (typeof EVENTS)['peer'][number]
+export type DaemonEvent = (typeof EVENTS)['daemon'][number]
+const RUN_AGAIN = 'retry'
 
 export interface Naming {
   readonly family: Family
@@ -48,14 +55,14 @@ export function namingOf(path: string): Naming | string {
   const [stem, ...words] = file.split('.') as [string, ...string[]]
   const peers = folders.filter(isPeer)
   const named = folders.filter(part => !isPeer(part))
-  const retry = words.includes(EXECUTE_AGAIN)
+  const retry = words.includes(RUN_AGAIN)
   if (family === 'message') {
     const tag = [...named, stem].join('/')
     if (!isTag(tag)) return `${tag} is no tag`
     return { family, tag, peers: peers.map(bare), events: [], retry }
   }
   const all = [...named, stem, ...words]
-  const events = all.filter(word => EVENTS[family].includes(word))
+  const events = all.filter(word => (EVENTS[family] as readonly string[]).includes(word))
   return { family, tag: '', peers: [...peers, ...all.filter(isPeer)].map(bare), events, retry }
 }
 

@@ -19,6 +19,7 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import { Happenings } from './happenings.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -52,6 +53,7 @@ export class Circle {
   readonly #sessions = new Sessions()
   readonly #shares: Shares
   readonly #messages: Messages
+  readonly #happenings: Happenings
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
   #ownAddresses: readonly string[] = []
@@ -98,11 +100,13 @@ export class Circle {
       onMessage: (peer, body) => this.#messages.receive(peer, body),
       onWritable: (peer, writable) => this.#messages.session(peer, writable),
       onPeer: view => {
+        this.#happenings.view(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
       onReached: (peer, address) => this.#addresses.add(peer, address),
       onMet: () => this.#met()
     })
+    this.#happenings = new Happenings(around.handlers, peer => this.sender(peer), around.now)
     this.#messages = new Messages({
       gid: this.gid,
       self: this.self,
@@ -402,6 +406,8 @@ export class Circle {
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
+    if (this.#membership.admits(session.peer))
+      this.#happenings.met(session.peer, this.#traffic.peers.get(session.peer))
   }
 
   // --- what is shown
@@ -425,6 +431,7 @@ export class Circle {
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#traffic.setMembers(this.#out ? [] : admitted)
     for (const peer of before) if (!members.has(peer)) this.#messages.remove(peer)
+    this.#happenings.members([...members.keys()].filter(id => id !== this.self))
     for (const { peer, address } of this.#addresses.all)
       if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
     this.#roster.publish(members, this.#traffic.peers)

@@ -9,9 +9,11 @@ import { fileProblem, findHandlers } from '../../host/handler-files.ts'
 import { runHandler } from '../../host/handler-process.ts'
 import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
+import type { DaemonEvent, PeerEvent } from '../../messages/naming.ts'
 import type { DeadReason } from '../../wire/message.ts'
 import type { Log } from '../log.ts'
-import { messageEnvironment } from './environment.ts'
+import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
+import { Occasions } from './occasions.ts'
 import { type Rule, verdictOn } from './rules.ts'
 
 /** After the first change in a folder, for the others of the same moment. */
@@ -43,6 +45,7 @@ export interface HandlersOptions {
 
 export class Handlers {
   readonly #options: HandlersOptions
+  readonly #occasions: Occasions
   #lookup = new Lookup([])
   #watchers: FSWatcher[] = []
   #settling: NodeJS.Timeout | undefined
@@ -51,6 +54,12 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
+    const { log, timeoutMs } = options
+    this.#occasions = new Occasions({
+      find: (family, event, about) => this.#lookup.event(family, event, about),
+      timeoutMs,
+      log
+    })
   }
 
   get folders(): readonly string[] {
@@ -70,6 +79,16 @@ export class Handlers {
     this.#stopped = true
     clearTimeout(this.#settling)
     for (const watcher of this.#watchers) watcher.close()
+    this.#occasions.stop()
+  }
+
+  /** Something happened to a member. */
+  peer(event: PeerEvent, peer: Sender, facts: PeerFacts): void {
+    this.#occasions.tell('peer', event, peer, peerEnvironment(event, peer, facts))
+  }
+  /** Something happened to the daemon. */
+  daemon(event: DaemonEvent): void {
+    this.#occasions.tell('daemon', event, { names: new Set() }, daemonEnvironment(event))
   }
 
   choose(from: Sender, tag: string): Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
