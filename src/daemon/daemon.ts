@@ -170,6 +170,7 @@ export class Daemon {
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)
+        this.handlers.daemon('network')
       },
       onGained: () => {
         for (const circle of this.circles.all) circle.networkChanged()
@@ -231,7 +232,10 @@ export class Daemon {
         this.#trouble.set(circle, sentence)
         this.#show({})
       },
-      changed: () => this.#show({})
+      changed: () => {
+        this.handlers.setActive(this.circles.all.some(circle => circle.active))
+        this.#show({})
+      }
     }
     this.#inviting = new Inviting(around, open => this.#attachment.invite(open))
     this.circles = new Circles({
@@ -290,6 +294,7 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
+    this.handlers.daemon('stopping')
     this.handlers.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])

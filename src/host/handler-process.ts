@@ -35,7 +35,7 @@ export type HandlerEnd = {
 )
 
 /** Never rejects. Aborting ends it like a timeout. */
-export function runHandler(run: HandlerRun, signal: AbortSignal): Promise<HandlerEnd> {
+export function runHandler(run: HandlerRun, signal?: AbortSignal): Promise<HandlerEnd> {
   return new Promise(resolve => {
     const child = spawn(run.file, [], {
       cwd: run.directory,
@@ -53,11 +53,11 @@ export function runHandler(run: HandlerRun, signal: AbortSignal): Promise<Handle
       kill = setTimeout(() => group(child, 'SIGKILL'), PATIENCE)
     }
     const limit = setTimeout(end, run.timeoutMs)
-    signal.addEventListener('abort', end, { once: true })
+    signal?.addEventListener('abort', end, { once: true })
     const settle = (how: DistributiveOmit<HandlerEnd, 'output' | 'complaint'>) => {
       clearTimeout(limit)
       clearTimeout(kill)
-      signal.removeEventListener('abort', end)
+      signal?.removeEventListener('abort', end)
       resolve({ ...how, output: output.bytes, complaint: complaint.trim() } as HandlerEnd)
     }
     child.once('error', error => settle({ type: 'not-started', why: error.message }))

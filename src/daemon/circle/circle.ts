@@ -167,6 +167,11 @@ export class Circle {
     return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
   }
 
+  /** At least one peer can be reached. */
+  get active(): boolean {
+    return [...this.#traffic.peers.values()].some(({ state }) => state === 'reachable')
+  }
+
   devices(): Value<typeof Member>[] {
     return this.#roster.devices(this.#membership.seen)
   }

@@ -51,6 +51,7 @@ export class Handlers {
   #settling: NodeJS.Timeout | undefined
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
+  #active = false
 
   constructor(options: HandlersOptions) {
     this.#options = options
@@ -85,6 +86,12 @@ export class Handlers {
   /** Something happened to a member. */
   peer(event: PeerEvent, peer: Sender, facts: PeerFacts): void {
     this.#occasions.tell('peer', event, peer, peerEnvironment(event, peer, facts))
+  }
+  /** Whether any peer can be reached; told when it changes. */
+  setActive(active: boolean): void {
+    if (active === this.#active) return
+    this.#active = active
+    this.daemon(active ? 'active' : 'inactive')
   }
   /** Something happened to the daemon. */
   daemon(event: DaemonEvent): void {

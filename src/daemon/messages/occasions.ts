@@ -25,7 +25,6 @@ export class Occasions {
   /** By file: what waits for it, oldest first. */
   readonly #waiting = new Map<string, Environment[]>()
   readonly #running = new Set<string>()
-  readonly #stop = new AbortController()
 
   constructor(options: OccasionsOptions) {
     this.#options = options
@@ -42,10 +41,9 @@ export class Occasions {
     this.#pump()
   }
 
-  /** Ends what runs. */
+  /** What runs goes on; what waits does not begin. */
   stop(): void {
     this.#waiting.clear()
-    this.#stop.abort()
   }
 
   #pump(): void {
@@ -71,7 +69,7 @@ export class Occasions {
       return
     }
     const run = { file, directory: dirname(file), environment, body: new Uint8Array() }
-    const end = await runHandler({ ...run, timeoutMs: timeoutMs(), output: OUTPUT }, this.#stop.signal)
+    const end = await runHandler({ ...run, timeoutMs: timeoutMs(), output: OUTPUT })
     if (end.type === 'exit' && end.code === 0) return
     const how = end.type === 'exit' ? `ended with ${end.code}` : end.type
     log('info', `handler ${how}`, { handler: file, stderr: end.complaint })
