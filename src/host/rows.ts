@@ -72,6 +72,7 @@ export type Row =
       gid: Uint8Array
       peer: string
       seq: number
+      id: string
       tag: string
       ask: number
       payload: Uint8Array
@@ -90,6 +91,7 @@ export type Row =
       peer: string
       epoch: Uint8Array
       seq: number
+      id: string
       tag: string
       ask: number
       payload: Uint8Array
@@ -147,12 +149,12 @@ export const schema = `
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
   CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
   CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
-  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, tag TEXT NOT NULL,
-    ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
+  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
     changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
-    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
+    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
     exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
@@ -176,12 +178,12 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
   CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
-  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, tag TEXT NOT NULL,
-    ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
+  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
     changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
-    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
+    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
     exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
@@ -205,6 +207,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'gid',
     'peer',
     'seq',
+    'id',
     'tag',
     'ask',
     'payload',
@@ -221,6 +224,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'peer',
     'epoch',
     'seq',
+    'id',
     'tag',
     'ask',
     'payload',

@@ -14,7 +14,14 @@
  *   out   take, deadline, list
  */
 import type { PeerId } from '../crypto/identity.ts'
-import { type DeadReason, encodeReceipts, MAX_RECEIPTS, type Message, type Receipt } from '../wire/message.ts'
+import {
+  type DeadReason,
+  encodeNext,
+  encodeReceipts,
+  MAX_RECEIPTS,
+  type Message,
+  type Receipt
+} from '../wire/message.ts'
 import { type MessageId, messageId } from './id.ts'
 import { isTag } from './tag.ts'
 
@@ -69,7 +76,6 @@ export type InboxOutput =
   | { type: 'count'; what: string }
 
 export interface InboxOptions {
-  readonly self: PeerId
   readonly rows: readonly Received[]
   readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
   readonly now: number
@@ -123,8 +129,8 @@ export class Inbox {
   readonly #options: InboxOptions
   readonly #streams = new Map<string, Stream>()
   readonly #loads = new Map<PeerId, Load>()
-  /** In the order in which they are to run. */
-  readonly #waiting = new Set<Entry>()
+  /** By sender and tag, each in the order in which they are to run; the one whose turn was longest ago first. */
+  readonly #waiting = new Map<string, Set<Entry>>()
   /** By key of the handler. */
   readonly #running = new Map<string, Entry>()
   readonly #receipts = new Map<Stream, Map<number, Receipt>>()
@@ -138,9 +144,9 @@ export class Inbox {
     for (const received of rows) {
       const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
       if (received.state === 'started') this.#outputs.push({ type: 'adopt', received })
-      else if (!ended(received)) this.#waiting.add(entry)
+      else if (!ended(received)) this.#wait(entry)
     }
-    this.#pump(wall)
+    this.#pump()
   }
 
   /** All that have not ended, in the order in which they came. */
@@ -158,8 +164,8 @@ export class Inbox {
     const stream = this.#stream(from, epoch)
     this.#raise(stream, floor)
     const known = stream.entries.get(seq)
-    if (known !== undefined) this.#tell(stream, known.received)
-    else if (seq < stream.floor) this.#count('message-settled')
+    if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
+    else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
     else if (this.#full(from, message.payload.length)) this.#refuse(stream, seq)
     else this.#take(now, wall, stream, message)
     this.#flush()
@@ -205,12 +211,12 @@ export class Inbox {
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
-    this.#pump(wall)
+    this.#pump()
     this.#flush()
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
-  adopted(wall: number, received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
     const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
     if (entry?.received.state !== 'started') return
     const choice = this.#options.choose(received.from, received.tag)
@@ -220,15 +226,15 @@ export class Inbox {
       this.#load(received.from).running++
     } else if (retry) {
       this.#change(entry, { state: 'received' })
-      this.#waiting.add(entry)
+      this.#wait(entry)
     } else this.#end(entry, { state: 'dead', reason: 'lost' })
-    this.#pump(wall)
+    this.#pump()
     this.#flush()
   }
 
   /** Slots, files or rules are others now. */
-  handlersChanged(wall: number): void {
-    this.#pump(wall)
+  handlersChanged(): void {
+    this.#pump()
     this.#flush()
   }
 
@@ -253,13 +259,13 @@ export class Inbox {
         if (entry.until <= now) {
           if (state === 'later') {
             this.#change(entry, { state: 'received' })
-            this.#waiting.add(entry)
+            this.#wait(entry)
             entry.until = now + Math.max(0, entry.received.expiresMs - wall)
           } else this.#end(entry, { state: 'dead', reason: 'expired' })
         }
         if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
       }
-    this.#pump(wall)
+    this.#pump()
     this.#flush()
   }
 
@@ -274,7 +280,7 @@ export class Inbox {
     const { from, epoch } = stream
     const { seq, tag, ask, payload, sentMs, ttl } = message
     const received: Received = {
-      id: messageId(from, this.#options.self, epoch, seq),
+      id: messageId(message.id),
       from,
       epoch,
       seq,
@@ -292,33 +298,49 @@ export class Inbox {
     }
     const entry = this.#enter(received, now + ttl * 1_000)
     this.#outputs.push({ type: 'changed', received })
-    this.#waiting.add(entry)
-    this.#pump(wall)
+    this.#wait(entry)
+    this.#pump()
     if (entry.received.state === 'received') {
       this.#put(entry)
       this.#tell(stream, received)
     }
   }
 
-  /** Starts what may be started, in order. What has no handler ends here. */
-  #pump(wall: number): void {
-    for (const entry of this.#waiting) {
-      const { from, tag } = entry.received
+  #wait(entry: Entry): void {
+    const key = turnOf(entry.received)
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) this.#waiting.set(key, new Set([entry]))
+    else waiting.add(entry)
+  }
+
+  #waitNoMore(entry: Entry): void {
+    const key = turnOf(entry.received)
+    const waiting = this.#waiting.get(key)
+    if (waiting?.delete(entry) && waiting.size === 0) this.#waiting.delete(key)
+  }
+
+  /** Starts what may be started, each sender and tag in turn. What has no handler ends here. */
+  #pump(): void {
+    for (const [key, waiting] of [...this.#waiting]) {
+      const [first] = waiting
+      const { from, tag } = first!.received
       const choice = this.#options.choose(from, tag)
       if (typeof choice === 'string') {
-        this.#end(entry, { state: 'dead', reason: choice })
+        for (const entry of [...waiting]) this.#end(entry, { state: 'dead', reason: choice })
         continue
       }
       if (this.#running.size >= AT_ONCE) return
-      const load = this.#load(from)
-      if (load.running >= PER_SENDER || this.#running.has(choice.key)) continue
-      this.#waiting.delete(entry)
-      this.#running.set(choice.key, entry)
-      load.running++
-      this.#change(entry, { state: 'started', runs: entry.received.runs + 1 })
-      this.#outputs.push({ type: 'run', received: entry.received, choice })
+      if (this.#running.has(choice.key) || this.#load(from).running >= PER_SENDER) continue
+      this.#waitNoMore(first!)
+      if (waiting.size > 0) {
+        this.#waiting.delete(key)
+        this.#waiting.set(key, waiting)
+      }
+      this.#running.set(choice.key, first!)
+      this.#load(from).running++
+      this.#change(first!, { state: 'started', runs: first!.received.runs + 1 })
+      this.#outputs.push({ type: 'run', received: first!.received, choice })
     }
-    void wall
   }
 
   #again(now: number, wall: number, entry: Entry): void {
@@ -335,7 +357,7 @@ export class Inbox {
   #end(entry: Entry, result: Partial<Received>): void {
     const { from, payload } = entry.received
     const load = this.#load(from)
-    this.#waiting.delete(entry)
+    this.#waitNoMore(entry)
     load.messages--
     load.bytes -= payload.length
     this.#change(entry, { ...result, payload: new Uint8Array() })
@@ -384,6 +406,13 @@ export class Inbox {
   #drop(stream: Stream, seq: number): void {
     stream.entries.delete(seq)
     this.#records.push({ type: 'drop', from: stream.from, epoch: stream.epoch, seq })
+  }
+
+  /** Another message had that number. */
+  #reused(stream: Stream, seq: number): void {
+    this.#count('message-reused')
+    const output = encodeNext(Math.max(stream.floor, 1 + Math.max(0, ...stream.entries.keys())))
+    this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
   }
 
   #full(from: PeerId, size: number): boolean {
@@ -457,4 +486,5 @@ export class Inbox {
   }
 }
 
+const turnOf = ({ from, tag }: Received): string => `${from} ${tag}`
 const keyOf = (from: PeerId, epoch: Uint8Array): string => `${from} ${epoch.join()}`

@@ -16,15 +16,17 @@
  * Every `now` is monotonic milliseconds; `wall` is milliseconds since 1970, stored and shown.
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { fromBase32 } from '../wire/base32.ts'
 import {
   type DeadReason,
+  decodeNext,
   encodeCancel,
   encodeMessage,
   encodeQuestion,
   MAX_RECEIPTS,
   type Receipt
 } from '../wire/message.ts'
-import { type MessageId, messageId } from './id.ts'
+import type { MessageId } from './id.ts'
 
 /** What the sender knows of a message. `later`: its handler asked to be run again. */
 export type SentState = 'queued' | 'held' | 'received' | 'started' | 'later' | 'done' | 'dead'
@@ -49,6 +51,8 @@ export interface Sent {
   readonly changedMs: number
 }
 
+export type Draft = Pick<Sent, 'id' | 'peer' | 'tag' | 'ask' | 'payload'> & { readonly ttlMs: number }
+
 export type OutboxRecord =
   | { type: 'put'; sent: Sent; next: number }
   | { type: 'drop'; peer: PeerId; seq: number }
@@ -59,7 +63,6 @@ export type OutboxOutput =
   | { type: 'count'; what: string }
 
 export interface OutboxOptions {
-  readonly self: PeerId
   /** 8 bytes, of this database. */
   readonly epoch: Uint8Array
   /** As stored, and the next number for each receiver. */
@@ -115,7 +118,6 @@ export const isSettled = ({ state }: Pick<Sent, 'state'>): boolean => state === 
 export class Outbox {
   /** When `expire` is next due; Infinity when never. */
   deadline = Infinity
-  readonly #self: PeerId
   readonly #epoch: Uint8Array
   readonly #lanes = new Map<PeerId, Lane>()
   readonly #byId = new Map<MessageId, Entry>()
@@ -124,8 +126,7 @@ export class Outbox {
   #records: OutboxRecord[] = []
   #outputs: OutboxOutput[] = []
 
-  constructor({ self, epoch, rows, next, now, wall }: OutboxOptions) {
-    this.#self = self
+  constructor({ epoch, rows, next, now, wall }: OutboxOptions) {
     this.#epoch = epoch
     for (const [peer, number] of next) this.#lane(peer).next = number
     for (const sent of [...rows].sort((a, b) => a.seq - b.seq)) this.#enter(now, wall, sent, true)
@@ -144,14 +145,14 @@ export class Outbox {
   /** A message with its number, to be written; 'full' when there is no room. Then `accept` or `withdraw` follows. */
   draft(
     wall: number,
-    { peer, tag, ask, payload, ttlMs }: Pick<Sent, 'peer' | 'tag' | 'ask' | 'payload'> & { ttlMs: number }
+    { id, peer, tag, ask, payload, ttlMs }: Draft
   ): (OutboxRecord & { type: 'put' }) | 'full' {
     if (this.#byId.size >= MAX_MESSAGES || this.#bytes + payload.length > MAX_BYTES) return 'full'
     const lane = this.#lane(peer)
     const seq = lane.next++
     lane.drafts.add(seq)
     const sent: Sent = {
-      id: messageId(this.#self, peer, this.#epoch, seq),
+      id,
       peer,
       seq,
       tag,
@@ -314,7 +315,17 @@ export class Outbox {
       lane.told = this.#floor(lane)
       const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
       const sentMs = Math.max(0, entry.sent.sentMs)
-      this.#send(lane, encodeMessage({ ...entry.sent, epoch: this.#epoch, floor: lane.told, sentMs, ttl }))
+      this.#send(
+        lane,
+        encodeMessage({
+          ...entry.sent,
+          id: fromBase32(entry.sent.id)!,
+          epoch: this.#epoch,
+          floor: lane.told,
+          sentMs,
+          ttl
+        })
+      )
     }
     lane.waiting = lane.waiting.slice(sentOff)
   }
@@ -329,13 +340,27 @@ export class Outbox {
         this.#change(wall, entry, { state: 'queued' })
         lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
       }
-    } else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
+    } else if (state === 'reused') this.#renumber(lane, entry, decodeNext(output) ?? 0)
+    else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
     else if (state === 'done') {
       this.#change(wall, entry, { state, exit, output })
       this.#forget(entry)
       this.#remember(entry.sent)
     } else if (state === 'later' || order.indexOf(state) > order.indexOf(sent.state))
       this.#change(wall, entry, { state })
+  }
+
+  /** The database was put back, and the number had been used: another one, above all that the receiver knows. */
+  #renumber(lane: Lane, entry: Entry, free: number): void {
+    const { sent } = entry
+    if (sent.state !== 'queued') return
+    lane.next = Math.max(lane.next, free)
+    lane.entries.delete(sent.seq)
+    this.#records.push({ type: 'drop', peer: lane.peer, seq: sent.seq })
+    entry.sent = { ...sent, seq: lane.next++ }
+    lane.entries.set(entry.sent.seq, entry)
+    lane.waiting.push(entry.sent.seq)
+    this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
   }
 
   /** Its time is over. */

@@ -1,15 +1,16 @@
 /**
  * Messages between two members, and what became of them (PROTOCOL 7). Big-endian; the body of a Message frame.
  *
- *   message   u8 1 | u8 flags | epoch 8 | u64 seq | u64 floor | u64 sent_ms | u32 ttl_s | u8 n | tag n | payload
+ *   message   u8 1 | u8 flags | epoch 8 | u64 seq | id 10 | u64 floor | u64 sent_ms | u32 ttl_s | u8 n | tag n | payload
  *             flags: 1 = the sender wants the output (ask)
  *   receipts  u8 2 | epoch 8 | u16 n | n × (u64 seq | u8 state | u8 reason | u8 exit | u32 length | output)
  *   question  u8 3 | epoch 8 | u64 floor | u16 n | n × u64 seq           what became of these?
  *   cancel    u8 4 | epoch 8 | u64 seq                                   do not begin with it
  *
- * A message is named by its sender, the epoch of the sender's outbox (random; a new one whenever the database is made
- * or put back) and its number, which counts the messages to one receiver from 1. All numbers below `floor` are
- * settled: the sender knows what became of them, and sends none of them again. sent_ms is the sender's wall clock,
+ * A message is told from all others by its sender, the epoch of the sender's outbox (random, drawn with the database) and
+ * its number, which counts the messages to one receiver from 1; people know it by its id (random). All numbers below
+ * `floor` are settled: the sender knows what became of them, and sends none of them again. A sender whose database was
+ * put back uses numbers again: the receiver says `reused`, with the next free number (u64) as the output. sent_ms is the sender's wall clock,
  * for people; ttl_s is what is left of its life, at least 1.
  *
  * tag as in messages/tag.ts, payload ≤ 1 MiB, output ≤ 64 KiB; receipts and questions are of at most 256, and never of
@@ -21,6 +22,7 @@ export const MAX_PAYLOAD = 1_048_576
 export const MAX_OUTPUT = 65_536
 export const MAX_RECEIPTS = 256
 export const EPOCH = 8
+export const ID = 10
 const ASK = 1
 
 /** What a receiver says of a message. The numbers are protocol: only append. */
@@ -38,7 +40,9 @@ export const ReceiptState = {
   /** It will not run (again); the reason says why. */
   dead: 5,
   /** The handler asked to be run again later. */
-  later: 6
+  later: 6,
+  /** Another message had that number; the output is the next free one. */
+  reused: 7
 } as const
 export type ReceiptState = keyof typeof ReceiptState
 const states = Object.keys(ReceiptState) as readonly ReceiptState[]
@@ -75,6 +79,8 @@ export type DeadReason = keyof typeof DeadReason
 const reasons = Object.keys(DeadReason) as readonly DeadReason[]
 
 export interface Message {
+  /** 10 bytes. */
+  readonly id: Uint8Array
   readonly epoch: Uint8Array
   readonly seq: number
   readonly floor: number
@@ -115,6 +121,7 @@ export function encodeMessage(message: Message): Uint8Array {
     .uint8(message.ask ? ASK : 0)
     .bytes(message.epoch, EPOCH)
     .uint64(message.seq)
+    .bytes(message.id, ID)
     .uint64(message.floor)
     .uint64(message.sentMs)
     .uint32(message.ttl)
@@ -145,6 +152,16 @@ export function encodeQuestion(epoch: Uint8Array, floor: number, seqs: readonly 
   return writer.take()
 }
 
+/** The output of a receipt that says `reused`. */
+export const encodeNext = (seq: number): Uint8Array => new Writer().uint64(seq).take()
+
+/** Undefined when it is none. */
+export function decodeNext(output: Uint8Array): number | undefined {
+  const reader = new Reader(output)
+  const seq = reader.uint64()
+  return reader.ended && seq >= 1 ? seq : undefined
+}
+
 export function encodeCancel(epoch: Uint8Array, seq: number): Uint8Array {
   return new Writer().uint8(4).bytes(epoch, EPOCH).uint64(seq).take()
 }
@@ -173,6 +190,7 @@ function readMessage(reader: Reader): MessageBody | undefined {
   const flags = reader.uint8()
   const epoch = reader.bytes(EPOCH)
   const seq = reader.uint64()
+  const id = reader.bytes(ID)
   const floor = reader.uint64()
   const sentMs = reader.uint64()
   const ttl = reader.uint32()
@@ -181,7 +199,10 @@ function readMessage(reader: Reader): MessageBody | undefined {
   const payload = reader.bytes(reader.rest)
   if (!reader.ended || flags > ASK || tag === undefined || ttl < 1) return undefined
   if (!(floor >= 1 && seq >= floor && sentMs >= 0)) return undefined
-  return { type: 'message', message: { epoch, seq, floor, sentMs, ttl, ask: flags === ASK, tag, payload } }
+  return {
+    type: 'message',
+    message: { epoch, seq, id, floor, sentMs, ttl, ask: flags === ASK, tag, payload }
+  }
 }
 
 function readReceipts(reader: Reader): MessageBody | undefined {

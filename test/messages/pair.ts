@@ -2,6 +2,7 @@
  * Two devices that send each other messages, in simulated time: sessions that end and take what is under way with them,
  * disks that take a while, and processes that are killed at any moment and come back with what was on disk.
  */
+import { messageId } from '../../src/messages/id.ts'
 import { Inbox, type InboxRecord, type Received } from '../../src/messages/inbox.ts'
 import { Outbox, type OutboxRecord, type Sent } from '../../src/messages/outbox.ts'
 import { decodeMessageBody } from '../../src/wire/message.ts'
@@ -13,11 +14,19 @@ const LATENCY = 2
 const COMMIT = 3
 const EPOCH = 8
 
-class Disk {
-  readonly sent = new Map<string, Sent>()
-  readonly next = new Map<string, number>()
-  readonly received = new Map<string, Received>()
-  readonly floors = new Map<string, { from: string; epoch: Uint8Array; floor: number }>()
+export class Disk {
+  readonly sent: Map<string, Sent>
+  readonly next: Map<string, number>
+  readonly received: Map<string, Received>
+  readonly floors: Map<string, { from: string; epoch: Uint8Array; floor: number }>
+
+  /** As another one is now. */
+  constructor(of?: Disk) {
+    this.sent = new Map(of?.sent)
+    this.next = new Map(of?.next)
+    this.received = new Map(of?.received)
+    this.floors = new Map(of?.floors)
+  }
 
   write(record: OutboxRecord | InboxRecord): void {
     if (record.type === 'put' && 'sent' in record) {
@@ -34,7 +43,7 @@ const keyOf = ({ from, epoch, seq }: { from: string; epoch: Uint8Array; seq: num
 
 export class Side {
   readonly id: string
-  readonly disk = new Disk()
+  disk = new Disk()
   /** Ids of messages, once for each time a handler was started for it. */
   readonly runs: string[] = []
   /** Tags and payloads in the order of their first run. */
@@ -47,6 +56,8 @@ export class Side {
   choose: ConstructorParameters<typeof Inbox>[0]['choose'] = (_from, tag) => ({ key: tag, retry: false })
   /** Exit codes of handlers by tag. */
   exit: (received: Received) => number = () => 0
+  /** How long a handler runs, milliseconds. */
+  took = (): number => this.#dice.nat(20)
   #starts = 0
   #journal: { records: (OutboxRecord | InboxRecord)[]; send: () => void }[] = []
   #writing = false
@@ -62,14 +73,13 @@ export class Side {
   }
 
   start(): void {
-    const { id: self, disk } = this
+    const { disk } = this
     const [now, wall] = [this.#clock.now, this.#clock.now]
     this.process = ++this.#starts
     const epoch = new Uint8Array(EPOCH).fill(7)
-    this.outbox = new Outbox({ self, epoch, rows: [...disk.sent.values()], next: disk.next, now, wall })
+    this.outbox = new Outbox({ epoch, rows: [...disk.sent.values()], next: disk.next, now, wall })
     const { choose } = this
     this.inbox = new Inbox({
-      self,
       rows: [...disk.received.values()],
       floors: [...disk.floors.values()],
       now,
@@ -90,7 +100,14 @@ export class Side {
   send(tag: string, text: string, ttlMs = 3_600_000): void {
     const { process } = this
     const payload = new TextEncoder().encode(text)
-    const record = this.outbox.draft(this.#clock.now, { peer: this.other.id, tag, ask: true, payload, ttlMs })
+    const record = this.outbox.draft(this.#clock.now, {
+      id: this.#name(),
+      peer: this.other.id,
+      tag,
+      ask: true,
+      payload,
+      ttlMs
+    })
     if (record === 'full') return
     this.#post([record], () => {
       if (process !== this.process) return
@@ -100,6 +117,10 @@ export class Side {
     })
   }
   readonly accepted: Sent[] = []
+
+  #name(): string {
+    return messageId(Uint8Array.from({ length: 10 }, () => this.#dice.nat(256)))
+  }
 
   opened(): void {
     this.outbox.opened(this.#clock.now, this.other.id)
@@ -131,7 +152,7 @@ export class Side {
         for (const output of outputs) {
           if (output.type === 'send') this.#wire.send(this, output.body)
           else if (output.type === 'run') this.#run(output.received)
-          else if (output.type === 'adopt') this.inbox.adopted(this.#clock.now, output.received, false)
+          else if (output.type === 'adopt') this.inbox.adopted(output.received, false)
         }
         if (outputs.some(({ type }) => type === 'adopt')) this.carry()
       })
@@ -142,7 +163,7 @@ export class Side {
     const { process } = this
     this.runs.push(received.id)
     this.order.push(`${received.tag} ${new TextDecoder().decode(received.payload)}`)
-    this.#clock.after(this.#dice.nat(20), () => {
+    this.#clock.after(this.took(), () => {
       if (process !== this.process) return
       const { now } = this.#clock
       this.inbox.exited(now, now, received, {

@@ -109,7 +109,6 @@ export class Circle {
     this.#happenings = new Happenings(around.handlers, peer => this.sender(peer), around.now)
     this.#messages = new Messages({
       gid: this.gid,
-      self: this.self,
       stored: stored.messages,
       around,
       handlers: around.handlers,

@@ -1,27 +1,23 @@
 /** Messages as the database has them, and as the cores do. */
-import type { PeerId } from '../../crypto/identity.ts'
 import type { Write } from '../../host/database.ts'
-import { messageId } from '../../messages/id.ts'
 import type { InboxRecord, Received } from '../../messages/inbox.ts'
 import type { OutboxRecord, Sent } from '../../messages/outbox.ts'
 import type { StoredMessages } from '../circle/stored.ts'
 
 /** What a database of this schema holds; the worker wrote it from values of these types. */
-export function storedSent(self: PeerId, epoch: Uint8Array, { outgoing }: StoredMessages): Sent[] {
+export function storedSent({ outgoing }: StoredMessages): Sent[] {
   return outgoing.map(({ table: _, gid: __, ...row }) => ({
     ...row,
-    id: messageId(self, row.peer, epoch, row.seq),
     ask: row.ask === 1,
     state: row.state as Sent['state'],
     reason: row.reason as Sent['reason']
   }))
 }
 
-export function storedReceived(self: PeerId, { incoming }: StoredMessages): Received[] {
+export function storedReceived({ incoming }: StoredMessages): Received[] {
   return incoming.map(({ table: _, gid: __, peer, ...row }) => ({
     ...row,
     from: peer,
-    id: messageId(peer, self, row.epoch, row.seq),
     ask: row.ask === 1,
     state: row.state as Received['state'],
     reason: row.reason as Received['reason']
@@ -30,7 +26,7 @@ export function storedReceived(self: PeerId, { incoming }: StoredMessages): Rece
 
 export function outboxWrites(gid: Uint8Array, record: OutboxRecord): Write[] {
   if (record.type === 'drop') return [{ remove: 'outgoing', gid, peer: record.peer, seq: record.seq }]
-  const { id: _, ask, ...sent } = record.sent
+  const { ask, ...sent } = record.sent
   return [
     { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, ...sent } },
     { put: { table: 'counter', gid, peer: sent.peer, next: record.next } }
@@ -44,7 +40,7 @@ export function inboxWrites(gid: Uint8Array, record: InboxRecord): Write {
     case 'floor':
       return { put: { table: 'floor', gid, peer: record.from, epoch: record.epoch, floor: record.floor } }
     case 'put': {
-      const { id: _, from, ask, ...received } = record.received
+      const { from, ask, ...received } = record.received
       return { put: { table: 'incoming', gid, peer: from, ask: ask ? 1 : 0, ...received } }
     }
   }

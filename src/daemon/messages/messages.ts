@@ -4,10 +4,10 @@
  */
 import { ApiError } from '../../api/api.ts'
 import type { PeerId } from '../../crypto/identity.ts'
-import type { MessageId } from '../../messages/id.ts'
+import { type MessageId, messageId } from '../../messages/id.ts'
 import { Inbox, type Received } from '../../messages/inbox.ts'
 import { isSettled, Outbox, type Sent } from '../../messages/outbox.ts'
-import { decodeMessageBody, EPOCH } from '../../wire/message.ts'
+import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
 import { Journal } from '../circle/journal.ts'
 import type { StoredMessages } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
@@ -16,7 +16,6 @@ import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message
 
 export interface MessagesOptions {
   readonly gid: Uint8Array
-  readonly self: PeerId
   readonly stored: StoredMessages
   readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'arm'>
   readonly handlers: Handlers
@@ -43,16 +42,15 @@ export class Messages {
 
   constructor(options: MessagesOptions) {
     this.#options = options
-    const { around, self, stored, handlers, sender } = options
+    const { around, stored, handlers, sender } = options
     const [now, wall] = [around.now(), Math.floor(around.wall())]
     this.#named = stored.epoch !== undefined
     this.#epoch = stored.epoch ?? around.random(EPOCH)
     const next = new Map(stored.counters.map(row => [row.peer, row.next]))
-    const rows = storedSent(self, this.#epoch, stored)
-    this.#outbox = new Outbox({ self, epoch: this.#epoch, rows, next, now, wall })
+    const rows = storedSent(stored)
+    this.#outbox = new Outbox({ epoch: this.#epoch, rows, next, now, wall })
     this.#inbox = new Inbox({
-      self,
-      rows: storedReceived(self, stored),
+      rows: storedReceived(stored),
       floors: stored.floors.map(({ peer, epoch, floor }) => ({ from: peer, epoch, floor })),
       now,
       wall,
@@ -74,7 +72,8 @@ export class Messages {
   /** On disk when it resolves. Rejects ApiError. */
   async accept(wish: Wish): Promise<Sent> {
     const { around, gid } = this.#options
-    const record = this.#outbox.draft(Math.floor(around.wall()), wish)
+    const id = messageId(around.random(ID))
+    const record = this.#outbox.draft(Math.floor(around.wall()), { ...wish, id })
     if (record === 'full')
       throw new ApiError(
         'OutboxFull',
@@ -191,7 +190,7 @@ export class Messages {
 
   /** Handlers or rules are others now. */
   handlersChanged(): void {
-    this.#inbox.handlersChanged(Math.floor(this.#options.around.wall()))
+    this.#inbox.handlersChanged()
     this.carry()
   }
 
@@ -251,7 +250,7 @@ export class Messages {
 
   /** A plain process does not outlive the daemon, so nobody knows how it ended. */
   #adopt(received: Received): void {
-    this.#inbox.adopted(Math.floor(this.#options.around.wall()), received, false)
+    this.#inbox.adopted(received, false)
     this.carry()
   }
 
