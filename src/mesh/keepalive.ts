@@ -51,6 +51,7 @@ export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
   #onBattery = false
+  #graceUntil = -Infinity
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -61,6 +62,15 @@ export class Keepalive {
     if (this.#onBattery === onBattery) return
     this.#onBattery = onBattery
     this.changed(this.#wiring.sessions())
+  }
+
+  /** This process did not run for a while: all are asked now, and until then no silence counts. */
+  grace(now: number, until: number): void {
+    this.#graceUntil = until
+    for (const session of this.#wiring.sessions()) {
+      session.misses = 0
+      this.probe(now, session)
+    }
   }
 
   /** The power of either end did. A session whose turn is over by now is pinged at the next `expire`. */
@@ -134,7 +144,7 @@ export class Keepalive {
       this.#arm(session)
       return
     }
-    session.misses++
+    if (now >= this.#graceUntil) session.misses++
     if (session.misses >= MISSES) this.#wiring.silent(now, session)
     else this.probe(now, session)
   }

@@ -26,7 +26,7 @@ interface Wiring {
 export class Links {
   readonly #wiring: Wiring
   readonly #sessions = new Map<number, Session>()
-  #stopped = false
+  #closing: typeof CloseReason.Stopping | typeof CloseReason.Asleep | undefined
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -40,8 +40,9 @@ export class Links {
     return this.#sessions.get(number)
   }
 
-  get stopped(): boolean {
-    return this.#stopped
+  /** Why there are no sessions: this device stops, or sleeps. A session that begins all the same ends with it. */
+  get closing(): typeof CloseReason.Stopping | typeof CloseReason.Asleep | undefined {
+    return this.#closing
   }
 
   /** A session was confirmed. */
@@ -69,16 +70,21 @@ export class Links {
     peer.clones.clear()
     presence.lost(now, peer, reason)
     // one that said goodbye is not there at once
-    if (!this.#stopped) dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
+    if (this.#closing === undefined && !peer.asleep)
+      dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
   }
 
   /** A Close frame came: u16 reason. */
   goodbye(now: number, session: Session, body: Uint8Array): void {
     const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
-    const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
+    const sleeping = reason === CloseReason.Asleep
+    const leaving = sleeping || reason === CloseReason.Stopping || reason === CloseReason.Left
     const { peer } = session
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
-    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
+    // unless another device with its identity is still there
+    if (sleeping && gone.length === peer.sessions.length) peer.asleep = true
+    const lost = sleeping ? 'asleep' : leaving ? 'stopped' : 'closed'
+    this.#dropAll(now, gone, CloseReason.Done, lost)
   }
 
   /** The peer is a member no more. */
@@ -92,8 +98,17 @@ export class Links {
 
   /** Says goodbye to all; whatever ends from now on is not dialled again. */
   stop(now: number): void {
-    this.#stopped = true
+    this.#closing = CloseReason.Stopping
     this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
+  }
+
+  /** The same, until `wake`. */
+  sleep(now: number): void {
+    this.#closing = CloseReason.Asleep
+    this.#dropAll(now, this.#sessions.values(), CloseReason.Asleep, 'asleep')
+  }
+  wake(): void {
+    if (this.#closing === CloseReason.Asleep) this.#closing = undefined
   }
 
   /** The ones written to last, so that none takes over only to be dropped too. */

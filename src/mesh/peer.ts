@@ -1,6 +1,7 @@
 /** What the parts of the mesh share: the peer, its sessions, and what goes out. */
 import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
+import type { Card } from '../wire/extra.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
 import type { Timer } from './timers.ts'
@@ -18,6 +19,8 @@ export type Reason =
   | 'refused'
   | 'no-address'
   | 'no-network'
+  /** It said so; or, of a peer that is not asleep, this device sleeps. */
+  | 'asleep'
 
 /** A peer as the rest of the daemon sees it. */
 export interface PeerView {
@@ -31,6 +34,8 @@ export interface PeerView {
   readonly path: '' | 'direct'
   /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
   readonly unreachableSince: number
+  /** Monotonic milliseconds; 0 unless it is asleep. */
+  readonly asleepSince: number
 }
 
 /** One attempt to reach a peer at an address. */
@@ -68,8 +73,11 @@ export interface Peer {
   /** It refused the last attempt. */
   refused: boolean
   unreachableSince: number
+  asleepSince: number
   /** As it said last. */
   onBattery: boolean
+  /** It said so last, and no session with it has begun since. */
+  asleep: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -78,6 +86,8 @@ export interface Peer {
   heard: { bootId: string; counter: number }
   /** Boots that were seen alive beside another one with the same identity. */
   readonly clones: Set<string>
+  /** The last `cards` that were told. */
+  cards: string
   readonly candidates: Candidates
   readonly plan: Plan
   latencyUSec: number
@@ -140,6 +150,8 @@ export type Output =
   /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
   | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
   | { type: 'clone'; peer: PeerId }
+  /** Its owner signed that it can be woken by these cards: never an empty list, and not the one told before. */
+  | { type: 'cards'; peer: PeerId; cards: readonly Card[] }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
@@ -160,11 +172,14 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     lost: '',
     refused: false,
     unreachableSince: 0,
+    asleepSince: 0,
     onBattery: false,
+    asleep: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
+    cards: '',
     candidates: new Candidates(),
     plan: {
       wanted: false,

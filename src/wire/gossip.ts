@@ -9,8 +9,9 @@
  *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
  *            address as in address.ts; n ≤ 16, none twice, none link-local
  *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
- *            flags: 1 = its owner runs on battery; the other bits, and extra (≤ 256 bytes), are for later:
- *            written 0 and empty, not read, passed on as they are
+ *            flags: 1 = its owner runs on battery, 2 = its owner sleeps from now on
+ *            extra ≤ 256 bytes, as in extra.ts
+ *            the other bits, and extra that makes no sense: written 0 and empty, not read, passed on as they are
  *
  * Ids inside a digest, and inside records, are never twice. A body that differs from this in any way is
  * refused as a whole. Records are kept and passed on as the bytes that were signed.
@@ -26,13 +27,23 @@ const MAX_EXTRA = 256
 const SIGNATURE = 64
 const HEAD = 1 + 32 + 8 + 1 + 1
 const ON_BATTERY = 1
+const ASLEEP = 2
+const NOTHING = new Uint8Array(0)
 const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
 
-export interface PeerRecord {
+/** What an owner says of itself beside its addresses. */
+export interface Condition {
+  readonly onBattery: boolean
+  /** It sleeps from now on: it answers nobody until it says something else. */
+  readonly asleep: boolean
+  /** At most 256 bytes, as in extra.ts. */
+  readonly extra: Uint8Array
+}
+
+export interface PeerRecord extends Condition {
   /** Ed25519 key of the owner, 32 bytes. */
   readonly id: Uint8Array
   readonly incarnation: number
-  readonly onBattery: boolean
   readonly addresses: readonly Address[]
   /** All of it, signature included: what is passed on. */
   readonly bytes: Uint8Array
@@ -45,21 +56,23 @@ export interface DigestEntry {
 
 export type GossipBody = { digest: DigestEntry[] } | { records: PeerRecord[] }
 
-/** A record without its signature. At most 16 addresses, none link-local. */
+/** A record without its signature. At most 16 addresses, none link-local; what is not said of its condition is not so. */
 export function unsignedRecord(
   id: Uint8Array,
   incarnation: number,
   addresses: readonly Address[],
-  onBattery = false
+  { onBattery = false, asleep = false, extra = NOTHING }: Partial<Condition> = {}
 ): Uint8Array {
-  const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2)
+  const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2 + extra.length)
   const bytes = new Uint8Array(length)
   bytes[0] = 1
   bytes.set(id, 1)
   writeIncarnation(bytes, 33, incarnation)
-  bytes[41] = onBattery ? ON_BATTERY : 0
+  bytes[41] = (onBattery ? ON_BATTERY : 0) | (asleep ? ASLEEP : 0)
   bytes[42] = addresses.length
-  addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
+  const end = addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
+  writeU16(bytes, end, extra.length)
+  bytes.set(extra, end + 2)
   return bytes
 }
 
@@ -148,10 +161,13 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
     offset = read.end
   }
   if (seen.size !== n || offset + 2 > bytes.length) return undefined
-  const extra = readU16(bytes, offset)
-  if (extra > MAX_EXTRA || bytes.length !== offset + 2 + extra + SIGNATURE) return undefined
-  const onBattery = (bytes[41]! & ON_BATTERY) !== 0
-  return { id: bytes.subarray(1, 33), incarnation, onBattery, addresses, bytes }
+  const end = bytes.length - SIGNATURE
+  const extra = bytes.subarray(offset + 2, end)
+  if (extra.length > MAX_EXTRA || end !== offset + 2 + readU16(bytes, offset)) return undefined
+  const flags = bytes[41]!
+  const onBattery = (flags & ON_BATTERY) !== 0
+  const asleep = (flags & ASLEEP) !== 0
+  return { id: bytes.subarray(1, 33), incarnation, onBattery, asleep, extra, addresses, bytes }
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {
