@@ -37,6 +37,7 @@ import { Attachment } from './network/attachment.ts'
 import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
+import { Sleep } from './sleep.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
 import { Publisher } from './surfaces/publisher.ts'
 import { SocketSurface } from './surfaces/socket.ts'
@@ -68,6 +69,7 @@ export class Daemon {
   readonly #gate: Gate
   readonly #timer: Timer
   readonly #power: PowerWatcher
+  readonly #sleep: Sleep
   readonly energy: Energy
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
@@ -170,17 +172,29 @@ export class Daemon {
         for (const circle of this.circles.all) circle.networkChanged()
       },
       onSource: source => this.#show({ NetworkSource: source }),
-      onChange: () => this.#show({})
+      onChange: () => {
+        this.#sleep.look()
+        this.#show({})
+      }
     })
     this.#timer = new Timer(
       now,
       () => Math.min(...this.circles.all.map(circle => circle.deadline)),
-      () => {
+      lateMs => {
+        this.#sleep.look(lateMs)
         for (const circle of this.circles.all) circle.expire()
         this.energy.sample()
       }
     )
     this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followPower() })
+    this.#sleep = new Sleep({
+      bus: this.#buses.system,
+      log,
+      now,
+      circles: () => this.circles.all,
+      refresh: () => this.#attachment.refresh(),
+      onChange: () => this.#show({})
+    })
     this.energy = new Energy({
       now,
       counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
@@ -255,6 +269,7 @@ export class Daemon {
     this.#buses.system.start()
     this.#attachment.start()
     this.#power.start()
+    this.#sleep.start()
     this.circles.begin()
   }
 
@@ -265,6 +280,7 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
+    this.#sleep.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -325,7 +341,16 @@ export class Daemon {
     const { present: supervised } = this.#supervisor
     const away = this.#unlocking.away
     return examine(
-      findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
+      findFacts(this.paths, {
+        keyStore,
+        away,
+        supervised,
+        network,
+        synchronised,
+        dbus,
+        dbusOwner,
+        logind: this.#sleep.logind
+      })
     )
   }
 
@@ -352,6 +377,7 @@ export class Daemon {
     const Notes = notesOn({
       dbus: this.#shown.DBus,
       ...this.#attachment.conditions,
+      logind: this.#sleep.logind,
       only: this.config.network.only,
       runtimeDirectory: !this.paths.socket.startsWith(this.paths.state),
       socket: this.paths.socket,

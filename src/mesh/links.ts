@@ -14,6 +14,8 @@ import type { Output, Peer, Reason, Session } from './peer.ts'
 import type { Presence } from './presence.ts'
 import type { Timers } from './timers.ts'
 
+type Parting = typeof CloseReason.Stopping | typeof CloseReason.Asleep
+
 interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
@@ -26,7 +28,8 @@ interface Wiring {
 export class Links {
   readonly #wiring: Wiring
   readonly #sessions = new Map<number, Session>()
-  #closing: typeof CloseReason.Stopping | typeof CloseReason.Asleep | undefined
+  #closing: Parting | undefined
+  #over = false
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -41,8 +44,12 @@ export class Links {
   }
 
   /** Why there are no sessions: this device stops, or sleeps. A session that begins all the same ends with it. */
-  get closing(): typeof CloseReason.Stopping | typeof CloseReason.Asleep | undefined {
+  get closing(): Parting | undefined {
     return this.#closing
+  }
+  /** For good. */
+  get over(): boolean {
+    return this.#over
   }
 
   /** A session was confirmed. */
@@ -98,17 +105,18 @@ export class Links {
 
   /** Says goodbye to all; whatever ends from now on is not dialled again. */
   stop(now: number): void {
+    this.#over = true
     this.#closing = CloseReason.Stopping
     this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
   }
 
   /** The same, until `wake`. */
-  sleep(now: number): void {
-    this.#closing = CloseReason.Asleep
-    this.#dropAll(now, this.#sessions.values(), CloseReason.Asleep, 'asleep')
+  sleep(now: number, reason: Parting): void {
+    this.#closing = reason
+    this.#dropAll(now, this.#sessions.values(), reason, 'asleep')
   }
   wake(): void {
-    if (this.#closing === CloseReason.Asleep) this.#closing = undefined
+    if (!this.#over) this.#closing = undefined
   }
 
   /** The ones written to last, so that none takes over only to be dropped too. */

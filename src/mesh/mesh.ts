@@ -148,7 +148,7 @@ export class Mesh {
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && this.#links.closing !== CloseReason.Stopping) this.#moved(now, own)
+    if (!same && !this.#links.over) this.#moved(now, own)
     this.#settle(now)
   }
 
@@ -165,9 +165,12 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** This device is about to sleep: tells everybody, ends all sessions, and does nothing any more until `wake`. */
-  sleep(now: number): void {
-    this.#sleep.sleep(now)
+  /**
+   * This device is about to sleep, or to be switched `off`: tells everybody, ends all sessions, and does nothing
+   * any more until `wake`.
+   */
+  sleep(now: number, off = false): void {
+    this.#sleep.sleep(now, off)
     this.#settle(now)
   }
 
@@ -199,8 +202,7 @@ export class Mesh {
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined && this.#links.closing !== CloseReason.Stopping)
-      this.#named(now, peer, addresses, source)
+    if (peer !== undefined && !this.#links.over) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 

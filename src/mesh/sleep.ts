@@ -11,6 +11,7 @@
  * dialled but once where it was heard, when this device itself woke up (both may have slept), or for a while when
  * somebody has it woken. Its own newer word, or a session that it begins, ends that.
  */
+import { CloseReason } from '../wire/frame.ts'
 import type { Dialling } from './dialling.ts'
 import type { Gossip } from './gossip.ts'
 import type { Keepalive } from './keepalive.ts'
@@ -44,20 +45,29 @@ export class Sleep {
     this.#wiring = wiring
   }
 
-  /** This device goes to sleep: its word first, which must be signed, then the goodbyes. */
-  sleep(now: number): void {
+  /**
+   * This device goes to sleep: its word first, which must be signed, then the goodbyes. `off`: it is switched off
+   * rather, which needs no word.
+   */
+  sleep(now: number, off: boolean): void {
     const { links, peers, dialling, gossip } = this.#wiring
     if (this.#state !== 'awake' || links.closing !== undefined) return
     for (const peer of peers()) dialling.done(now, peer)
-    this.#state = 'signing'
-    if (!gossip.sleep(now)) this.signed(now)
+    if (off) this.#part(now, CloseReason.Stopping)
+    else {
+      this.#state = 'signing'
+      if (!gossip.sleep(now)) this.signed(now)
+    }
   }
 
   /** An own record was signed and is on its way. */
   signed(now: number): void {
-    if (this.#state !== 'signing') return
+    if (this.#state === 'signing') this.#part(now, CloseReason.Asleep)
+  }
+
+  #part(now: number, reason: typeof CloseReason.Asleep | typeof CloseReason.Stopping): void {
     this.#state = 'asleep'
-    this.#wiring.links.sleep(now)
+    this.#wiring.links.sleep(now, reason)
     this.#wiring.timers.clearAll()
   }
 

@@ -257,6 +257,22 @@ export class Circle {
     this.#traffic.setOnBattery(onBattery)
     this.#traffic.carry()
   }
+
+  /** The computer sleeps, or is switched off: all peers are told. */
+  sleep(off: boolean): void {
+    this.#traffic.sleep(off)
+    this.#traffic.carry()
+  }
+  wake(): void {
+    this.#traffic.wake()
+    this.#traffic.carry()
+  }
+  /** It was not running for a moment. */
+  grace(): void {
+    this.#traffic.grace()
+    this.#traffic.carry()
+  }
+
   get links(): { all: number; slow: number } {
     return this.#traffic.links
   }

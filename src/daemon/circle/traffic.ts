@@ -99,6 +99,16 @@ export class Traffic {
   setOnBattery(onBattery: boolean): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
   }
+  /** Says so to all; nothing happens any more until `wake`. */
+  sleep(off: boolean): void {
+    this.#mesh.sleep(this.#now, off)
+  }
+  wake(): void {
+    this.#mesh.wake(this.#now)
+  }
+  grace(): void {
+    this.#mesh.grace(this.#now)
+  }
   /** Something new can be reached: dial at once. */
   network(): void {
     this.#mesh.network(this.#now)
