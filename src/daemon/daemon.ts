@@ -34,6 +34,7 @@ import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
+import { Datagrams } from './network/datagrams.ts'
 import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
@@ -67,6 +68,7 @@ export class Daemon {
   readonly #dbus: DBusSurface
   readonly #attachment: Attachment
   readonly #gate: Gate
+  readonly #datagrams = new Datagrams(() => this.circles.all)
   readonly #timer: Timer
   readonly #power: PowerWatcher
   readonly #sleep: Sleep
@@ -162,6 +164,7 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
+      onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
       onHeard: ({ announcement, source, policy }) => {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
@@ -174,6 +177,7 @@ export class Daemon {
       onSource: source => this.#show({ NetworkSource: source }),
       onChange: () => {
         this.#sleep.look()
+        this.#followMeans()
         this.#show({})
       }
     })
@@ -186,7 +190,7 @@ export class Daemon {
         this.energy.sample()
       }
     )
-    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followPower() })
+    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followMeans() })
     this.#sleep = new Sleep({
       bus: this.#buses.system,
       log,
@@ -199,6 +203,7 @@ export class Daemon {
       now,
       counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
       power: () => this.#power.power,
+      metered: () => this.#attachment.metered,
       links: () => this.circles.all.map(circle => circle.links)
     })
     const around: Surroundings = {
@@ -212,6 +217,7 @@ export class Daemon {
       gate: this.#gate,
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
+      sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
       arm: () => this.#stopped || this.#timer.arm(),
@@ -232,7 +238,7 @@ export class Daemon {
       locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
-        this.#followPower()
+        this.#followMeans()
         this.#show({})
         this.#inviting.keep(({ gid }) =>
           this.circles.all.some(circle => circle.gid === gid && !circle.leaving)
@@ -340,22 +346,14 @@ export class Daemon {
     const keyStore = () => this.#vault.keyStore
     const { present: supervised } = this.#supervisor
     const away = this.#unlocking.away
-    return examine(
-      findFacts(this.paths, {
-        keyStore,
-        away,
-        supervised,
-        network,
-        synchronised,
-        dbus,
-        dbusOwner,
-        logind: this.#sleep.logind
-      })
-    )
+    const { logind } = this.#sleep
+    const known = { keyStore, away, supervised, network, synchronised, dbus, dbusOwner, logind }
+    return examine(findFacts(this.paths, known))
   }
 
-  #followPower(): void {
-    for (const circle of this.circles.all) circle.setOnBattery(this.#power.power.onBattery)
+  #followMeans(): void {
+    const { onBattery } = this.#power.power
+    for (const circle of this.circles.all) circle.setMeans({ onBattery, metered: this.#attachment.metered })
   }
 
   // --- what is shown

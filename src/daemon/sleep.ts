@@ -8,6 +8,7 @@
 import type { Bus } from '../host/bus.ts'
 import { ClockJump } from '../host/clock-jump.ts'
 import { type LogindState, LogindWatcher } from '../host/logind.ts'
+import type { Circle } from './circle/circle.ts'
 import type { Log } from './log.ts'
 
 /** What was told may have to be sent once more by the kernel before the cable is dead: a retransmission timeout. */
@@ -22,20 +23,12 @@ const MISSED_MS = 3_000
 const WORDS = 6
 const WORD_MS = 10_000
 
-export interface SleepingCircle {
-  /** Tells all peers, and says goodbye; `off`: it is no sleep, the computer is switched off. */
-  sleep(off: boolean): void
-  wake(): void
-  /** Silence until now accuses nobody. */
-  grace(): void
-}
-
 export interface SleepOptions {
   readonly bus: Bus
   readonly log: Log
   /** Monotonic milliseconds. */
   readonly now: () => number
-  readonly circles: () => readonly SleepingCircle[]
+  readonly circles: () => readonly Pick<Circle, 'rest'>[]
   /** After waking: the network is looked at anew, announced and searched. */
   readonly refresh: () => void
   /** What `logind` tells has changed. */
@@ -70,7 +63,7 @@ export class Sleep {
         this.look()
         this.#rise('logind said so')
       },
-      onShutdown: () => void this.#fall('shutdown'),
+      onShutdown: () => void this.#fall('off'),
       onChange: () => this.#changed()
     })
   }
@@ -97,7 +90,7 @@ export class Sleep {
     if (slept > 0) this.#rise('the clocks say so', slept)
     else if (lateMs >= MISSED_MS) this.#rise('it was stopped', lateMs)
     else if (lateMs >= STOPPED_MS && !this.#asleep)
-      for (const circle of this.#options.circles()) circle.grace()
+      for (const circle of this.#options.circles()) circle.rest('grace')
   }
 
   /** SIGCONT: it was stopped at some time since it last ran, or nobody stopped it at all. */
@@ -106,13 +99,13 @@ export class Sleep {
     this.look(Math.min(since, MISSED_MS))
   }
 
-  async #fall(why: 'sleep' | 'shutdown'): Promise<void> {
+  async #fall(why: 'sleep' | 'off'): Promise<void> {
     const { circles, log, now } = this.#options
     if (this.#asleep || !this.#allowed()) return
     this.#asleep = true
     log('info', why === 'sleep' ? 'the computer goes to sleep' : 'the computer is switched off')
     this.#clock.look()
-    for (const circle of circles()) circle.sleep(why === 'shutdown')
+    for (const circle of circles()) circle.rest(why)
     clearTimeout(this.#awake)
     this.#awake = setTimeout(() => this.#rise('it did not sleep'), AWAKE_MS)
     this.#awake.unref()
@@ -130,7 +123,7 @@ export class Sleep {
     log('info', 'awake', { how, ...(unannounced && { seconds: Math.round(milliseconds / 1_000) }) })
     this.#clock.look()
     this.#logind.awake()
-    for (const circle of circles()) circle.wake()
+    for (const circle of circles()) circle.rest('wake')
     refresh()
   }
 

@@ -17,7 +17,7 @@ import { toBase32 } from '../wire/base32.ts'
 import type { Card } from '../wire/extra.ts'
 import { encodeExtra } from '../wire/extra.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
@@ -80,8 +80,7 @@ export class Gossip {
   #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
-  #onBattery = false
-  #asleep = false
+  #flags: Flags = { onBattery: false, asleep: false, metered: false }
   #cards: readonly Card[] = []
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
@@ -129,9 +128,10 @@ export class Gossip {
   }
 
   /** Part of the own word too. */
-  setOnBattery(now: number, onBattery: boolean): void {
-    if (this.#onBattery === onBattery) return
-    this.#onBattery = onBattery
+  setFlags(now: number, flags: Partial<Flags>): void {
+    const before = this.#flags
+    this.#flags = { ...before, ...flags }
+    if (Object.entries(this.#flags).every(([name, set]) => before[name as keyof Flags] === set)) return
     if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
@@ -145,7 +145,7 @@ export class Gossip {
   /** Says at once that this device sleeps, where it last said it may be reached. False: it has no word to say. */
   sleep(now: number): boolean {
     if (this.#own === undefined) return false
-    this.#asleep = true
+    this.#flags = { ...this.#flags, asleep: true }
     this.#wiring.timers.clear(this.#ownDue)
     this.#sayOwn(now)
     return true
@@ -153,7 +153,7 @@ export class Gossip {
 
   /** Says its word anew, and compares all that is known with everybody there is a session with. */
   wake(now: number): void {
-    this.#asleep = false
+    this.#flags = { ...this.#flags, asleep: false }
     this.#wiring.timers.clear(this.#ownDue)
     this.#sayOwn(now)
     for (const exchange of this.#exchanges.values()) {
@@ -163,7 +163,7 @@ export class Gossip {
   }
 
   #sayOwnSoon(now: number): void {
-    if (this.#asleep) return
+    if (this.#flags.asleep) return
     this.#wiring.timers.advance(this.#ownDue, Math.max(now, this.#ownAt + OWN_INTERVAL))
   }
 
@@ -304,11 +304,7 @@ export class Gossip {
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
     const extra = encodeExtra(this.#own, this.#cards)
-    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, {
-      onBattery: this.#onBattery,
-      asleep: this.#asleep,
-      extra
-    })
+    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, { ...this.#flags, extra })
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 

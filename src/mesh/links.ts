@@ -12,6 +12,7 @@ import type { Gossip } from './gossip.ts'
 import type { Nomination } from './nomination.ts'
 import type { Output, Peer, Reason, Session } from './peer.ts'
 import type { Presence } from './presence.ts'
+import type { Silences } from './silences.ts'
 import type { Timers } from './timers.ts'
 
 type Parting = typeof CloseReason.Stopping | typeof CloseReason.Asleep
@@ -23,6 +24,7 @@ interface Wiring {
   readonly nomination: Nomination
   readonly dialling: Dialling
   readonly gossip: Gossip
+  readonly silences: Silences
 }
 
 export class Links {
@@ -66,9 +68,10 @@ export class Links {
 
   /** It is over. */
   ended(now: number, session: Session, reason: Reason): void {
-    const { presence, nomination, dialling } = this.#wiring
+    const { presence, nomination, dialling, silences } = this.#wiring
     const { peer } = session
     this.#forget(session)
+    silences.ended(now, session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
     presence.changed(peer)
@@ -87,6 +90,7 @@ export class Links {
     const sleeping = reason === CloseReason.Asleep
     const leaving = sleeping || reason === CloseReason.Stopping || reason === CloseReason.Left
     const { peer } = session
+    if (leaving) peer.life.wordAt = now
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
     // unless another device with its identity is still there
     if (sleeping && gone.length === peer.sessions.length) peer.asleep = true
@@ -129,6 +133,7 @@ export class Links {
   #forget(session: Session): void {
     const { timers, gossip } = this.#wiring
     const { peer } = session
+    peer.life.sessionAt = Math.max(peer.life.sessionAt, session.heardAt)
     this.#sessions.delete(session.number)
     peer.sessions.splice(peer.sessions.indexOf(session), 1)
     gossip.closed(session.number)

@@ -4,6 +4,8 @@ import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { Card } from '../wire/extra.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
+import type { Evidence, Life } from './life.ts'
+import { newLife } from './life.ts'
 import type { Timer } from './timers.ts'
 import { timer } from './timers.ts'
 
@@ -19,6 +21,10 @@ export type Reason =
   | 'refused'
   | 'no-address'
   | 'no-network'
+  /** Most of what we asked did not answer: it may be us. */
+  | 'isolated'
+  /** A witness reaches it, we do not. */
+  | 'path'
   /** It said so; or, of a peer that is not asleep, this device sleeps. */
   | 'asleep'
 
@@ -36,6 +42,20 @@ export interface PeerView {
   readonly unreachableSince: number
   /** Monotonic milliseconds; 0 unless it is asleep. */
   readonly asleepSince: number
+  /** The last sign of life, as of the moment of reading. */
+  readonly evidence: Evidence
+}
+
+/** What one device says of another; an observer is right about its own paths only. */
+export interface Sight {
+  readonly observer: PeerId
+  readonly peer: PeerId
+  readonly state: State
+  readonly reason: Reason
+  /** 0 when unknown. */
+  readonly latencyUSec: number
+  /** How long it has been so. */
+  readonly ageMs: number
 }
 
 /** One attempt to reach a peer at an address. */
@@ -76,6 +96,7 @@ export interface Peer {
   asleepSince: number
   /** As it said last. */
   onBattery: boolean
+  metered: boolean
   /** It said so last, and no session with it has begun since. */
   asleep: boolean
   /** All that are open, oldest first. All are read. */
@@ -89,6 +110,9 @@ export interface Peer {
   /** The last `cards` that were told. */
   cards: string
   readonly candidates: Candidates
+  readonly life: Life
+  /** Its last session, if that ended because a ping after a silence was not answered. */
+  mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
   latencyUSec: number
   latencyAt: number
@@ -126,6 +150,12 @@ export interface Session extends Omit<Opened, 'peer' | 'session'> {
   yields: boolean
   /** A ping waits for any sign of life. */
   awaiting: boolean
+  /** How long it had been silent when that ping was sent. */
+  silence: number
+  /** Something else than a ping or its answer was sent since anything was heard. */
+  spoke: boolean
+  /** The network of its other end, when it leaves our own subnets, else ''. */
+  readonly beyond: string
   misses: number
   /** Unanswered pings by their number on the wire, oldest first. */
   readonly pings: Map<number, { sentAt: number; token: number | undefined }>
@@ -149,12 +179,29 @@ export type Output =
   | { type: 'sign'; body: Uint8Array }
   /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
   | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
+  /**
+   * Send a sealed probe to each of these addresses by UDP. Answers: `probed`, or `probeFailed` where one could not
+   * be sent or was refused.
+   */
+  | { type: 'probe'; probe: number; peer: PeerId; addresses: readonly string[] }
+  /** Ask the peers of these sessions to pass a sealed probe on and its answer back: `witnessed`, or nothing. */
+  | { type: 'witness'; probe: number; peer: PeerId; by: readonly number[] }
   | { type: 'clone'; peer: PeerId }
   /** Its owner signed that it can be woken by these cards: never an empty list, and not the one told before. */
   | { type: 'cards'; peer: PeerId; cards: readonly Card[] }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
+
+/** Of the sessions. */
+export interface LinkCounts {
+  readonly all: number
+  /** Those with a device that saves at either end. */
+  readonly slow: number
+  /** Those that leave our own subnets, and how long one of them may be silent at most, in milliseconds. */
+  readonly beyond: number
+  readonly longest: number
+}
 
 /** An address that led to a session: worth keeping over a restart. */
 export interface Worked {
@@ -175,12 +222,15 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     asleepSince: 0,
     onBattery: false,
     asleep: false,
+    metered: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
     cards: '',
     candidates: new Candidates(),
+    life: newLife(),
+    mute: undefined,
     plan: {
       wanted: false,
       since: -Infinity,
@@ -205,6 +255,7 @@ export function newSession(
   now: number,
   peer: Peer,
   { session: number, peer: _id, ...facts }: Opened,
+  beyond: string,
   due: { keepalive: Due<Session>; closing: Due<Session>; renewal: Due<Session> }
 ): Session {
   const session: Session = {
@@ -219,6 +270,9 @@ export function newSession(
     measuredAt: now,
     yields: false,
     awaiting: false,
+    silence: 0,
+    spoke: false,
+    beyond,
     misses: 0,
     pings: new Map(),
     rivalPing: 0,

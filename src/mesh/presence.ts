@@ -5,6 +5,7 @@
  * state is shown at once; a latency only when it is news.
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { evidenceOf } from './life.ts'
 import type { Output, Peer, PeerView, Reason } from './peer.ts'
 import type { Timers } from './timers.ts'
 
@@ -55,7 +56,10 @@ function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerVie
     latencyUSec: reachable ? peer.latencyUSec : 0,
     path: reachable ? 'direct' : '',
     unreachableSince: peer.unreachableSince,
-    asleepSince: peer.asleepSince
+    asleepSince: peer.asleepSince,
+    get evidence() {
+      return evidenceOf(peer)
+    }
   }
 }
 

@@ -97,6 +97,7 @@ export class Sleep {
     const { presence, dialling, keepalive, links } = this.#wiring
     if (peer.asleep === asleep) return
     peer.asleep = asleep
+    peer.life.wordAt = now
     if (asleep) {
       // the word may be older than the session, so that decides: if nobody is there it ends, and then the word holds
       for (const session of peer.sessions) if (!session.awaiting) keepalive.probe(now, session)

@@ -9,7 +9,7 @@
  *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
  *            address as in address.ts; n ≤ 16, none twice, none link-local
  *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
- *            flags: 1 = its owner runs on battery, 2 = its owner sleeps from now on
+ *            flags: 1 = its owner runs on battery, 2 = it sleeps from now on, 4 = all its networks are metered
  *            extra ≤ 256 bytes, as in extra.ts
  *            the other bits, and extra that makes no sense: written 0 and empty, not read, passed on as they are
  *
@@ -26,21 +26,16 @@ export const MAX_INCARNATION = 2 ** 48 - 1
 const MAX_EXTRA = 256
 const SIGNATURE = 64
 const HEAD = 1 + 32 + 8 + 1 + 1
-const ON_BATTERY = 1
-const ASLEEP = 2
+const FLAGS = { onBattery: 1, asleep: 2, metered: 4 } as const
 const NOTHING = new Uint8Array(0)
 const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
 
-/** What an owner says of itself beside its addresses. */
-export interface Condition {
-  readonly onBattery: boolean
-  /** It sleeps from now on: it answers nobody until it says something else. */
-  readonly asleep: boolean
+/** What else an owner says of itself. */
+export type Flags = { readonly [name in keyof typeof FLAGS]: boolean }
+
+export interface PeerRecord extends Flags {
   /** At most 256 bytes, as in extra.ts. */
   readonly extra: Uint8Array
-}
-
-export interface PeerRecord extends Condition {
   /** Ed25519 key of the owner, 32 bytes. */
   readonly id: Uint8Array
   readonly incarnation: number
@@ -61,14 +56,14 @@ export function unsignedRecord(
   id: Uint8Array,
   incarnation: number,
   addresses: readonly Address[],
-  { onBattery = false, asleep = false, extra = NOTHING }: Partial<Condition> = {}
+  { extra = NOTHING, ...flags }: Partial<Flags & Pick<PeerRecord, 'extra'>> = {}
 ): Uint8Array {
   const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2 + extra.length)
   const bytes = new Uint8Array(length)
   bytes[0] = 1
   bytes.set(id, 1)
   writeIncarnation(bytes, 33, incarnation)
-  bytes[41] = (onBattery ? ON_BATTERY : 0) | (asleep ? ASLEEP : 0)
+  for (const [name, bit] of Object.entries(FLAGS)) if (flags[name as keyof Flags]) bytes[41]! |= bit
   bytes[42] = addresses.length
   const end = addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
   writeU16(bytes, end, extra.length)
@@ -164,10 +159,9 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
   const end = bytes.length - SIGNATURE
   const extra = bytes.subarray(offset + 2, end)
   if (extra.length > MAX_EXTRA || end !== offset + 2 + readU16(bytes, offset)) return undefined
-  const flags = bytes[41]!
-  const onBattery = (flags & ON_BATTERY) !== 0
-  const asleep = (flags & ASLEEP) !== 0
-  return { id: bytes.subarray(1, 33), incarnation, onBattery, asleep, extra, addresses, bytes }
+  const has = (name: keyof Flags) => (bytes[41]! & FLAGS[name]) !== 0
+  const flags = { onBattery: has('onBattery'), asleep: has('asleep'), metered: has('metered') }
+  return { id: bytes.subarray(1, 33), incarnation, ...flags, extra, addresses, bytes }
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {

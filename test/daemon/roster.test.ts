@@ -30,7 +30,8 @@ const view = (of: string, state: PeerView['state']): [string, PeerView] => [
     latencyUSec: state === 'reachable' ? 7 : 0,
     path: state === 'reachable' ? 'direct' : '',
     asleepSince: 0,
-    unreachableSince: 0
+    unreachableSince: 0,
+    evidence: { how: '', by: '', at: -Infinity }
   }
 ]
 const [self, b, c] = [id('selfself'), id('bbbbbbbb'), id('cccccccc')]

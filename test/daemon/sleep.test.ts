@@ -37,13 +37,7 @@ async function sleeper(t: Test, { logind = true } = {}) {
     bus,
     log: () => {},
     now,
-    circles: () => [
-      {
-        sleep: off => told.put(off ? 'off' : 'sleep'),
-        wake: () => told.put('wake'),
-        grace: () => told.put('grace')
-      }
-    ],
+    circles: () => [{ rest: phase => told.put(phase) }],
     refresh: () => told.put('refresh'),
     onChange: () => sleep.logind.inhibition === 'held' && held.resolve(),
     clock: new ClockJump({ now, uptime: () => clocks.mono + clocks.slept }),

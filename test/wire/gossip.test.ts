@@ -44,15 +44,16 @@ t.test('the bytes of a record are frozen', async t => {
 })
 
 t.test(
-  'flags: its owner runs on battery, its owner sleeps; what else they say is kept and passed on',
+  'flags: it runs on battery, sleeps, is on metered networks; what else they say is kept and passed on',
   async t => {
     const plain = record(1)
-    t.match(plain, { onBattery: false, asleep: false })
-    for (const [bit, condition] of [
+    t.match(plain, { onBattery: false, asleep: false, metered: false })
+    for (const [bit, flags] of [
       [1, { onBattery: true }],
-      [2, { asleep: true }]
+      [2, { asleep: true }],
+      [4, { metered: true }]
     ] as const) {
-      const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], condition)
+      const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], flags)
       const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
       t.same(differs.indexOf(bit), 41)
       t.same(
@@ -60,16 +61,17 @@ t.test(
         [bit]
       )
     }
-    for (const [flags, onBattery, asleep] of [
-      [1, true, false],
-      [2, false, true],
-      [0xfc, false, false],
-      [0xff, true, true]
+    for (const [flags, onBattery, asleep, metered] of [
+      [1, true, false, false],
+      [2, false, true, false],
+      [4, false, false, true],
+      [0xf8, false, false, false],
+      [0xff, true, true, true]
     ] as const) {
       const bytes = plain.bytes.slice()
       bytes[41] = flags
       const read = decodeRecord(bytes)!
-      t.match(read, { onBattery, asleep })
+      t.match(read, { onBattery, asleep, metered })
       t.same(read.bytes, bytes)
     }
   }
