@@ -6,7 +6,8 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { Mesh, type Output, type PeerView } from '../../mesh/mesh.ts'
+import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import type { Means } from '../../mesh/thrift.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -43,7 +44,7 @@ export class Traffic {
   readonly #mesh: Mesh
   readonly #dials: Dials
   readonly #introductions = new Introductions()
-  readonly #pings = new Pings()
+  readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
@@ -69,7 +70,11 @@ export class Traffic {
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
   }
-  /** Sessions, and those of them with a device on battery at either end. */
+  /** Who sees whom. */
+  matrix(): Sight[] {
+    return this.#mesh.matrix(this.#now)
+  }
+  /** Sessions, and those of them with a device that saves at either end. */
   get links(): { all: number; slow: number } {
     return this.#mesh.links
   }
@@ -96,8 +101,9 @@ export class Traffic {
   setOwnAddresses(addresses: readonly string[]): void {
     this.#mesh.setOwnAddresses(this.#now, addresses)
   }
-  setOnBattery(onBattery: boolean): void {
+  setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
+    this.#mesh.setMetered(this.#now, metered)
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -106,10 +112,10 @@ export class Traffic {
 
   /** One round trip in microseconds. Rejects what `unreachable` gives. */
   async ping(peer: PeerId, signal: AbortSignal, unreachable: () => ApiError): Promise<number> {
-    if (this.#mesh.session(peer) === undefined) throw unreachable()
     const send = (token: number) => {
-      this.#mesh.ping(this.#now, peer, token)
+      const asked = this.#mesh.ping(this.#now, peer, token)
       this.carry()
+      return asked
     }
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
@@ -285,6 +291,12 @@ export class Traffic {
           this.#mesh.verified(this.#now, output.batch, ok)
           this.carry()
         })
+        break
+      case 'probe':
+        for (const address of output.addresses)
+          this.#mesh.probeFailed(this.#now, output.peer, output.probe, address, 'no-keys')
+        break
+      case 'witness':
         break
       case 'clone':
         warnings.twice(output.peer)
