@@ -37,6 +37,7 @@ export const examples: {
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
+  Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Watch: { params: {}, command: 'coterie watch' },
   Subscribe: {
     params: { All: true, States: ['reachable'], LatencyPercent: 50, IntervalUSec: 5_000_000 },

@@ -138,7 +138,7 @@ export class Daemon {
       }
     })
     this.#gate = new Gate({
-      circles: () => this.circles.all.map(circle => circle.handshakes),
+      circles: () => this.circles.all.filter(circle => !circle.asleep).map(circle => circle.handshakes),
       now,
       random: randomBytes,
       log,
@@ -169,6 +169,7 @@ export class Daemon {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
       onListening: bound => {
+        this.#followMeans()
         for (const circle of this.circles.all) circle.listening(bound)
       },
       onGained: () => {
@@ -196,6 +197,7 @@ export class Daemon {
       log,
       now,
       circles: () => this.circles.all,
+      quiet: () => this.#attachment.rotate(),
       refresh: () => this.#attachment.refresh(),
       onChange: () => this.#show({})
     })
@@ -218,6 +220,7 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
+      wakeCard: (...asked) => this.#attachment.wakeCard(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
       arm: () => this.#stopped || this.#timer.arm(),
@@ -352,8 +355,9 @@ export class Daemon {
   }
 
   #followMeans(): void {
-    const { onBattery } = this.#power.power
-    for (const circle of this.circles.all) circle.setMeans({ onBattery, metered: this.#attachment.metered })
+    const { cards, metered } = this.#attachment
+    const means = { ...this.#power.power, metered, cards: this.config.device.wake ? cards : [] }
+    for (const circle of this.circles.all) circle.setMeans(means)
   }
 
   // --- what is shown

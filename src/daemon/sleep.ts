@@ -29,6 +29,8 @@ export interface SleepOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly circles: () => readonly Pick<Circle, 'rest'>[]
+  /** Nothing more is announced. */
+  readonly quiet: () => void
   /** After waking: the network is looked at anew, announced and searched. */
   readonly refresh: () => void
   /** What `logind` tells has changed. */
@@ -100,12 +102,13 @@ export class Sleep {
   }
 
   async #fall(why: 'sleep' | 'off'): Promise<void> {
-    const { circles, log, now } = this.#options
+    const { circles, log, now, quiet } = this.#options
     if (this.#asleep || !this.#allowed()) return
     this.#asleep = true
     log('info', why === 'sleep' ? 'the computer goes to sleep' : 'the computer is switched off')
     this.#clock.look()
     for (const circle of circles()) circle.rest(why)
+    quiet()
     clearTimeout(this.#awake)
     this.#awake = setTimeout(() => this.#rise('it did not sleep'), AWAKE_MS)
     this.#awake.unref()

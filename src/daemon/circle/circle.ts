@@ -4,10 +4,9 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { BoundListener } from '../../net/listeners.ts'
-import { addressOf, formatAddress } from '../../wire/address.ts'
+import { addressTexts } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
@@ -16,6 +15,7 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import { Cards } from './cards.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -24,7 +24,8 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
-import { type RestPhase, Traffic } from './traffic.ts'
+import { type OwnMeans, type RestPhase, Traffic } from './traffic.ts'
+import { Waking } from './waking.ts'
 import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
@@ -47,6 +48,10 @@ export class Circle {
   readonly #shares: Shares
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
+  readonly #cards: Cards
+  readonly waking: Waking
+  /** The computer sleeps: whatever we say or answer now is false in a moment. */
+  asleep = false
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -60,6 +65,7 @@ export class Circle {
     this.name = row.name
     this.position = row.position
     this.#addresses = new KnownAddresses(row.gid, addresses, around)
+    this.#cards = new Cards(stored, around)
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -90,10 +96,14 @@ export class Circle {
       onRecovery: (number, session, body) => this.#recover(number, session, body),
       onPeer: view => {
         if (this.#roster.publishPeer(view)) around.changed()
+        this.waking.changed()
       },
+      onCards: (peer, cards) => this.#cards.told(peer, cards),
+      onWake: (from, body) => this.waking.receive(from, body),
       onReached: (peer, address) => this.#addresses.add(peer, address),
       onMet: () => this.#met()
     })
+    this.waking = new Waking(around, this.#cards, this.#membership, this.#traffic)
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -251,7 +261,7 @@ export class Circle {
 
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
-    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+    this.#ownAddresses = bound.flatMap(({ address, port }) => addressTexts(address, port))
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#traffic.setOwnAddresses(this.#ownAddresses)
     this.#traffic.carry()
@@ -263,13 +273,14 @@ export class Circle {
     this.#traffic.carry()
   }
 
-  /** What this computer has decides how often links are asked. */
-  setMeans(means: Means): void {
+  /** What this computer has decides how often links are asked; its cards are how it can be woken. */
+  setMeans(means: OwnMeans): void {
     this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
   /** The computer sleeps, or woke up. */
   rest(phase: RestPhase): void {
+    this.asleep = phase === 'sleep' || phase === 'off'
     this.#traffic.rest(phase)
     this.#traffic.carry()
   }
@@ -288,7 +299,7 @@ export class Circle {
 
   /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
   announcement(port: number): Uint8Array | undefined {
-    return this.#announcer.make(port)
+    return this.asleep ? undefined : this.#announcer.make(port)
   }
 
   /** Made by another member that may be answered. */
@@ -302,10 +313,10 @@ export class Circle {
     if (heard === undefined) {
       // played back where we only listen, it would make us show ourselves
       const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
-      if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
+      if (port !== undefined) this.#warnings.elsewhere(addressTexts(source, port))
       return
     }
-    const addresses = uri(source, heard.port)
+    const addresses = addressTexts(source, heard.port)
     if (!this.#membership.members.has(heard.peer)) {
       const [address] = addresses
       if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
@@ -381,13 +392,8 @@ export class Circle {
     this.offerStatic()
     this.#warnings.follow(this.#out)
     this.#shares.membersChanged()
+    this.#cards.keep(members)
     announce()
     changed()
   }
-}
-
-/** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
-function uri(bare: string, port: number): string[] {
-  const address = addressOf(bare, port)
-  return address === undefined ? [] : [formatAddress(address)]
 }

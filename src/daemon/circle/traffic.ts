@@ -9,6 +9,7 @@ import { verifyBatch } from '../../crypto/provider.ts'
 import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
+import type { Card } from '../../wire/extra.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -22,6 +23,11 @@ import { Probing } from './probing.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
+
+/** What this computer has, and how it can be woken. */
+export interface OwnMeans extends Means {
+  readonly cards: readonly Card[]
+}
 
 /** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
 export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
@@ -38,6 +44,9 @@ export interface TrafficOptions {
   /** A frame about the recovery of the circle. */
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
   readonly onPeer: (view: PeerView) => void
+  readonly onCards: (peer: PeerId, cards: readonly Card[]) => void
+  /** A frame about waking a member. */
+  readonly onWake: (from: PeerId, body: Uint8Array) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
   /** There is a session. */
@@ -109,9 +118,10 @@ export class Traffic {
   setOwnAddresses(addresses: readonly string[]): void {
     this.#mesh.setOwnAddresses(this.#now, addresses)
   }
-  setMeans({ onBattery, metered }: Means): void {
+  setMeans({ onBattery, metered, cards }: OwnMeans): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
+    this.#mesh.setCards(this.#now, cards)
   }
   /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
   rest(phase: RestPhase): void {
@@ -119,6 +129,11 @@ export class Traffic {
     if (phase === 'wake') this.#mesh.wake(now)
     else if (phase === 'grace') this.#mesh.grace(now)
     else this.#mesh.sleep(now, phase === 'off')
+  }
+  /** Somebody has it woken. */
+  seek(peer: PeerId): void {
+    this.#mesh.seek(this.#now, peer)
+    this.carry()
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -149,6 +164,13 @@ export class Traffic {
     this.#dials.stop()
     this.#mesh.stop(this.#now)
     this.carry()
+  }
+
+  /** On the session that is written to. False: there is none. */
+  send(peer: PeerId, kind: number, body: Uint8Array): boolean {
+    const session = this.#options.sessions.get(this.#mesh.session(peer) ?? -1)
+    session?.send(kind, body)
+    return session !== undefined
   }
 
   // --- sessions
@@ -239,6 +261,9 @@ export class Traffic {
     else if (kind === Kind.Witness) {
       this.#mesh.heard(this.#now, number)
       this.#probing.receiveFrame(number, session, body)
+    } else if (kind === Kind.Wake) {
+      this.#mesh.heard(this.#now, number)
+      this.#options.onWake(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
@@ -325,6 +350,9 @@ export class Traffic {
       case 'probe':
       case 'witness':
         this.#probing.carryOut(output)
+        break
+      case 'cards':
+        this.#options.onCards(output.peer, output.cards)
         break
       case 'clone':
         warnings.twice(output.peer)
