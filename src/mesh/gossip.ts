@@ -15,7 +15,7 @@ import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, portable } from '../wire/address.ts'
 import { toBase32 } from '../wire/base32.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord, View } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
@@ -52,6 +52,8 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** What a member says of itself. */
   readonly told: (now: number, peer: PeerId, record: PeerRecord) => void
+  /** How the other end of a session sees these. */
+  readonly viewed: (now: number, session: number, views: readonly { peer: PeerId; view: View }[]) => void
 }
 
 /** Gossip's side of one session. */
@@ -173,6 +175,7 @@ export class Gossip {
     const decoded = decodeGossip(body)
     if (decoded === undefined) this.#count('malformed')
     else if ('digest' in decoded) this.#answer(now, exchange, decoded.digest)
+    else if ('views' in decoded) this.#viewed(now, exchange, decoded.views)
     else this.#consider(now, exchange, decoded.records)
   }
 
@@ -190,6 +193,15 @@ export class Gossip {
         this.#wiring.told(now, owner, record)
       }
     }
+  }
+
+  #viewed(now: number, { session }: Exchange, views: readonly View[]): void {
+    const known = views.flatMap(view => {
+      const peer = this.#members.get(toBase32(view.id))
+      return peer === undefined ? [] : [{ peer, view }]
+    })
+    if (known.length < views.length) this.#count('view-of-stranger')
+    this.#wiring.viewed(now, session, known)
   }
 
   #sendDigest(now: number, exchange: Exchange): void {

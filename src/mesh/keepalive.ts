@@ -37,7 +37,9 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** All that are open. */
   readonly sessions: () => Iterable<Session>
-  /** Nothing came back: the session is dead. */
+  /** Nothing came back for the first time. */
+  readonly missed: (now: number, session: Session) => void
+  /** Nothing came back again and again: the session is dead. */
   readonly silent: (now: number, session: Session) => void
   /** An answer to a question came; true for the first one. */
   readonly answered: (token: number) => boolean
@@ -142,8 +144,12 @@ export class Keepalive {
       return
     }
     session.misses++
-    if (session.misses >= MISSES) this.#wiring.silent(now, session)
-    else this.probe(now, session)
+    if (session.misses >= MISSES) {
+      this.#wiring.silent(now, session)
+      return
+    }
+    this.probe(now, session)
+    if (session.misses === 1) this.#wiring.missed(now, session)
   }
 
   #arm(session: Session): void {

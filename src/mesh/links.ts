@@ -8,6 +8,7 @@
 import { CloseReason } from '../wire/frame.ts'
 import type { Dialling } from './dialling.ts'
 import { ROUND } from './dialling.ts'
+import { flapped } from './flaps.ts'
 import type { Gossip } from './gossip.ts'
 import type { Nomination } from './nomination.ts'
 import type { Output, Peer, Reason, Session } from './peer.ts'
@@ -21,6 +22,8 @@ interface Wiring {
   readonly nomination: Nomination
   readonly dialling: Dialling
   readonly gossip: Gossip
+  /** It has no session any more. */
+  readonly lost: (peer: Peer) => void
 }
 
 export class Links {
@@ -67,6 +70,8 @@ export class Links {
     nomination.fallback(now, peer)
     if (peer.nominated !== undefined) return
     peer.clones.clear()
+    flapped(now, peer.flaps)
+    this.#wiring.lost(peer)
     presence.lost(now, peer, reason)
     // one that said goodbye is not there at once
     if (!this.#stopped) dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)

@@ -36,6 +36,7 @@ import { Roaming } from './roaming.ts'
 import type { Means } from './thrift.ts'
 import { saves } from './thrift.ts'
 import { Timers } from './timers.ts'
+import { Watching } from './watching.ts'
 
 export type { Evidence } from './life.ts'
 export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
@@ -63,12 +64,16 @@ export class Mesh {
   readonly #links: Links
   readonly #questions = new Questions()
   readonly #roaming: Roaming
+  readonly #watching: Watching
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
       if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
     },
     next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
+    steady: (now: number, peer: Peer): void => this.#presence.steady(now, peer),
+    missing: (now: number, peer: Peer): void => this.#watching.due.missing(now, peer),
+    step: (now: number, peer: Peer): void => this.#watching.due.step(now, peer),
     latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
     keepalive: (now: number, session: Session): void => this.#keepalive.due(now, session),
     closing: (now: number, session: Session): void => this.#links.drop(now, session, undefined, 'closed'),
@@ -83,16 +88,19 @@ export class Mesh {
     const emit = (output: Output): void => {
       this.#outputs.push(output)
     }
+    const ranked = (peer: Peer): string[] => peer.candidates.ranked(this.#own).map(({ text }) => text)
     this.#presence = new Presence({
       timers,
       emit,
-      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text)
+      ranked,
+      shown: (now, peer) => this.#watching.shown(now, peer)
     })
     this.#keepalive = new Keepalive({
       timers,
       emit,
       sessions: () => this.#links.all,
-      silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
+      missed: (now, session) => this.#watching.missed(now, session),
+      silent: (now, session) => this.#watching.silent(now, session),
       answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
@@ -104,14 +112,21 @@ export class Mesh {
       moved: (now, peer) => this.#questions.moved(now, peer),
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
-    this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
+    this.#dialling = new Dialling({
+      timers,
+      emit,
+      random,
+      own: () => this.#own,
+      eager: (now, peer) => this.#watching.eager(now, peer)
+    })
     this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
     this.#gossip = new Gossip({
       self,
       incarnation,
       timers,
       emit,
-      told: (now, peer, record) => this.#told(now, peer, record)
+      told: (now, peer, record) => this.#told(now, peer, record),
+      viewed: (now, number, views) => this.#watching.viewed(now, this.#links.get(number)!.peer, views)
     })
     this.#links = new Links({
       timers,
@@ -119,7 +134,20 @@ export class Mesh {
       presence: this.#presence,
       nomination: this.#nomination,
       dialling: this.#dialling,
-      gossip: this.#gossip
+      gossip: this.#gossip,
+      lost: peer => this.#watching.lost(peer)
+    })
+    this.#watching = new Watching({
+      self,
+      timers,
+      emit,
+      peers: this.#peers,
+      presence: this.#presence,
+      keepalive: this.#keepalive,
+      dialling: this.#dialling,
+      gossip: this.#gossip,
+      links: this.#links,
+      ranked
     })
     this.#roaming = new Roaming({
       timers,
@@ -194,6 +222,7 @@ export class Mesh {
     this.#roaming.opened(now, session)
     this.#presence.changed(peer)
     this.#gossip.opened(now, number)
+    this.#watching.opened(now, session)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
     if (session.roundTrip > 0) this.#presence.reached(now, peer)
@@ -222,7 +251,11 @@ export class Mesh {
   /** A frame of a kind that is not ours came on a session: a sign of life. */
   heard(now: number, number: number): void {
     const session = this.#links.get(number)
-    if (session !== undefined) this.#keepalive.heard(now, session)
+    if (session === undefined) return
+    this.#keepalive.heard(now, session)
+    if (session.peer.watch.burst === undefined) return
+    this.#watching.heard(now, session)
+    this.#settle(now)
   }
 
   receive(now: number, number: number, kind: number, body: Uint8Array): void {
@@ -232,31 +265,30 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, _address: string, _roundTripUSec: number): void {
+  probed(now: number, id: PeerId, _probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) peer.life.probeAt = now
+    if (peer !== undefined) this.#watching.probed(now, peer, address, roundTripUSec)
     this.#settle(now)
   }
 
   /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
-  probeFailed(now: number, _id: PeerId, _probe: number, _address: string, _reason: string): void {
+  probeFailed(now: number, id: PeerId, probe: number, _address: string, reason: string): void {
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) this.#watching.failed(now, peer, probe, reason)
     this.#settle(now)
   }
 
   /** An authentic probe of that peer came from there. */
-  alive(now: number, id: PeerId, _address: string): void {
+  alive(now: number, id: PeerId, address: string): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) peer.life.probeAt = now
+    if (peer !== undefined) this.#watching.alive(now, peer, address)
     this.#settle(now)
   }
 
   /** Its answer to a probe came through that member. */
   witnessed(now: number, id: PeerId, _probe: number, by: PeerId): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) {
-      peer.life.witnessAt = now
-      peer.life.witness = by
-    }
+    if (peer !== undefined) this.#watching.witnessed(now, peer, by)
     this.#settle(now)
   }
 
@@ -322,14 +354,12 @@ export class Mesh {
 
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
-    return [...this.#presence.views.values()].map(({ id, state, reason, latencyUSec, unreachableSince }) => ({
-      observer: this.#self,
-      peer: id,
-      state,
-      reason,
-      latencyUSec,
-      ageMs: unreachableSince === 0 ? 0 : now - unreachableSince
-    }))
+    return this.#watching.matrix(now)
+  }
+
+  /** Who is watched by this device. */
+  get watched(): PeerId[] {
+    return this.#watching.watched
   }
 
   /** What to save and what to do since last asked, in order. */
@@ -341,7 +371,7 @@ export class Mesh {
   }
 
   #add(now: number, id: PeerId): void {
-    const peer = newPeer(id, this.#due)
+    const peer = newPeer(id, this.#due, now)
     this.#peers.set(id, peer)
     this.#presence.changed(peer)
     if (!this.#links.stopped) this.#dialling.want(now, peer)
@@ -353,10 +383,12 @@ export class Mesh {
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(peer)
+    this.#watching.removed(peer)
   }
 
   #read(now: number, session: Session, kind: number, body: Uint8Array): void {
     this.#keepalive.heard(now, session)
+    this.#watching.heard(now, session)
     switch (kind) {
       case Kind.Ping:
         if (body.length !== 8) this.#count('malformed')
@@ -397,6 +429,7 @@ export class Mesh {
   #setMeans(now: number, means: Partial<Means>): void {
     this.#keepalive.setMeans(means)
     this.#gossip.setFlags(now, means)
+    this.#watching.meansChanged()
     this.#settle(now)
   }
 
@@ -406,6 +439,7 @@ export class Mesh {
     if (peer === undefined) return
     peer.onBattery = onBattery
     peer.metered = metered
+    this.#watching.meansChanged()
     this.#keepalive.changed(peer.sessions)
     const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
@@ -437,6 +471,7 @@ export class Mesh {
 
   #measured(now: number, session: Session, number: number): void {
     this.#nomination.answered(session, number)
+    this.#watching.measured(now, session)
     if (session.peer.nominated !== undefined) this.#presence.reached(now, session.peer)
   }
 
@@ -447,7 +482,8 @@ export class Mesh {
   /** After every input: does what is due at once, gives out what changed, stores the deadline. */
   #settle(now: number): void {
     this.#timers.expire(now)
-    this.#presence.settle()
+    this.#presence.settle(now)
+    this.#watching.settle(now)
     this.deadline = this.#timers.next
   }
 }
