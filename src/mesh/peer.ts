@@ -127,6 +127,8 @@ export interface Peer {
   readonly flaps: Flaps
   /** When it may be shown as reachable. */
   readonly steady: Timer
+  /** Its last session, if that ended because a ping after a silence was not answered. */
+  mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
   latencyUSec: number
   latencyAt: number
@@ -164,6 +166,12 @@ export interface Session extends Omit<Opened, 'peer' | 'session'> {
   yields: boolean
   /** A ping waits for any sign of life. */
   awaiting: boolean
+  /** How long it had been silent when that ping was sent. */
+  silence: number
+  /** Something else than a ping or its answer was sent since anything was heard. */
+  spoke: boolean
+  /** The network of its other end, when it leaves our own subnets, else ''. */
+  readonly beyond: string
   misses: number
   /** Unanswered pings by their number on the wire, oldest first. */
   readonly pings: Map<number, { sentAt: number; token: number | undefined }>
@@ -198,6 +206,16 @@ export type Output =
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
+
+/** Of the sessions. */
+export interface LinkCounts {
+  readonly all: number
+  /** Those with a device that saves at either end. */
+  readonly slow: number
+  /** Those that leave our own subnets, and how long one of them may be silent at most, in milliseconds. */
+  readonly beyond: number
+  readonly longest: number
+}
 
 /** An address that led to a session: worth keeping over a restart. */
 export interface Worked {
@@ -238,6 +256,7 @@ export function newPeer(
     },
     flaps: newFlaps(),
     steady: timer(at => due.steady(at, peer)),
+    mute: undefined,
     plan: {
       wanted: false,
       since: -Infinity,
@@ -262,6 +281,7 @@ export function newSession(
   now: number,
   peer: Peer,
   { session: number, peer: _id, ...facts }: Opened,
+  beyond: string,
   due: { keepalive: Due<Session>; closing: Due<Session>; renewal: Due<Session> }
 ): Session {
   const session: Session = {
@@ -276,6 +296,9 @@ export function newSession(
     measuredAt: now,
     yields: false,
     awaiting: false,
+    silence: 0,
+    spoke: false,
+    beyond,
     misses: 0,
     pings: new Map(),
     rivalPing: 0,

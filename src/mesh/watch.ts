@@ -3,10 +3,10 @@
  *
  * Each device is watched by the next one on the ring (ids in text order, from the end to the beginning) that is on
  * mains, not on metered networks, and reachable; so a device watches those from the one like it before it up to
- * itself. A device on metered networks is not watched: that would cost it megabytes a month.
+ * itself.
  *
- * Those it watches are asked at the same moments, ROUND apart (ROUND_SAVING for those on battery), so that it wakes
- * up once for all. Who was heard in the last half of a round is left in peace. A question goes by UDP where that is
+ * Those it watches are asked at the same moments, ROUND apart (ROUND_SAVING for those on battery, ROUND_METERED for
+ * those that pay by the byte), so that it wakes up once for all. Who was heard in the last half of a round is left in peace. A question goes by UDP where that is
  * open, else by the session; without an answer in max(MISS, 4 × round trip) a burst begins.
  */
 import type { PeerId } from '../crypto/identity.ts'
@@ -15,12 +15,14 @@ import type { Keepalive } from './keepalive.ts'
 import { heardAt } from './life.ts'
 import type { Peer } from './peer.ts'
 import type { Probes } from './probes.ts'
-import { saves } from './thrift.ts'
+import { watches } from './thrift.ts'
 import type { Timer, Timers } from './timers.ts'
 import { timer } from './timers.ts'
 
 export const ROUND = 2_000
 export const ROUND_SAVING = 2_500
+/** Less than a megabyte a day. */
+export const ROUND_METERED = 20_000
 export const MISS = 250
 /** A round may be earlier by this share when the device is awake for its own watcher. */
 const EARLY = 1 / 4
@@ -57,14 +59,13 @@ export function watchedBy(self: PeerId, peers: Iterable<PeerId>, watchers: Itera
   return [...peers].filter(id => (from < self ? id >= from && id < self : id >= from || id < self))
 }
 
-const watches = (peer: Peer): boolean => peer.state === 'reachable' && !saves(peer)
-const watchable = (peer: Peer): boolean =>
-  (peer.state === 'reachable' || peer.state === 'suspect') && !peer.metered
+const watchable = (peer: Peer): boolean => peer.state === 'reachable' || peer.state === 'suspect'
 
 export class Watch {
   readonly #wiring: Wiring
   readonly #mains: Round
   readonly #saving: Round
+  readonly #metered: Round
   #stale = true
 
   constructor(wiring: Wiring) {
@@ -75,6 +76,7 @@ export class Watch {
     }
     this.#mains = round(ROUND)
     this.#saving = round(ROUND_SAVING)
+    this.#metered = round(ROUND_METERED)
   }
 
   /** Somebody came, went, or changed its means; or this device did. */
@@ -84,7 +86,7 @@ export class Watch {
 
   /** Who is watched by this device. */
   get watched(): Peer[] {
-    return [...this.#mains.peers, ...this.#saving.peers]
+    return this.#rounds.flatMap(({ peers }) => [...peers])
   }
 
   /** After every input. */
@@ -93,8 +95,8 @@ export class Watch {
     this.#stale = false
     const { self, keepalive, timers, peers } = this.#wiring
     const all = [...peers()]
-    const watchers = all.filter(watches).map(({ id }) => id)
-    const mine = saves(keepalive.means)
+    const watchers = all.filter(peer => peer.state === 'reachable' && watches(peer)).map(({ id }) => id)
+    const mine = !watches(keepalive.means)
       ? new Set()
       : new Set(
           watchedBy(
@@ -103,10 +105,9 @@ export class Watch {
             watchers
           )
         )
-    for (const { peers: set } of [this.#mains, this.#saving]) set.clear()
-    for (const peer of all)
-      if (mine.has(peer.id)) (peer.onBattery ? this.#saving : this.#mains).peers.add(peer)
-    for (const { every, due, peers: set } of [this.#mains, this.#saving]) {
+    for (const { peers: set } of this.#rounds) set.clear()
+    for (const peer of all) if (mine.has(peer.id)) this.#roundOf(peer).peers.add(peer)
+    for (const { every, due, peers: set } of this.#rounds) {
       if (set.size === 0) timers.clear(due)
       else timers.advance(due, now + every)
     }
@@ -116,6 +117,15 @@ export class Watch {
   awake(now: number): void {
     const { due, every } = this.#mains
     if (due.slot !== -1 && now >= due.at - every * EARLY) this.#round(now, this.#mains)
+  }
+
+  get #rounds(): readonly Round[] {
+    return [this.#mains, this.#saving, this.#metered]
+  }
+
+  #roundOf({ metered, onBattery }: Peer): Round {
+    if (metered) return this.#metered
+    return onBattery ? this.#saving : this.#mains
   }
 
   #round(now: number, { every, due, peers }: Round): void {
@@ -166,7 +176,6 @@ export class Watch {
       this.#wiring.timers.clear(peer.watch.missing)
       this.#wiring.bursts.end(peer)
     }
-    for (const { every, due } of [this.#mains, this.#saving])
-      if (due.slot !== -1) this.#wiring.timers.set(due, now + every)
+    for (const { every, due } of this.#rounds) if (due.slot !== -1) this.#wiring.timers.set(due, now + every)
   }
 }

@@ -27,6 +27,8 @@ interface Wiring {
   readonly links: Links
   /** Candidates of a peer, best first. */
   readonly ranked: (peer: Peer) => readonly string[]
+  /** Whether this device may watch others. */
+  readonly watch: boolean
 }
 
 export class Watching {
@@ -76,7 +78,7 @@ export class Watching {
 
   /** After every input, when presence has settled. */
   settle(now: number): void {
-    this.#watch.settle(now)
+    if (this.#wiring.watch) this.#watch.settle(now)
     this.#views.settle(now)
   }
 
@@ -169,6 +171,8 @@ export class Watching {
 
   alive(now: number, peer: Peer, address: string): void {
     peer.life.aliveAt = now
+    // behind a NAT it can be reached nowhere else
+    if (!peer.udp.open) peer.udp.address = address
     this.#watch.awake(now)
     this.#seeking.found(now, peer, address)
   }

@@ -27,6 +27,13 @@ export interface NetworkOptions {
   readonly loss: number
 }
 
+export interface Nat {
+  /** A link that was silent for longer is forgotten: nothing arrives on it any more. */
+  readonly forgetsMs: number
+  /** Names of those that can be dialled. */
+  readonly open: readonly string[]
+}
+
 /** A retransmission timer at least (RFC 6298, as Linux has it). */
 const RETRANSMISSION = 200
 
@@ -35,9 +42,24 @@ export class Network<S extends Station> {
   readonly #stations = new Map<string, S>()
   readonly #links = new Set<Link<S>>()
   readonly #cuts = new Set<string>()
+  /** `<from> <to>`: nothing passes that way. */
+  readonly #blocked = new Set<string>()
+  /** When a datagram last passed a NAT, by `<from> <to>`. */
+  readonly #asked = new Map<string, number>()
+  readonly #nats = new Map<string, Nat>()
 
   constructor(options: NetworkOptions) {
     this.options = options
+  }
+
+  /** Those on that LAN have a subnet of their own each, and all but `open` stand behind a NAT. */
+  nat(lan: string, nat: Nat): void {
+    this.#nats.set(lan, nat)
+  }
+
+  /** Of a LAN, if there is one. */
+  natOf(lan: string): Nat | undefined {
+    return this.#nats.get(lan)
   }
 
   get links(): number {
@@ -66,6 +88,47 @@ export class Network<S extends Station> {
     this.changed()
   }
 
+  /** Nothing passes from one to the other; the other way all is well. */
+  block(from: S, to: S): void {
+    this.#blocked.add(`${from.name} ${to.name}`)
+  }
+
+  unblock(from: S, to: S): void {
+    this.#blocked.delete(`${from.name} ${to.name}`)
+    this.changed()
+  }
+
+  passes(from: Station, to: Station): boolean {
+    return !this.#blocked.has(`${from.name} ${to.name}`)
+  }
+
+  /** A datagram of one to an address: it arrives once, or never. Gives false when it cannot even leave. */
+  datagram(from: S, address: string, arrives: (to: S, source: string) => void): boolean {
+    const { clock, latencyMs, jitterMs, random, loss } = this.options
+    if (from.addresses.size === 0) return false
+    const lost = random() < loss
+    const delay = latencyMs + jitterMs * random()
+    clock.after(delay, () => {
+      const to = this.at(address)
+      const lan = to === undefined ? undefined : this.shared(from, to)
+      if (lost || to === undefined || lan === undefined || !to.awake || !this.passes(from, to)) return
+      if (!this.#mapped(lan, from, to) || to.addresses.get(lan) !== address) return
+      arrives(to, from.addresses.get(lan)!)
+    })
+    return true
+  }
+
+  /** Whether NAT lets a datagram through: those behind it get answers only. */
+  #mapped(lan: string, from: S, to: S): boolean {
+    const nat = this.natOf(lan)
+    if (nat === undefined) return true
+    const { now } = this.options.clock
+    const asked = this.#asked.get(`${to.name} ${from.name}`) ?? -Infinity
+    if (!nat.open.includes(to.name) && now - asked > nat.forgetsMs) return false
+    this.#asked.set(`${from.name} ${to.name}`, now)
+    return true
+  }
+
   /** A LAN both are on, with a way between them. */
   shared(one: S, other: S): string | undefined {
     if (this.#cuts.has(pair(one, other))) return undefined
@@ -76,7 +139,9 @@ export class Network<S extends Station> {
   delay(): number {
     const { latencyMs, jitterMs, random, loss } = this.options
     let delay = latencyMs + jitterMs * random()
-    if (loss > 0) for (let wait = RETRANSMISSION; random() < loss && wait < 10_000; wait *= 2) delay += wait
+    if (loss > 0)
+      for (let wait = RETRANSMISSION + 2 * latencyMs; random() < loss && wait < 10_000; wait *= 2)
+        delay += wait
     return delay
   }
 
@@ -126,6 +191,7 @@ export class End<S extends Station> {
 
   write(item: Item): void {
     const { clock } = this.link.network.options
+    this.link.used(clock.now)
     this.#last = Math.max(this.#last, clock.now + this.link.network.delay())
     this.#underWay++
     clock.after(this.#last - clock.now, () => {
@@ -149,6 +215,7 @@ export class End<S extends Station> {
   }
 
   #way(): boolean {
+    if (!this.link.network.passes(this.device, this.other.device)) return false
     return this.link.whole && this.other.device.reading
   }
 
@@ -186,9 +253,13 @@ export class Link<S extends Station> {
   readonly lan: string
   readonly dialled: End<S>
   readonly accepted: End<S>
+  /** The NAT between its ends knows it no more. */
+  forgotten = false
+  #usedAt: number
 
   constructor(network: Network<S>, lan: string, dialler: S, answerer: S) {
     this.network = network
+    this.#usedAt = network.options.clock.now
     this.lan = lan
     this.dialled = new End<S>(this, dialler, answerer)
     this.accepted = new End<S>(this, answerer, dialler)
@@ -196,10 +267,17 @@ export class Link<S extends Station> {
     this.accepted.other = this.dialled
   }
 
+  used(now: number): void {
+    const nat = this.network.natOf(this.lan)
+    if (nat !== undefined && now - this.#usedAt > nat.forgetsMs) this.forgotten = true
+    this.#usedAt = now
+  }
+
   /** Both ends still have their addresses, are awake, and nothing is cut between them. */
   get whole(): boolean {
     const { dialled, accepted } = this
     return (
+      !this.forgotten &&
       dialled.device.awake &&
       accepted.device.awake &&
       dialled.device.addresses.get(this.lan) === dialled.local &&

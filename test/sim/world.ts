@@ -79,6 +79,13 @@ export class World {
     return mesh
   }
 
+  /** The device of that id, if it runs. */
+  running(peer: string): Device | undefined {
+    for (const device of this.#devices.values())
+      if (device.id === peer && device.mesh !== undefined) return device
+    return undefined
+  }
+
   keyOf(peer: string): Uint8Array | undefined {
     return this.#keys.get(peer)
   }
@@ -173,6 +180,28 @@ export class World {
     return this
   }
 
+  /** Nothing passes from one to the other; the other way all is well. */
+  block(from: string, to: string): this {
+    this.network.block(this.device(from), this.device(to))
+    return this
+  }
+
+  unblock(from: string, to: string): this {
+    this.network.unblock(this.device(from), this.device(to))
+    return this
+  }
+
+  /** Its cable is cut somewhere: no event, nobody reaches it, it reaches nobody. */
+  cutOff(name: string): this {
+    for (const other of this.#devices.keys()) if (other !== name) this.cut(name, other)
+    return this
+  }
+
+  reconnect(name: string): this {
+    for (const other of this.#devices.keys()) if (other !== name) this.heal(name, other)
+    return this
+  }
+
   /** `name` is told an address of `peer`. */
   offer(name: string, peer: string, source: 'static' | 'known' | 'announcement', addresses?: string[]): this {
     const other = this.device(peer)
@@ -215,6 +244,7 @@ export class World {
     const number = this.#lans.get(lan) ?? this.#lans.size + 1
     this.#lans.set(lan, number)
     const host = ++this.#address
+    if (this.network.natOf(lan) !== undefined) return `tcp://10.${number}.${host}.1:24747`
     return `tcp://10.${number}.${Math.floor(host / 250) % 256}.${(host % 250) + 1}:24747`
   }
 
