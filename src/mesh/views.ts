@@ -21,9 +21,6 @@ export const SETTLE = 1_000
 export const INTERVAL = 5_000
 /** A peer that was heard no longer ago needs no questions because somebody accuses it. */
 const FRESH = 200
-/** A latency is told again when it moved by this share, and not sooner than this. */
-const LATENCY_SHARE = 0.5
-const LATENCY_INTERVAL = 60_000
 
 interface Wiring {
   readonly self: PeerId
@@ -42,11 +39,11 @@ interface Wiring {
 interface Told {
   readonly state: State
   readonly reason: Reason
-  readonly latencyUSec: number
   readonly at: number
 }
 
 interface Seen extends Omit<Told, 'at'> {
+  readonly latencyUSec: number
   /** Since when it is so. */
   readonly since: number
 }
@@ -72,7 +69,7 @@ export class Views {
     const view = views().get(peer.id)
     const told = this.#told.get(peer.id)
     this.#pending.delete(peer.id)
-    if (view === undefined || !worthTelling(view, told) || same(now, view, told)) return
+    if (view === undefined || !worthTelling(view, told) || same(view, told)) return
     const damped = (told?.at ?? -Infinity) + quiet(now, peer.flaps)
     const urgent = view.state === 'suspect' || view.state === 'unreachable'
     const wait = urgent ? now : Math.max(now + SETTLE, (told?.at ?? -Infinity) + INTERVAL)
@@ -158,8 +155,7 @@ export class Views {
       }
       this.#pending.delete(id)
       due.push(view)
-      const { state, reason, latencyUSec } = view
-      this.#told.set(id, { state, reason, latencyUSec, at: now })
+      this.#told.set(id, { state: view.state, reason: view.reason, at: now })
     }
     timers.set(this.#due, next)
     for (let i = 0; i < due.length; i += MAX_VIEWS) {
@@ -195,9 +191,6 @@ const worthTelling = ({ state, reason }: PeerView, told: Told | undefined): bool
   reason !== 'no-network' &&
   (told !== undefined || state !== 'unreachable' || (reason !== 'never-seen' && reason !== 'no-address'))
 
-const same = (now: number, view: PeerView, told: Told | undefined): boolean =>
-  told !== undefined &&
-  told.state === view.state &&
-  told.reason === view.reason &&
-  (now - told.at < LATENCY_INTERVAL ||
-    Math.abs(view.latencyUSec - told.latencyUSec) <= told.latencyUSec * LATENCY_SHARE)
+/** A latency alone is no news: it is told with the next change, or the next session. */
+const same = (view: PeerView, told: Told | undefined): boolean =>
+  told !== undefined && told.state === view.state && told.reason === view.reason
