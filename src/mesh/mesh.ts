@@ -12,7 +12,7 @@
  *         probed, probeFailed, alive, witnessed              what became of probes
  *         verified, ownRecord                                answers to `verify` and `sign`
  *         expire                                             the deadline passed
- *   out   take, deadline, peers, session, links, matrix
+ *   out   take, deadline, peers, session, links, matrix, candidates
  *
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
@@ -21,6 +21,8 @@ import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { Source } from './candidates.ts'
+import type { CandidateView } from './choice.ts'
+import { candidatesOf } from './choice.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { KEEPALIVE, Keepalive } from './keepalive.ts'
@@ -32,6 +34,7 @@ import { Presence } from './presence.ts'
 import { Renewal } from './renewal.ts'
 import { Timers } from './timers.ts'
 
+export type { CandidateView } from './choice.ts'
 export type { Evidence } from './life.ts'
 export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
@@ -193,7 +196,7 @@ export class Mesh {
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
-    const peer = this.#dialling.failed(now, attempt)
+    const peer = this.#dialling.failed(now, attempt, reason)
     const refused = /refused/.test(reason)
     if (peer !== undefined && peer.refused !== refused) {
       peer.refused = refused
@@ -215,14 +218,16 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, _address: string, _roundTripUSec: number): void {
+  probed(now: number, id: PeerId, _probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
+    peer?.candidates.probed(now, address, 'answered', roundTripUSec)
     if (peer !== undefined) peer.life.probeAt = now
     this.#settle(now)
   }
 
   /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
-  probeFailed(now: number, _id: PeerId, _probe: number, _address: string, _reason: string): void {
+  probeFailed(now: number, id: PeerId, _probe: number, address: string, reason: string): void {
+    this.#peers.get(id)?.candidates.probed(now, address, reason)
     this.#settle(now)
   }
 
@@ -290,6 +295,12 @@ export class Mesh {
       all: sessions.length,
       slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
     }
+  }
+
+  /** Where it may be, and how it went there; what is in use first, then the best. */
+  candidates(now: number, id: PeerId): CandidateView[] {
+    const peer = this.#peers.get(id)
+    return peer === undefined ? [] : candidatesOf(now, peer, this.#own)
   }
 
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
@@ -399,7 +410,7 @@ export class Mesh {
   #proved(now: number, session: Session): void {
     const { peer, address } = session
     this.#dialling.succeeded(peer, address)
-    if (peer.candidates.worked(now, address)) this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address, session.roundTrip)) this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {

@@ -25,7 +25,8 @@ import type { Publisher } from '../surfaces/publisher.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
 
-const DIAL_TIMEOUT_MS = 5_000
+/** Less than an attempt may take as a whole: what is not there by then is told as such. */
+const DIAL_TIMEOUT_MS = 4_500
 /** What is asked by multicast comes back within this, or not at all. */
 const ECHO_MS = 500
 
