@@ -188,9 +188,12 @@ export function fakeEnergy(): Result<'Energy'> {
   return {
     Power: 'battery',
     PowerSource: 'UPower',
+    Metered: false,
     KeepaliveUSec: 60_000_000,
     Links: 2,
     SlowLinks: 2,
+    FarLinks: 0,
+    FarKeepaliveUSec: 0,
     UpUSec: 9_000_000_000,
     Total: activity(1800, 400, 150, 12),
     LatelyUSec: 75_000_000,

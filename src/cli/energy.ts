@@ -51,15 +51,19 @@ export function energyLines(energy: Energy, look: Look): string[] {
   ]
 }
 
-function powerLine({ Power, PowerSource, KeepaliveUSec }: Energy, look: Look): string {
+function powerLine({ Power, PowerSource, Metered, KeepaliveUSec }: Energy, look: Look): string {
   const where = Power === 'battery' ? look.yellow('On battery') : look.green('On mains')
   const by = PowerSource === '' ? 'nobody says otherwise' : `by ${PowerSource}`
-  return `${where} (${by}): a silent link is asked after ${span(KeepaliveUSec)}.`
+  const network = Metered ? `, ${look.yellow('on metered networks')}` : ''
+  return `${where} (${by})${network}: a silent link is asked after ${span(KeepaliveUSec)}.`
 }
 
-function linksLine({ Links, SlowLinks, Power }: Energy): string {
-  const slow = Power === 'battery' || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device on battery`
-  return `${count(Links, 'link')} to other devices${slow}.`
+function linksLine({ Links, SlowLinks, FarLinks, FarKeepaliveUSec, Power, Metered }: Energy): string {
+  const own = Power === 'battery' || Metered
+  const slow = own || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device that saves energy or bytes`
+  const far =
+    FarLinks === 0 ? '' : `, ${FarLinks} to other networks, asked after ${span(FarKeepaliveUSec)} at most`
+  return `${count(Links, 'link')} to other devices${slow}${far}.`
 }
 
 /** One digit behind the point while it says something. */

@@ -5,7 +5,8 @@
 import type { ActivityRecord, Result } from '../api/api.ts'
 import type { Bus } from '../host/bus.ts'
 import type { Power } from '../host/power.ts'
-import { KEEPALIVE, KEEPALIVE_ON_BATTERY } from '../mesh/keepalive.ts'
+import type { LinkCounts } from '../mesh/mesh.ts'
+import { keepalive } from '../mesh/thrift.ts'
 import type { Tally } from '../net/tally.ts'
 import type { Timer } from './timer.ts'
 
@@ -24,8 +25,10 @@ export interface EnergyOptions {
   /** All of them, since the start. */
   readonly counts: () => ActivityRecord
   readonly power: () => Power
-  /** Of each circle: all, and those with a device on battery at either end. */
-  readonly links: () => readonly { all: number; slow: number }[]
+  /** All networks in use are. */
+  readonly metered: () => boolean
+  /** Of each circle. */
+  readonly links: () => readonly LinkCounts[]
 }
 
 export class Energy {
@@ -48,20 +51,24 @@ export class Energy {
   }
 
   report(): Result<'Energy'> {
-    const { counts, links, now, power } = this.#options
+    const { counts, links, metered, now, power } = this.#options
     const at = now()
     this.#forget(at)
     const total = counts()
     const since = this.#samples.find(sample => sample.at <= at - LATELY_MS) ?? { at: 0, counts: undefined }
     const { onBattery, by } = power()
+    const means = { onBattery, metered: metered() }
     const each = links()
     this.sample()
     return {
       Power: onBattery ? 'battery' : 'mains',
       PowerSource: by,
-      KeepaliveUSec: 1000 * (onBattery ? KEEPALIVE_ON_BATTERY : KEEPALIVE),
+      Metered: means.metered,
+      KeepaliveUSec: 1000 * keepalive(means, means),
       Links: each.reduce((sum, { all }) => sum + all, 0),
       SlowLinks: each.reduce((sum, { slow }) => sum + slow, 0),
+      FarLinks: each.reduce((sum, { beyond }) => sum + beyond, 0),
+      FarKeepaliveUSec: Math.round(1000 * Math.max(0, ...each.map(({ longest }) => longest))),
       UpUSec: Math.round(at * 1000),
       Total: total,
       LatelyUSec: Math.round((at - since.at) * 1000),

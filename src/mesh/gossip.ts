@@ -15,7 +15,7 @@ import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, portable } from '../wire/address.ts'
 import { toBase32 } from '../wire/base32.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
@@ -50,8 +50,8 @@ interface Wiring {
   readonly incarnation: number
   readonly timers: Timers
   readonly emit: (output: Output) => void
-  /** Where a member says it may be reached, and whether it runs on battery. */
-  readonly told: (now: number, peer: PeerId, addresses: readonly string[], onBattery: boolean) => void
+  /** What a member says of itself. */
+  readonly told: (now: number, peer: PeerId, record: PeerRecord) => void
 }
 
 /** Gossip's side of one session. */
@@ -78,7 +78,7 @@ export class Gossip {
   #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
-  #onBattery = false
+  #flags: Flags = { onBattery: false, metered: false }
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
   #contradictAt = -Infinity
@@ -125,9 +125,10 @@ export class Gossip {
   }
 
   /** Part of the own word too. */
-  setOnBattery(now: number, onBattery: boolean): void {
-    if (this.#onBattery === onBattery) return
-    this.#onBattery = onBattery
+  setFlags(now: number, flags: Partial<Flags>): void {
+    const before = this.#flags
+    this.#flags = { ...before, ...flags }
+    if (Object.entries(this.#flags).every(([name, set]) => before[name as keyof Flags] === set)) return
     if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
@@ -186,7 +187,7 @@ export class Gossip {
       else if (this.#members.has(toBase32(record.id)) && this.#isNews(owner, record)) {
         this.#records.set(owner, record)
         this.#push(record, from)
-        this.#wiring.told(now, owner, record.addresses.map(formatAddress), record.onBattery)
+        this.#wiring.told(now, owner, record)
       }
     }
   }
@@ -271,7 +272,7 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, this.#onBattery)
+    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, this.#flags)
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 

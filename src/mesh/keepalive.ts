@@ -9,19 +9,23 @@
  * many peers a device wakes up for all of them at once. Where there is traffic nobody needs to ask, but each
  * still measures once in MEASURE.
  *
- * The interval is KEEPALIVE, or KEEPALIVE_ON_BATTERY when either end runs on battery (docs/decisions/0090). Where
- * only one does, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the
- * other answers, and takes its own measure while the first is awake anyhow.
+ * The interval is KEEPALIVE, or KEEPALIVE_SAVING when either end saves (thrift.ts). Where only one runs on
+ * battery, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the other
+ * answers, and takes its own measure while the first is awake anyhow (docs/decisions/0090).
+ *
+ * A session that leaves our own subnets has an interval of its own, learned by both ends (silences.ts); the end
+ * that dialled asks, because the way leads out from there. Where nobody watches it is no longer than elsewhere.
  *
  *   Ping, Pong  u64 number
  */
 import { Kind } from '../wire/frame.ts'
 import type { Output, Session } from './peer.ts'
 import { roundTripUSec, smooth } from './presence.ts'
+import { LEAST, type Silences } from './silences.ts'
+import type { Means } from './thrift.ts'
+import { KEEPALIVE_SAVING, keepalive } from './thrift.ts'
 import type { Timers } from './timers.ts'
 
-export const KEEPALIVE = 15_000
-export const KEEPALIVE_ON_BATTERY = 60_000
 export const MIN_WAIT = 1_000
 export const MISSES = 3
 /** How much later than the other the side pings that did so last. */
@@ -37,8 +41,15 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** All that are open. */
   readonly sessions: () => Iterable<Session>
+  readonly silences: Silences
+  /** Somebody probes the others every few seconds. */
+  readonly watched: () => boolean
+  /** What is on the way may have forgotten a session: another one should be made before it is given up. */
+  readonly doubted: (now: number, session: Session) => void
   /** Nothing came back: the session is dead. */
   readonly silent: (now: number, session: Session) => void
+  /** An answer to a question came; true for the first one. */
+  readonly answered: (token: number) => boolean
   /** A round trip was measured by the ping of that number. */
   readonly measured: (now: number, session: Session, number: number) => void
 }
@@ -50,37 +61,49 @@ export const patience = (session: Pick<Session, 'roundTrip'>): number =>
 export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
-  #onBattery = false
+  #means: Means = { onBattery: false, metered: false }
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
   }
 
-  /** Whether this device is. */
-  setOnBattery(onBattery: boolean): void {
-    if (this.#onBattery === onBattery) return
-    this.#onBattery = onBattery
+  /** Of this device. */
+  get means(): Means {
+    return this.#means
+  }
+
+  setMeans(means: Partial<Means>): void {
+    const { onBattery, metered } = this.#means
+    this.#means = { onBattery, metered, ...means }
+    if (onBattery === this.#means.onBattery && metered === this.#means.metered) return
     this.changed(this.#wiring.sessions())
   }
 
-  /** The power of either end did. A session whose turn is over by now is pinged at the next `expire`. */
+  /** The means of either end did. A session whose turn is over by now is pinged at the next `expire`. */
   changed(sessions: Iterable<Session>): void {
     for (const session of sessions) if (!session.awaiting) this.#arm(session)
   }
 
   /** How long it may be silent, in milliseconds. */
   interval(session: Session): number {
-    return this.#onBattery || session.peer.onBattery ? KEEPALIVE_ON_BATTERY : KEEPALIVE
+    const { peer, beyond } = session
+    if (beyond === '') return keepalive(this.#means, peer)
+    const learned = this.#wiring.silences.interval(beyond)
+    return this.#wiring.watched() ? learned : Math.min(learned, KEEPALIVE_SAVING)
   }
 
   heard(now: number, session: Session): void {
+    const silence = session.awaiting ? session.silence : now - session.heardAt
+    this.#wiring.silences.survived(now, session, silence)
     session.heardAt = now
+    session.spoke = false
     session.awaiting = false
     session.misses = 0
   }
 
   /** Sends a ping that must be answered, now. Gives its number. */
   probe(now: number, session: Session): number {
+    if (!session.awaiting) session.silence = now - session.heardAt
     session.awaiting = true
     this.#wiring.timers.set(session.keepalive, now + patience(session))
     return this.send(now, session, undefined)
@@ -116,7 +139,7 @@ export class Keepalive {
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
-    if (ping.token !== undefined) {
+    if (ping.token !== undefined && this.#wiring.answered(ping.token)) {
       this.#wiring.emit({ type: 'pong', token: ping.token, roundTripUSec: sample })
     }
     this.#wiring.measured(now, session, number)
@@ -135,8 +158,13 @@ export class Keepalive {
       return
     }
     session.misses++
-    if (session.misses >= MISSES) this.#wiring.silent(now, session)
-    else this.probe(now, session)
+    if (session.misses >= MISSES) {
+      this.#wiring.silent(now, session)
+      return
+    }
+    const { beyond, outgoing, silence } = session
+    if (beyond !== '' && outgoing && silence >= LEAST) this.#wiring.doubted(now, session)
+    this.probe(now, session)
   }
 
   #arm(session: Session): void {
@@ -151,7 +179,10 @@ export class Keepalive {
 
   /** Whether it is pinged now because another one is. */
   #joins(now: number, session: Session): boolean {
-    const early = this.#answers(session) ? 0 : this.interval(session) * TOGETHER
+    // what is to be learned must wait for its time
+    const exact =
+      this.#answers(session) || (session.beyond !== '' && !this.#wiring.silences.settled(session.beyond))
+    const early = exact ? 0 : this.interval(session) * TOGETHER
     return now >= this.#turn(session) - early
   }
 
@@ -162,14 +193,16 @@ export class Keepalive {
     this.send(now, session, undefined)
   }
 
-  /** Only this end runs on battery. */
+  /** This end is the one to ask: only it runs on battery, or the session leaves from here. */
   #asks(session: Session): boolean {
-    return this.#onBattery && !session.peer.onBattery
+    if (session.beyond !== '') return session.outgoing
+    return this.#means.onBattery && !session.peer.onBattery
   }
 
-  /** Only the other end does. */
+  /** The other end is. */
   #answers(session: Session): boolean {
-    return !this.#onBattery && session.peer.onBattery
+    if (session.beyond !== '') return !session.outgoing
+    return !this.#means.onBattery && session.peer.onBattery
   }
 }
 

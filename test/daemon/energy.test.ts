@@ -3,6 +3,7 @@ import { Activity, type ActivityRecord } from '../../src/api/api.ts'
 import { empty } from '../../src/api/types.ts'
 import { activity, Energy } from '../../src/daemon/energy.ts'
 import type { Power } from '../../src/host/power.ts'
+import type { LinkCounts } from '../../src/mesh/mesh.ts'
 import { Tally } from '../../src/net/tally.ts'
 
 function world() {
@@ -11,12 +12,14 @@ function world() {
     now: 0,
     counts: none,
     power: { onBattery: false, by: '' } as Power,
-    links: [] as { all: number; slow: number }[]
+    metered: false,
+    links: [] as LinkCounts[]
   }
   const energy = new Energy({
     now: () => state.now,
     counts: () => state.counts,
     power: () => state.power,
+    metered: () => state.metered,
     links: () => state.links
   })
   /** One wake-up a second of 2 packets; the daemon is awake for each, or for none. */
@@ -55,18 +58,23 @@ t.test('lately is the last minute, as far as there were samples', async t => {
 
 t.test('power and links', async t => {
   const { energy, state } = world()
-  t.match(energy.report(), { Power: 'mains', PowerSource: '', KeepaliveUSec: 15e6, Links: 0, SlowLinks: 0 })
+  const plain = { Power: 'mains', PowerSource: '', Metered: false, KeepaliveUSec: 15e6 }
+  t.match(energy.report(), { ...plain, Links: 0, SlowLinks: 0 })
+  state.metered = true
+  t.match(energy.report(), { ...plain, Metered: true, KeepaliveUSec: 60e6 })
   state.power = { onBattery: true, by: 'UPower' }
   state.links = [
-    { all: 2, slow: 2 },
-    { all: 3, slow: 1 }
+    { all: 2, slow: 2, beyond: 1, longest: 22_500 },
+    { all: 3, slow: 1, beyond: 2, longest: 15_000 }
   ]
   t.match(energy.report(), {
     Power: 'battery',
     PowerSource: 'UPower',
     KeepaliveUSec: 60e6,
     Links: 5,
-    SlowLinks: 3
+    SlowLinks: 3,
+    FarLinks: 3,
+    FarKeepaliveUSec: 22_500_000
   })
 })
 
