@@ -160,8 +160,8 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
-      onHeard: ({ announcement, source, policy }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
+      onHeard: ({ announcement, source, policy, interface: name }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)
@@ -204,6 +204,7 @@ export class Daemon {
       connect: (address, signal) => this.#attachment.connect(address, signal),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
+      nearby: this.#attachment,
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>

@@ -157,6 +157,11 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: peer, Address: circle.addressInUse(peer), LatencyUSec: latencies }
     },
 
+    Why: ({ Circle, Peer }, call) =>
+      daemon.circles.find(Circle).explaining.why(Peer, call.signal, sentence => call.progress(sentence)),
+
+    Matrix: async ({ Circle }) => daemon.circles.find(Circle).explaining.matrix(),
+
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 
     Subscribe: async (asked, call) => {

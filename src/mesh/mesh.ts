@@ -5,7 +5,7 @@
  * a session with every member. A peer is `reachable` only after a round trip with it was measured; it ceases
  * to be so with its last session.
  *
- *   in    setMembers, setOwnAddresses, network, offer        who and where
+ *   in    setMembers, setOwnAddresses, network, offer, seek  who and where
  *         setOnBattery, setMetered                           how often links are asked
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
@@ -175,6 +175,13 @@ export class Mesh {
   /** All networks of this device cost by the byte, or no more. At first they do not. */
   setMetered(now: number, metered: boolean): void {
     this.#setMeans(now, { metered })
+  }
+
+  /** Somebody asks for it: if it is not reachable it is dialled now, not at its next turn. */
+  seek(now: number, id: PeerId): void {
+    const peer = this.#peers.get(id)
+    if (peer?.plan.wanted && !this.#links.stopped) this.#dialling.want(now, peer)
+    this.#settle(now)
   }
 
   /** Something came up or changed: what could not be reached before may be now. */
@@ -471,7 +478,8 @@ export class Mesh {
   #proved(now: number, session: Session): void {
     const { peer, address } = session
     this.#dialling.succeeded(peer, address)
-    if (peer.candidates.worked(now, address, session.roundTrip)) this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address, session.roundTrip))
+      this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {

@@ -47,7 +47,7 @@ export interface Case {
 const CLOCK_S = 300
 const PORTS = '24747:24756'
 
-type Rule = (of: Case) => readonly string[]
+type Rule = (of: Case) => string[]
 
 export function advice(of: Case): string[] {
   if (of.state === 'reachable') return clock(of)
@@ -79,7 +79,9 @@ const isolated: Rule = ({ reason, name }) =>
 
 const apart: Rule = ({ apart, name, heard }) =>
   apart.map(where => {
-    const how = heard.some(one => one.interface === where) ? `${name} is heard on ${where}` : `${name} is there`
+    const how = heard.some(one => one.interface === where)
+      ? `${name} is heard on ${where}`
+      : `${name} is there`
     return `${how} and the gateway answers, but nothing gets through between the two: the access point keeps devices apart (client or AP isolation). Switch that off there, take another network (guest networks are often so), or use a cable.`
   })
 
@@ -93,9 +95,7 @@ const clock: Rule = ({ name, clockAhead, clockFar }) => {
 }
 
 const listenOnly: Rule = ({ name, heard }) => {
-  const quiet = [
-    ...new Set(heard.filter(one => one.listenOnly && !one.followed).map(one => one.interface))
-  ]
+  const quiet = [...new Set(heard.filter(one => one.listenOnly && !one.followed).map(one => one.interface))]
   if (quiet.length === 0) return []
   return [
     `${name} is heard on ${listed(quiet)}, where this device only listens (an open or untrusted network) and follows nobody to a new address. If you trust it: \`nmcli connection modify "$(nmcli -g GENERAL.CONNECTION device show ${quiet[0]})" connection.zone home\`, or a [[network.rule]] with policy = "announce".`
@@ -161,11 +161,10 @@ const elsewhere: Rule = ({ name, candidates, heard, here }) => {
 const witnessed: Rule = ({ name, reachedBy, reason, apart }) => {
   if (reachedBy.length === 0 || apart.length > 0) return []
   const who = listed(reachedBy.slice(0, 3))
+  const one = reachedBy.length === 1
+  const word = reason === 'path' ? '' : one ? ', by its word' : ', by their word'
   return [
-    `${who} ${reachedBy.length === 1 ? 'reaches' : 'reach'} ${name}${reason === 'path' ? '' : ', it says'}: it is up, and the way from here is what is broken.`.replace(
-      ', it says',
-      reachedBy.length === 1 ? ', by its word' : ', by their word'
-    )
+    `${who} ${one ? 'reaches' : 'reach'} ${name}${word}: it is up, and the way from here is what is broken.`
   ]
 }
 
@@ -217,8 +216,7 @@ const isLoopback = (address: string): boolean => {
 }
 
 /** For a shell. */
-const word = (name: string): string =>
-  /^[\w.@-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`
+const word = (name: string): string => (/^[\w.@-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`)
 
 export function duration(seconds: number): string {
   if (seconds < 120) return `${seconds} s`

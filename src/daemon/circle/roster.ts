@@ -16,6 +16,8 @@ export interface RosterOptions {
   readonly publisher: Publisher
   /** Milliseconds since 1970. */
   readonly wall: () => number
+  /** Monotonic milliseconds. */
+  readonly now: () => number
   /** When each peer was last known to be reachable, milliseconds since 1970. */
   readonly lastSeen: Iterable<readonly [PeerId, number]>
 }
@@ -49,11 +51,12 @@ export class Roster {
       ...seen,
       self: this.#options.self,
       members: this.#members,
-      peer: id => this.#peer(id)
+      peer: id => this.peer(id)
     })
   }
 
-  #peer(id: PeerId): Properties<'Peer'> | undefined {
+  /** As published. */
+  peer(id: PeerId): Properties<'Peer'> | undefined {
     return this.#options.publisher.get(`${this.#path}/peer/${id}`)?.properties as
       | Properties<'Peer'>
       | undefined
@@ -91,7 +94,7 @@ export class Roster {
     const member = this.#members.get(view.id)
     if (member === undefined) return false
     const path = `${this.#path}/peer/${view.id}`
-    const before = this.#peer(view.id)
+    const before = this.peer(view.id)
     const reachable = view.state === 'reachable'
     if (before?.Reachable && !reachable) this.#lastSeenUSec.set(view.id, Math.floor(wall() * 1000))
     publisher.set('Peer', path, {
@@ -105,9 +108,19 @@ export class Roster {
       LatencyUSec: view.latencyUSec,
       Path: view.path,
       LastSeenUSec: reachable ? 0 : (this.#lastSeenUSec.get(view.id) ?? 0),
-      AsleepSinceUSec: 0
+      AsleepSinceUSec: 0,
+      ...this.#evidence(view)
     })
     return before?.Reachable !== reachable
+  }
+
+  #evidence({ state, evidence }: PeerView): Pick<Properties<'Peer'>, `Evidence${'' | 'By' | 'USec'}`> {
+    const { now, wall } = this.#options
+    const { how, by, at } = evidence
+    const Evidence = how === 'session' || how === 'probe' ? 'direct' : how
+    // it moves with each frame; nobody is told of that
+    const shown = state !== 'reachable' && how !== ''
+    return { Evidence, EvidenceBy: by, EvidenceUSec: shown ? Math.floor((wall() - (now() - at)) * 1000) : 0 }
   }
 
   /** Takes the circle off D-Bus and out of the events. */

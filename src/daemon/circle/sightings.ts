@@ -105,5 +105,5 @@ function bounds(slots: number, wallMs: number): [number, number] {
 /** By how much it must be, at least; less than 0: behind. */
 export function leastAhead(slots: number, wallMs: number): number {
   const [least, most] = bounds(slots, wallMs)
-  return Math.round(least > 0 ? least : most < 0 ? most : 0)
+  return Math.round(least > 0 ? least : Math.min(most, 0))
 }

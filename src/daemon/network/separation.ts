@@ -43,10 +43,11 @@ export function judge({ neighbours, gateways }: Neighbours, spot: Spot): 'apart'
 export async function keptApart(
   spot: Spot,
   read: () => Promise<Neighbours>,
-  wake: (address: string) => void = touch
+  wake: (address: string) => void = touch,
+  pause: () => Promise<unknown> = () => delay(LOOK_MS, undefined, { ref: false })
 ): Promise<boolean> {
   for (let looks = 0; looks < LOOKS; looks++) {
-    if (looks > 0) await delay(LOOK_MS, undefined, { ref: false })
+    if (looks > 0) await pause()
     const neighbours = await read()
     const verdict = judge(neighbours, spot)
     if (verdict !== 'unclear') return verdict === 'apart'
