@@ -58,14 +58,14 @@ export const Peer = record('Peer', 'Another member of a circle, as seen from thi
   State: field(string, 'reachable, suspect, asleep or unreachable.'),
   Reason: field(
     string,
-    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network (here), isolated (most of what this device asked was not answered: it may be this one), path (others reach it, this device does not), asleep.'
+    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network (here), isolated (most of what this device asked was not answered: it may be this one), path (others reach it, this device does not), asleep (it said so; of one that is unreachable: this device sleeps itself).'
   ),
   Reachable: field(boolean, 'State is reachable.'),
   Addresses: field(list(string), 'Addresses it may be reached at, best first; [0] is the one in use.'),
   LatencyUSec: field(uint64, 'Smoothed round trip, a duration; 0 when unknown.'),
   Path: field(string, 'How it is reached: direct (relay, punched later); empty when unreachable.'),
   LastSeenUSec: field(uint64, 'When it stopped being reachable; 0 before that.'),
-  AsleepSinceUSec: field(uint64, 'When it said it would sleep; 0 unless asleep.'),
+  AsleepSinceUSec: field(uint64, 'When this device heard that it sleeps; 0 unless asleep.'),
   Evidence: field(
     string,
     'The last sign of life: direct (something came from it straight to this device), witness (EvidenceBy reached it), word (it said itself that it would go), or empty: none ever.'
@@ -170,6 +170,10 @@ export const Activity = record('Activity', 'What the daemon did in some time, as
   LinkReads: field(uint64, 'Chunks received on links.'),
   LinkBytesSent: field(uint64, 'Bytes sent on links, without headers of TCP and below.'),
   LinkBytesReceived: field(uint64, 'Bytes received on links.'),
+  DatagramsSent: field(uint64, 'Probes and their answers sent by UDP.'),
+  DatagramsReceived: field(uint64, 'Datagrams that came to the ports it listens on, of others too.'),
+  DatagramBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
+  DatagramBytesReceived: field(uint64, 'Their bytes.'),
   MulticastSent: field(uint64, 'Datagrams of discovery sent.'),
   MulticastHeard: field(uint64, 'Datagrams heard in its groups, those of other programs too.'),
   MulticastBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
@@ -177,6 +181,18 @@ export const Activity = record('Activity', 'What the daemon did in some time, as
   Signals: field(uint64, 'D-Bus signals sent.')
 })
 export type ActivityRecord = Value<typeof Activity>
+
+export const PingPath = record('PingPath', 'What one way to a peer measured.', {
+  Via: field(string, 'session, or probe: a sealed datagram by UDP, for which nothing has to be open there.'),
+  Address: field(string, 'Where it goes to; of the session, the address in use.'),
+  LatencyUSec: field(list(uint64), 'Each round trip, a duration.'),
+  Lost: field(uint32, 'How many were not answered in time, or could not be sent.'),
+  Reason: field(
+    string,
+    'Why the last one was lost: timeout, unreachable, refused, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
+  )
+})
+export type PingPathRecord = Value<typeof PingPath>
 
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
@@ -550,7 +566,7 @@ export const methods = {
     result: { Told: field(uint32, 'How many peers have it on disk.') }
   }),
   Ping: method({
-    doc: 'Measure round trips to a peer over its session.',
+    doc: 'Measure round trips to a peer: over its session, and by UDP to each address that is known of it.',
     kind: 'job',
     surfaces: 'all',
     control: false,
@@ -562,7 +578,14 @@ export const methods = {
     result: {
       Id: field(string, 'Peer id.'),
       Address: field(string, 'Address in use.'),
-      LatencyUSec: field(list(uint64), 'Each round trip, a duration.')
+      LatencyUSec: field(
+        list(uint64),
+        'Each round trip over the session, a duration; none when only UDP answers.'
+      ),
+      Paths: field(
+        list(PingPath),
+        'The session first, then the addresses, best first; by UDP at most 25 to each of 8.'
+      )
     }
   }),
   Why: method({

@@ -8,7 +8,7 @@ type Sight = Result<'Matrix'>['Rows'][number]
 
 export function matrixLines(rows: readonly Sight[], look: Look): string[] {
   if (rows.length === 0) return ['There is no other device to see.']
-  if (!look.terminal) return flat(rows, look)
+  if (!look.terminal) return flat(rows)
   const observers = unique(rows.map(row => [row.Observer, row.ObserverName]))
   const observed = unique([...observers, ...rows.map(row => [row.Peer, row.PeerName] as const)])
   const cell = (observer: string, peer: string) => {
@@ -42,7 +42,7 @@ export function matrixLines(rows: readonly Sight[], look: Look): string[] {
 }
 
 /** One row a pair. */
-const flat = (rows: readonly Sight[], look: Look): string[] =>
+const flat = (rows: readonly Sight[]): string[] =>
   aligned(
     rows.map(row => [
       printable(row.ObserverName),

@@ -107,7 +107,10 @@ const REASONS: { readonly [reason: string]: string } = {
   'no-network': 'no network here',
   isolated: 'this device may be cut off itself',
   path: 'others reach it, this device does not',
-  asleep: 'it said that it sleeps'
+  asleep: 'it said that it sleeps',
+  unreachable: 'no way there',
+  barred: 'only by an interface that is not in use',
+  'no-keys': 'not met in the last 10 minutes'
 }
 export const reason = (word: string): string => REASONS[word] ?? word
 

@@ -51,7 +51,7 @@ export interface ExplainingOptions {
   readonly traffic: () => {
     readonly peers: ReadonlyMap<PeerId, PeerView>
     candidates(peer: PeerId): CandidateView[]
-    seek(peer: PeerId): void
+    retry(peer: PeerId): void
     matrix(): Sight[]
   }
   /** For the status; '' when all is well again. */
@@ -197,7 +197,7 @@ export class Explaining {
     progress('asking by multicast, and trying its addresses')
     const began = around.now()
     around.nearby.ask()
-    traffic().seek(peer)
+    traffic().retry(peer)
     const settled = () => {
       if (traffic().peers.get(peer)?.state === 'reachable') return true
       const past = around.now() - began

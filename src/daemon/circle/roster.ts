@@ -26,6 +26,8 @@ export class Roster {
   readonly #options: RosterOptions
   readonly #path: string
   readonly #lastSeenUSec = new Map<PeerId, number>()
+  readonly #asleep = new Map<PeerId, { since: number; usec: number }>()
+  readonly #heard = new Map<PeerId, { at: number; usec: number }>()
   #members: ReadonlyMap<PeerId, MemberState> = new Map()
 
   constructor(options: RosterOptions) {
@@ -108,19 +110,30 @@ export class Roster {
       LatencyUSec: view.latencyUSec,
       Path: view.path,
       LastSeenUSec: reachable ? 0 : (this.#lastSeenUSec.get(view.id) ?? 0),
-      AsleepSinceUSec: 0,
+      AsleepSinceUSec: this.#asleepSince(view),
       ...this.#evidence(view)
     })
     return before?.Reachable !== reachable
   }
 
-  #evidence({ state, evidence }: PeerView): Pick<Properties<'Peer'>, `Evidence${'' | 'By' | 'USec'}`> {
-    const { now, wall } = this.#options
+  /** The same of the last sign of life. While it is reachable that moves with each frame; nobody is told of it. */
+  #evidence({ id, state, evidence }: PeerView): Pick<Properties<'Peer'>, `Evidence${'' | 'By' | 'USec'}`> {
     const { how, by, at } = evidence
+    if (state === 'reachable' || how === '') this.#heard.delete(id)
+    else if (this.#heard.get(id)?.at !== at) {
+      const { now, wall } = this.#options
+      this.#heard.set(id, { at, usec: Math.max(1, Math.floor((wall() - (now() - at)) * 1000)) })
+    }
     const Evidence = how === 'session' || how === 'probe' ? 'direct' : how
-    // it moves with each frame; nobody is told of that
-    const shown = state !== 'reachable' && how !== ''
-    return { Evidence, EvidenceBy: by, EvidenceUSec: shown ? Math.floor((wall() - (now() - at)) * 1000) : 0 }
+    return { Evidence, EvidenceBy: by, EvidenceUSec: this.#heard.get(id)?.usec ?? 0 }
+  }
+
+  /** By the wall clock as it is now, and then no more: it may be set meanwhile. */
+  #asleepSince({ id, state, asleepSince }: PeerView): number {
+    if (state !== 'asleep') this.#asleep.delete(id)
+    else if (this.#asleep.get(id)?.since !== asleepSince)
+      this.#asleep.set(id, { since: asleepSince, usec: Math.max(1, Math.floor(this.#options.wall() * 1000)) })
+    return this.#asleep.get(id)?.usec ?? 0
   }
 
   /** Takes the circle off D-Bus and out of the events. */

@@ -15,6 +15,7 @@ import {
   type Sight
 } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
+import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -24,9 +25,13 @@ import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
 import type { Membership } from './membership.ts'
+import { Probing } from './probing.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
+
+/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
+export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
 
 export interface TrafficOptions {
   readonly around: Surroundings
@@ -52,14 +57,17 @@ export class Traffic {
   readonly #options: TrafficOptions
   readonly #mesh: Mesh
   readonly #dials: Dials
+  readonly #probing: Probing
   readonly #introductions = new Introductions()
   readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
-    const { around, incarnation, membership, warnings } = options
+    const { around, incarnation, membership, sessions, warnings } = options
+    const { self } = membership
     this.#options = options
-    this.#mesh = new Mesh({ self: membership.self, random: Math.random, incarnation })
+    this.#mesh = new Mesh({ self, random: Math.random, incarnation })
+    this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
       membership.doubt(peer)
       warnings.unanswered(peer, address)
@@ -84,8 +92,8 @@ export class Traffic {
     return this.#mesh.candidates(this.#now, peer)
   }
   /** Somebody asks for it: dial it now, if it is not reachable. */
-  seek(peer: PeerId): void {
-    this.#mesh.seek(this.#now, peer)
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
     this.carry()
   }
   /** Who sees whom. */
@@ -104,6 +112,7 @@ export class Traffic {
 
   /** Who is a peer; those whose logs have come, and say that they are members, are let in. */
   setMembers(ids: readonly PeerId[]): void {
+    this.#probing.setMembers(ids)
     this.#mesh.setMembers(this.#now, ids)
     const { belongs, sessions } = this.#options
     for (const { session: number, early } of this.#introductions.arrived(belongs)) {
@@ -122,6 +131,13 @@ export class Traffic {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
   }
+  /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
+  rest(phase: RestPhase): void {
+    const now = this.#now
+    if (phase === 'wake') this.#mesh.wake(now)
+    else if (phase === 'grace') this.#mesh.grace(now)
+    else this.#mesh.sleep(now, phase === 'off')
+  }
   /** Something new can be reached: dial at once. */
   network(): void {
     this.#mesh.network(this.#now)
@@ -135,6 +151,15 @@ export class Traffic {
       return asked
     }
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
+  }
+
+  /** One round trip by UDP in microseconds, or a word why there was none. */
+  measure(peer: PeerId, address: string): Promise<number | string> {
+    return this.#probing.measure(peer, address)
+  }
+  /** Returns whether a peer of this circle made it. */
+  datagram(datagram: Uint8Array, from: string, to: Place): boolean {
+    return this.#probing.receive(datagram, from, to)
   }
 
   /** Says goodbye to all. */
@@ -154,6 +179,7 @@ export class Traffic {
     const { peer, remote, outgoing } = session
     around.log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
+      this.#probing.heard(number, session)
       if (kind === Kind.Log) {
         this.#mesh.heard(this.#now, number)
         membership.receive(number, body)
@@ -205,6 +231,7 @@ export class Traffic {
 
   /** The session is a member's: the mesh gets it. */
   #enter(number: number, session: Session): void {
+    this.#probing.opened(number, session)
     const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
     this.#mesh.opened(this.#now, {
       session: number,
@@ -227,7 +254,10 @@ export class Traffic {
     if (kind === Kind.Clone) warnings.told(session.peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) membership.parted(session.peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
-    else this.#mesh.receive(this.#now, number, kind, body)
+    else if (kind === Kind.Witness) {
+      this.#mesh.heard(this.#now, number)
+      this.#probing.receiveFrame(number, session, body)
+    } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
   #forget(number: number): void {
@@ -235,6 +265,7 @@ export class Traffic {
     const peer = sessions.get(number)?.peer
     if (peer === undefined || !sessions.delete(number)) return
     this.#introductions.end(number)
+    this.#probing.closed(number, peer)
     membership.closed(number, peer)
   }
 
@@ -312,10 +343,8 @@ export class Traffic {
         })
         break
       case 'probe':
-        for (const address of output.addresses)
-          this.#mesh.probeFailed(this.#now, output.peer, output.probe, address, 'no-keys')
-        break
       case 'witness':
+        this.#probing.carryOut(output)
         break
       case 'clone':
         warnings.twice(output.peer)
