@@ -27,7 +27,7 @@ t.test('why not', async t => {
     '  doctor` says there.'
   ])
   t.same(
-    whyLines({ ...fakeWhy(NOW), Heard: [], Advice: [] }, terminal(50), NOW).slice(3, 8),
+    whyLines({ ...fakeWhy(NOW), Heard: [], Advice: [] }, terminal(50), NOW).slice(4, 9),
     [
       '192.168.1.30',
       '    heard 8 s ago · tried 6 s ago · no answer',
