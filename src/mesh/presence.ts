@@ -36,6 +36,7 @@ export function reasonOf(
   online: boolean
 ): Reason {
   if (peer.state === 'reachable') return ''
+  if (peer.state === 'asleep') return 'asleep'
   if (!online) return 'no-network'
   if (peer.lost !== '') return peer.lost
   if (peer.refused) return 'refused'
@@ -56,6 +57,7 @@ function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerVie
     latencyUSec: reachable ? peer.latencyUSec : 0,
     path: reachable ? 'direct' : '',
     unreachableSince: peer.unreachableSince,
+    asleepSince: peer.asleepSince,
     get evidence() {
       return evidenceOf(peer)
     }
@@ -67,6 +69,7 @@ const sameView = (one: PeerView, other: PeerView): boolean =>
   one.reason === other.reason &&
   one.latencyUSec === other.latencyUSec &&
   one.unreachableSince === other.unreachableSince &&
+  one.asleepSince === other.asleepSince &&
   one.addresses.length === other.addresses.length &&
   one.addresses.every((address, i) => address === other.addresses[i])
 
@@ -129,6 +132,7 @@ export class Presence {
     }
     if (gone) {
       peer.unreachableSince = 0
+      peer.asleepSince = 0
       peer.latencyUSec = 0
       peer.latencyAt = -Infinity
     }
@@ -151,18 +155,18 @@ export class Presence {
 
   /** Its last session is gone, or why it went is known better. */
   lost(now: number, peer: Peer, reason: Reason): void {
-    if (peer.state === 'reachable' || peer.state === 'suspect') {
-      this.#set(now, peer, 'unreachable')
-      peer.unreachableSince = now
-    }
+    if (peer.state === 'reachable' || peer.state === 'suspect') peer.unreachableSince = now
+    if (peer.asleep && peer.state !== 'asleep') peer.asleepSince = now
+    if (!peer.asleep) peer.asleepSince = 0
+    this.#set(now, peer, peer.asleep ? 'asleep' : 'unreachable')
     peer.lost = reason
     for (const each of [peer.latencyDue, peer.steady]) this.#wiring.timers.clear(each)
     this.changed(peer)
   }
 
   #set(now: number, peer: Peer, state: State): void {
+    if (peer.state !== state) peer.since = now
     peer.state = state
-    peer.since = now
   }
 
   /** Publishes the latency of the session in use when it is news, now or when it may next be told. */

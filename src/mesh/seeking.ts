@@ -46,7 +46,6 @@ export class Seeking {
   }
 
   #add(now: number, peer: Peer): void {
-    if (this.#sought.has(peer)) return
     this.#sought.add(peer)
     this.#wiring.timers.advance(this.#due, now + this.#every)
   }

@@ -172,6 +172,7 @@ export class Watch {
 
   /** The device slept, or its clock did: whoever is silent is asked before anything is thought of it. */
   resumed(now: number): void {
+    this.#stale = true
     for (const peer of this.#wiring.peers()) {
       this.#wiring.timers.clear(peer.watch.missing)
       this.#wiring.bursts.end(peer)

@@ -222,9 +222,11 @@ export class End<S extends Station> {
   #arrive(item: Item): void {
     const { other, link } = this
     if (!other.open || other.run !== other.device.run) {
-      // nobody is there: the kernel says so, if it can
-      if (this.open && link.whole) this.reset()
-      else if (!this.open) link.network.forget(link)
+      // nobody is there: the kernel says so, if it can, and behind what it sent before
+      if (this.open && link.whole) {
+        const { clock } = link.network.options
+        clock.after(Math.max(other.#last - clock.now, link.network.delay()), () => this.reset())
+      } else if (!this.open) link.network.forget(link)
       return
     }
     if (this.#held.length > 0 || !this.#way()) {
