@@ -77,6 +77,7 @@ export class Links {
     const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
     const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
     const { peer } = session
+    if (leaving) peer.life.wordAt = now
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
     this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
   }
@@ -106,6 +107,7 @@ export class Links {
   #forget(session: Session): void {
     const { timers, gossip } = this.#wiring
     const { peer } = session
+    peer.life.sessionAt = Math.max(peer.life.sessionAt, session.heardAt)
     this.#sessions.delete(session.number)
     peer.sessions.splice(peer.sessions.indexOf(session), 1)
     gossip.closed(session.number)

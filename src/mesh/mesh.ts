@@ -9,9 +9,10 @@
  *         setOnBattery                                       how often links are asked
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
+ *         probed, probeFailed, alive, witnessed              what became of probes
  *         verified, ownRecord                                answers to `verify` and `sign`
  *         expire                                             the deadline passed
- *   out   take, deadline, peers, session, links
+ *   out   take, deadline, peers, session, links, matrix
  *
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
@@ -25,13 +26,14 @@ import { Gossip } from './gossip.ts'
 import { KEEPALIVE, Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
-import type { Opened, Output, Peer, PeerView, Session, Worked } from './peer.ts'
+import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession, stranded } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Renewal } from './renewal.ts'
 import { Timers } from './timers.ts'
 
-export type { Opened, Output, PeerView, Reason, State, Worked } from './peer.ts'
+export type { Evidence } from './life.ts'
+export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -212,6 +214,35 @@ export class Mesh {
     this.#settle(now)
   }
 
+  /** Its answer to a probe came from this address (a URI of the form candidates have). */
+  probed(now: number, id: PeerId, _probe: number, _address: string, _roundTripUSec: number): void {
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) peer.life.probeAt = now
+    this.#settle(now)
+  }
+
+  /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
+  probeFailed(now: number, _id: PeerId, _probe: number, _address: string, _reason: string): void {
+    this.#settle(now)
+  }
+
+  /** An authentic probe of that peer came from there. */
+  alive(now: number, id: PeerId, _address: string): void {
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) peer.life.probeAt = now
+    this.#settle(now)
+  }
+
+  /** Its answer to a probe came through that member. */
+  witnessed(now: number, id: PeerId, _probe: number, by: PeerId): void {
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) {
+      peer.life.witnessAt = now
+      peer.life.witness = by
+    }
+    this.#settle(now)
+  }
+
   verified(now: number, batch: number, ok: readonly boolean[]): void {
     this.#gossip.verified(now, batch, ok)
     this.#settle(now)
@@ -259,6 +290,18 @@ export class Mesh {
       all: sessions.length,
       slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
     }
+  }
+
+  /** Who sees whom: our own verdicts, and those that peers we see told us. */
+  matrix(now: number): Sight[] {
+    return [...this.#presence.views.values()].map(({ id, state, reason, latencyUSec, unreachableSince }) => ({
+      observer: this.#self,
+      peer: id,
+      state,
+      reason,
+      latencyUSec,
+      ageMs: unreachableSince === 0 ? 0 : now - unreachableSince
+    }))
   }
 
   /** What to save and what to do since last asked, in order. */

@@ -3,6 +3,8 @@ import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
+import type { Evidence, Life } from './life.ts'
+import { newLife } from './life.ts'
 import type { Timer } from './timers.ts'
 import { timer } from './timers.ts'
 
@@ -18,6 +20,12 @@ export type Reason =
   | 'refused'
   | 'no-address'
   | 'no-network'
+  /** Most of what we asked did not answer: it may be us. */
+  | 'isolated'
+  /** A witness reaches it, we do not. */
+  | 'path'
+  /** It said so. */
+  | 'asleep'
 
 /** A peer as the rest of the daemon sees it. */
 export interface PeerView {
@@ -31,6 +39,20 @@ export interface PeerView {
   readonly path: '' | 'direct'
   /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
   readonly unreachableSince: number
+  /** The last sign of life, as of the moment of reading. */
+  readonly evidence: Evidence
+}
+
+/** What one device says of another; an observer is right about its own paths only. */
+export interface Sight {
+  readonly observer: PeerId
+  readonly peer: PeerId
+  readonly state: State
+  readonly reason: Reason
+  /** 0 when unknown. */
+  readonly latencyUSec: number
+  /** How long it has been so. */
+  readonly ageMs: number
 }
 
 /** One attempt to reach a peer at an address. */
@@ -79,6 +101,7 @@ export interface Peer {
   /** Boots that were seen alive beside another one with the same identity. */
   readonly clones: Set<string>
   readonly candidates: Candidates
+  readonly life: Life
   readonly plan: Plan
   latencyUSec: number
   latencyAt: number
@@ -139,6 +162,13 @@ export type Output =
   | { type: 'sign'; body: Uint8Array }
   /** Verify these bytes as they are under each peer's identity; answer with `verified`. */
   | { type: 'verify'; batch: number; items: { peer: PeerId; body: Uint8Array; signature: Uint8Array }[] }
+  /**
+   * Send a sealed probe to each of these addresses by UDP. Answers: `probed`, or `probeFailed` where one could not
+   * be sent or was refused.
+   */
+  | { type: 'probe'; probe: number; peer: PeerId; addresses: readonly string[] }
+  /** Ask the peers of these sessions to pass a sealed probe on and its answer back: `witnessed`, or nothing. */
+  | { type: 'witness'; probe: number; peer: PeerId; by: readonly number[] }
   | { type: 'clone'; peer: PeerId }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
@@ -166,6 +196,7 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
     candidates: new Candidates(),
+    life: newLife(),
     plan: {
       wanted: false,
       since: -Infinity,

@@ -5,6 +5,7 @@
  * state is shown at once; a latency only when it is news.
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { evidenceOf } from './life.ts'
 import type { Output, Peer, PeerView, Reason } from './peer.ts'
 import type { Timers } from './timers.ts'
 
@@ -53,7 +54,10 @@ function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerVie
     addresses: addresses.slice(0, MAX_SHOWN_ADDRESSES),
     latencyUSec: reachable ? peer.latencyUSec : 0,
     path: reachable ? 'direct' : '',
-    unreachableSince: peer.unreachableSince
+    unreachableSince: peer.unreachableSince,
+    get evidence() {
+      return evidenceOf(peer)
+    }
   }
 }
 

@@ -29,7 +29,8 @@ const view = (of: string, state: PeerView['state']): [string, PeerView] => [
     addresses: ['tcp://192.0.2.1:1'],
     latencyUSec: state === 'reachable' ? 7 : 0,
     path: state === 'reachable' ? 'direct' : '',
-    unreachableSince: 0
+    unreachableSince: 0,
+    evidence: { how: '', by: '', at: -Infinity }
   }
 ]
 const [self, b, c] = [id('selfself'), id('bbbbbbbb'), id('cccccccc')]

@@ -6,7 +6,7 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { Mesh, type Output, type PeerView } from '../../mesh/mesh.ts'
+import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -68,6 +68,10 @@ export class Traffic {
 
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
+  }
+  /** Who sees whom. */
+  matrix(): Sight[] {
+    return this.#mesh.matrix(this.#now)
   }
   /** Sessions, and those of them with a device on battery at either end. */
   get links(): { all: number; slow: number } {
@@ -285,6 +289,12 @@ export class Traffic {
           this.#mesh.verified(this.#now, output.batch, ok)
           this.carry()
         })
+        break
+      case 'probe':
+        for (const address of output.addresses)
+          this.#mesh.probeFailed(this.#now, output.peer, output.probe, address, 'no-keys')
+        break
+      case 'witness':
         break
       case 'clone':
         warnings.twice(output.peer)

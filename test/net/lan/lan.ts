@@ -53,13 +53,19 @@ export class Lan {
     return this.#prefix + host
   }
 
-  /** Gives a host its interface on a net: eth0 on 1, eth1 on 2. */
+  /** Gives a host its interface on a net: eth0 on 1, eth1 on 2. It is in use when this returns. */
   plug(host: string, net = 1): void {
     const [name, port, ns] = [`eth${net - 1}`, `${host}${net}`, this.ns(host)]
     run('ip', '-n', this.#switch, 'link', 'add', port, 'type', 'veth', 'peer', 'name', name, 'netns', ns)
     run('ip', '-n', this.#switch, 'link', 'set', port, 'master', `br${net}`, 'up')
     run('ip', '-n', ns, 'addr', 'add', `${this.address(host, net)}/24`, 'dev', name)
     run('ip', '-n', ns, 'link', 'set', name, 'up')
+    // the kernel says that there is a carrier up to a second later, and lists no address before that
+    const end = Date.now() + 10_000
+    const state = () => run('ip', '-n', ns, 'address', 'show', 'dev', name)
+    while (!/state UP[^]* fe80::/.test(state())) {
+      if (Date.now() > end) throw new Error(`${name} of ${host} does not come up: ${state()}`)
+    }
   }
 
   unplug(host: string, net = 1): void {

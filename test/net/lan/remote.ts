@@ -109,7 +109,12 @@ export class Device extends Remote {
       heard === who &&
       (more.via === undefined || via === more.via) &&
       (more.source instanceof RegExp ? more.source.test(source!) : (more.source ?? source) === source)
-    return this.until(fits, `announcement of ${who} ${JSON.stringify(more)}`)
+    try {
+      return await this.until(fits, `announcement of ${who} ${JSON.stringify(more)}`)
+    } catch (error) {
+      const { state, counters } = await this.state()
+      throw new Error(`${(error as Error).message}; it has ${JSON.stringify({ state, counters })}`)
+    }
   }
 
   /** Opens or closes an invitation; when. */
