@@ -35,6 +35,7 @@ export class Census {
   #reasons: Uint8Array
   readonly #sums = new Uint32Array(BUCKETS)
   #ahead = new Map<number, Verdict>()
+  #lost = 0
   #left = 0
   #right = 0
 
@@ -53,6 +54,11 @@ export class Census {
     return this.#records.filter(record => record !== undefined)
   }
 
+  /** How many have said where they are, and are gone by now. */
+  get lost(): number {
+    return this.#lost
+  }
+
   /** Of all that is known. */
   get sum(): readonly [left: number, right: number] {
     return [this.#left >>> 0, this.#right >>> 0]
@@ -67,7 +73,7 @@ export class Census {
     this.#reasons = new Uint8Array(members.size)
     this.#sums.fill(0)
     this.#ahead.clear()
-    this.#left = this.#right = 0
+    this.#left = this.#right = this.#lost = 0
     for (const [member, id] of members.ids.entries()) {
       const was = before.members.number(id)
       const record = was < 0 ? undefined : before.records[was]
@@ -148,6 +154,7 @@ export class Census {
     const key = this.#members.keys[member]!
     const { incarnation } = this.#records[member]!
     const [left, right] = fingerprint(readU32(key, 0), readU32(key, 4), incarnation, this.#versions[member]!)
+    if (this.#versions[member]! % 2 === 1) this.#lost += sign
     this.#sums[key[0]! >> (8 - MAX_BITS)]! += sign * left
     this.#left = (this.#left + sign * left) | 0
     this.#right = (this.#right + sign * right) | 0

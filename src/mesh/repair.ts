@@ -19,7 +19,7 @@ import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
 
 /** One that says nothing for so long is left for the next. */
-export const QUIET = 3_000
+export const QUIET = 2_000
 /** Everything is compared with one neighbour after another this often, although nothing should have been lost. */
 export const AGAIN = 300_000
 /** Entries told, and records asked for, at one go. */
@@ -53,7 +53,7 @@ export class Repair {
   /** `first`: we begin. */
   opened(now: number, session: number, first: boolean): void {
     this.#sessions.add(session)
-    if (first) this.#summary(session)
+    if (first) this.summary(session)
     this.#wiring.timers.advance(this.#again, this.#next(now))
   }
 
@@ -79,7 +79,7 @@ export class Repair {
   forget(now: number): void {
     this.#wanted.clear()
     this.#over(now)
-    for (const session of this.#sessions) this.#summary(session)
+    for (const session of this.#sessions) this.summary(session)
   }
 
   receive(now: number, session: number, body: Exclude<CensusBody, { type: 'words' }>): void {
@@ -112,7 +112,8 @@ export class Repair {
     return false
   }
 
-  #summary(session: number): void {
+  /** Says what we have, in one number. */
+  summary(session: number): void {
     this.#send(session, encodeSummary(...this.#wiring.census().sum))
   }
 
@@ -197,7 +198,7 @@ export class Repair {
     const next = this.#later.values().next().value
     if (next === undefined) return
     this.#later.delete(next)
-    this.#summary(next)
+    this.summary(next)
     // it answers when there is something to do; meanwhile nobody else is asked
     if (this.#later.size > 0) this.#begin(now, next)
   }
@@ -208,7 +209,7 @@ export class Repair {
     // to the end of the line
     this.#sessions.delete(session)
     this.#sessions.add(session)
-    this.#summary(session)
+    this.summary(session)
     this.#wiring.timers.set(this.#again, this.#next(now), AGAIN / 4)
   }
 
