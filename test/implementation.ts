@@ -188,6 +188,7 @@ export function fakeEnergy(): Result<'Energy'> {
   return {
     Power: 'battery',
     PowerSource: 'UPower',
+    Metered: false,
     KeepaliveUSec: 60_000_000,
     Links: 2,
     SlowLinks: 2,

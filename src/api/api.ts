@@ -589,12 +589,16 @@ export const methods = {
     result: {
       Power: field(string, 'mains or battery: what this computer runs on.'),
       PowerSource: field(string, 'Who says so: UPower, sysfs (the kernel); empty when nobody does.'),
+      Metered: field(boolean, 'All networks in use cost by the byte, as NetworkManager says.'),
       KeepaliveUSec: field(
         uint64,
-        'How long a link may be silent before it is asked, a duration: 15 s on mains, 60 s on battery.'
+        'How long a link may be silent before it is asked, a duration: 15 s, or 60 s on battery or metered networks.'
       ),
       Links: field(uint32, 'Sessions with other devices now.'),
-      SlowLinks: field(uint32, 'Those of them that may be silent for 60 s: one end runs on battery.'),
+      SlowLinks: field(
+        uint32,
+        'Those of them that may be silent for 60 s: one end is on battery or metered networks.'
+      ),
       UpUSec: field(uint64, 'How long the daemon runs, a duration.'),
       Total: field(Activity, 'In that time.'),
       LatelyUSec: field(

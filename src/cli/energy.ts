@@ -51,14 +51,16 @@ export function energyLines(energy: Energy, look: Look): string[] {
   ]
 }
 
-function powerLine({ Power, PowerSource, KeepaliveUSec }: Energy, look: Look): string {
+function powerLine({ Power, PowerSource, Metered, KeepaliveUSec }: Energy, look: Look): string {
   const where = Power === 'battery' ? look.yellow('On battery') : look.green('On mains')
   const by = PowerSource === '' ? 'nobody says otherwise' : `by ${PowerSource}`
-  return `${where} (${by}): a silent link is asked after ${span(KeepaliveUSec)}.`
+  const network = Metered ? `, ${look.yellow('on metered networks')}` : ''
+  return `${where} (${by})${network}: a silent link is asked after ${span(KeepaliveUSec)}.`
 }
 
-function linksLine({ Links, SlowLinks, Power }: Energy): string {
-  const slow = Power === 'battery' || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device on battery`
+function linksLine({ Links, SlowLinks, Power, Metered }: Energy): string {
+  const own = Power === 'battery' || Metered
+  const slow = own || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device that saves energy or bytes`
   return `${count(Links, 'link')} to other devices${slow}.`
 }
 

@@ -170,7 +170,10 @@ export class Daemon {
         for (const circle of this.circles.all) circle.networkChanged()
       },
       onSource: source => this.#show({ NetworkSource: source }),
-      onChange: () => this.#show({})
+      onChange: () => {
+        this.#followMeans()
+        this.#show({})
+      }
     })
     this.#timer = new Timer(
       now,
@@ -180,11 +183,12 @@ export class Daemon {
         this.energy.sample()
       }
     )
-    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followPower() })
+    this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followMeans() })
     this.energy = new Energy({
       now,
       counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
       power: () => this.#power.power,
+      metered: () => this.#attachment.metered,
       links: () => this.circles.all.map(circle => circle.links)
     })
     const around: Surroundings = {
@@ -218,7 +222,7 @@ export class Daemon {
       locked: () => this.#unlocking.away,
       bound: () => this.#attachment.bound,
       onChange: () => {
-        this.#followPower()
+        this.#followMeans()
         this.#show({})
         this.#inviting.keep(({ gid }) =>
           this.circles.all.some(circle => circle.gid === gid && !circle.leaving)
@@ -329,8 +333,9 @@ export class Daemon {
     )
   }
 
-  #followPower(): void {
-    for (const circle of this.circles.all) circle.setOnBattery(this.#power.power.onBattery)
+  #followMeans(): void {
+    const { onBattery } = this.#power.power
+    for (const circle of this.circles.all) circle.setMeans({ onBattery, metered: this.#attachment.metered })
   }
 
   // --- what is shown

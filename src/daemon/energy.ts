@@ -5,7 +5,7 @@
 import type { ActivityRecord, Result } from '../api/api.ts'
 import type { Bus } from '../host/bus.ts'
 import type { Power } from '../host/power.ts'
-import { KEEPALIVE, KEEPALIVE_ON_BATTERY } from '../mesh/keepalive.ts'
+import { keepalive } from '../mesh/thrift.ts'
 import type { Tally } from '../net/tally.ts'
 import type { Timer } from './timer.ts'
 
@@ -24,7 +24,9 @@ export interface EnergyOptions {
   /** All of them, since the start. */
   readonly counts: () => ActivityRecord
   readonly power: () => Power
-  /** Of each circle: all, and those with a device on battery at either end. */
+  /** All networks in use are. */
+  readonly metered: () => boolean
+  /** Of each circle: all, and those with a device that saves at either end. */
   readonly links: () => readonly { all: number; slow: number }[]
 }
 
@@ -48,18 +50,20 @@ export class Energy {
   }
 
   report(): Result<'Energy'> {
-    const { counts, links, now, power } = this.#options
+    const { counts, links, metered, now, power } = this.#options
     const at = now()
     this.#forget(at)
     const total = counts()
     const since = this.#samples.find(sample => sample.at <= at - LATELY_MS) ?? { at: 0, counts: undefined }
     const { onBattery, by } = power()
+    const means = { onBattery, metered: metered() }
     const each = links()
     this.sample()
     return {
       Power: onBattery ? 'battery' : 'mains',
       PowerSource: by,
-      KeepaliveUSec: 1000 * (onBattery ? KEEPALIVE_ON_BATTERY : KEEPALIVE),
+      Metered: means.metered,
+      KeepaliveUSec: 1000 * keepalive(means, means),
       Links: each.reduce((sum, { all }) => sum + all, 0),
       SlowLinks: each.reduce((sum, { slow }) => sum + slow, 0),
       UpUSec: Math.round(at * 1000),

@@ -14,7 +14,7 @@ import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, portable } from '../wire/address.ts'
 import { type CensusBody, decodeCensus } from '../wire/census.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
@@ -100,7 +100,7 @@ export class Gossip {
   #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
-  #onBattery = false
+  #flags: Flags = { onBattery: false, metered: false }
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
   #contradictAt = -Infinity
@@ -163,9 +163,10 @@ export class Gossip {
   }
 
   /** Part of the own word too. */
-  setOnBattery(now: number, onBattery: boolean): void {
-    if (this.#onBattery === onBattery) return
-    this.#onBattery = onBattery
+  setFlags(now: number, flags: Partial<Flags>): void {
+    const before = this.#flags
+    this.#flags = { ...before, ...flags }
+    if (Object.entries(this.#flags).every(([name, set]) => before[name as keyof Flags] === set)) return
     if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
@@ -337,7 +338,7 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.census.members.keys[this.#self]!, this.#incarnation, this.#own, this.#onBattery)
+    this.#unsigned = unsignedRecord(this.census.members.keys[this.#self]!, this.#incarnation, this.#own, this.#flags)
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 

@@ -9,19 +9,19 @@
  * many peers a device wakes up for all of them at once. Where there is traffic nobody needs to ask, but each
  * still measures once in MEASURE.
  *
- * The interval is KEEPALIVE, or KEEPALIVE_ON_BATTERY when either end runs on battery (docs/decisions/0090). Where
- * only one does, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the
- * other answers, and takes its own measure while the first is awake anyhow.
+ * The interval is KEEPALIVE, or KEEPALIVE_SAVING when either end saves (thrift.ts). Where only one runs on
+ * battery, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the other
+ * answers, and takes its own measure while the first is awake anyhow (docs/decisions/0090).
  *
  *   Ping, Pong  u64 number
  */
 import { Kind } from '../wire/frame.ts'
 import type { Output, Session } from './peer.ts'
 import { roundTripUSec, smooth } from './presence.ts'
+import type { Means } from './thrift.ts'
+import { keepalive } from './thrift.ts'
 import type { Timers } from './timers.ts'
 
-export const KEEPALIVE = 15_000
-export const KEEPALIVE_ON_BATTERY = 60_000
 export const MIN_WAIT = 1_000
 export const MISSES = 3
 /** How much later than the other the side pings that did so last. */
@@ -39,6 +39,8 @@ interface Wiring {
   readonly sessions: () => Iterable<Session>
   /** Nothing came back: the session is dead. */
   readonly silent: (now: number, session: Session) => void
+  /** An answer to a question came; true for the first one. */
+  readonly answered: (token: number) => boolean
   /** A round trip was measured by the ping of that number. */
   readonly measured: (now: number, session: Session, number: number) => void
 }
@@ -50,27 +52,32 @@ export const patience = (session: Pick<Session, 'roundTrip'>): number =>
 export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
-  #onBattery = false
+  #means: Means = { onBattery: false, metered: false }
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
   }
 
-  /** Whether this device is. */
-  setOnBattery(onBattery: boolean): void {
-    if (this.#onBattery === onBattery) return
-    this.#onBattery = onBattery
+  /** Of this device. */
+  get means(): Means {
+    return this.#means
+  }
+
+  setMeans(means: Partial<Means>): void {
+    const { onBattery, metered } = this.#means
+    this.#means = { onBattery, metered, ...means }
+    if (onBattery === this.#means.onBattery && metered === this.#means.metered) return
     this.changed(this.#wiring.sessions())
   }
 
-  /** The power of either end did. A session whose turn is over by now is pinged at the next `expire`. */
+  /** The means of either end did. A session whose turn is over by now is pinged at the next `expire`. */
   changed(sessions: Iterable<Session>): void {
     for (const session of sessions) if (!session.awaiting) this.#arm(session)
   }
 
   /** How long it may be silent, in milliseconds. */
   interval(session: Session): number {
-    return this.#onBattery || session.peer.onBattery ? KEEPALIVE_ON_BATTERY : KEEPALIVE
+    return keepalive(this.#means, session.peer)
   }
 
   heard(now: number, session: Session): void {
@@ -116,7 +123,7 @@ export class Keepalive {
     const sample = roundTripUSec(now - ping.sentAt)
     session.roundTrip = session.pinged ? smooth(session.roundTrip, sample) : sample
     session.pinged = true
-    if (ping.token !== undefined) {
+    if (ping.token !== undefined && this.#wiring.answered(ping.token)) {
       this.#wiring.emit({ type: 'pong', token: ping.token, roundTripUSec: sample })
     }
     this.#wiring.measured(now, session, number)
@@ -164,12 +171,12 @@ export class Keepalive {
 
   /** Only this end runs on battery. */
   #asks(session: Session): boolean {
-    return this.#onBattery && !session.peer.onBattery
+    return this.#means.onBattery && !session.peer.onBattery
   }
 
   /** Only the other end does. */
   #answers(session: Session): boolean {
-    return !this.#onBattery && session.peer.onBattery
+    return !this.#means.onBattery && session.peer.onBattery
   }
 }
 

@@ -6,7 +6,7 @@
  * to be so with its last session.
  *
  *   in    setMembers, setOwnAddresses, network, offer        who and where
- *         setOnBattery                                       how often links are asked
+ *         setOnBattery, setMetered                           how often links are asked
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
  *         probed, probeFailed, alive, witnessed              what became of probes
@@ -18,18 +18,23 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
-import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import { formatAddress, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
+import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
-import { KEEPALIVE, Keepalive } from './keepalive.ts'
+import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
 import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
-import { newPeer, newSession, stranded } from './peer.ts'
+import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
+import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
+import { Roaming } from './roaming.ts'
+import type { Means } from './thrift.ts'
+import { saves } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Evidence } from './life.ts'
@@ -56,6 +61,8 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #questions = new Questions()
+  readonly #roaming: Roaming
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
@@ -86,6 +93,7 @@ export class Mesh {
       emit,
       sessions: () => this.#links.all,
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
+      answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
     this.#nomination = new Nomination({
@@ -93,6 +101,7 @@ export class Mesh {
       timers,
       emit,
       keepalive: this.#keepalive,
+      moved: (now, peer) => this.#questions.moved(now, peer),
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
@@ -102,7 +111,7 @@ export class Mesh {
       incarnation,
       timers,
       emit,
-      told: (now, peer, addresses, onBattery) => this.#told(now, peer, addresses, onBattery)
+      told: (now, peer, record) => this.#told(now, peer, record)
     })
     this.#links = new Links({
       timers,
@@ -111,6 +120,10 @@ export class Mesh {
       nomination: this.#nomination,
       dialling: this.#dialling,
       gossip: this.#gossip
+    })
+    this.#roaming = new Roaming({
+      timers,
+      drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
   }
 
@@ -141,9 +154,12 @@ export class Mesh {
 
   /** This device runs on battery from now on, or no more. At first it does not. */
   setOnBattery(now: number, onBattery: boolean): void {
-    this.#keepalive.setOnBattery(onBattery)
-    this.#gossip.setOnBattery(now, onBattery)
-    this.#settle(now)
+    this.#setMeans(now, { onBattery })
+  }
+
+  /** All networks of this device cost by the byte, or no more. At first they do not. */
+  setMetered(now: number, metered: boolean): void {
+    this.#setMeans(now, { metered })
   }
 
   /** Something came up or changed: what could not be reached before may be now. */
@@ -175,6 +191,7 @@ export class Mesh {
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
+    this.#roaming.opened(now, session)
     this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
@@ -254,12 +271,23 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Measures a round trip; a `pong` output with the token follows if it comes back. False: no session. */
+  /**
+   * Measures a round trip; a `pong` output with the token follows once, if an answer comes, on this session or on
+   * those that follow it. False: nothing was asked, as there is no session and none was there a moment ago.
+   */
   ping(now: number, id: PeerId, token: number): boolean {
-    const session = this.#peers.get(id)?.nominated
-    if (session !== undefined) this.#keepalive.send(now, session, token)
+    const peer = this.#peers.get(id)
+    const send = (at: number, session: Session): void => {
+      this.#keepalive.send(at, session, token)
+    }
+    const asked = peer !== undefined && this.#questions.ask(now, peer, token, send)
     this.#settle(now)
-    return session !== undefined
+    return asked
+  }
+
+  /** Nobody waits for that `pong` any more. */
+  forget(token: number): void {
+    this.#questions.forget(token)
   }
 
   /** Says goodbye to all, dials nobody any more. */
@@ -283,12 +311,12 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
-  /** Sessions, and those of them with a device on battery at either end. */
+  /** Sessions, and those of them with a device that saves at either end. */
   get links(): { all: number; slow: number } {
     const sessions = [...this.#links.all]
     return {
       all: sessions.length,
-      slow: sessions.filter(session => this.#keepalive.interval(session) > KEEPALIVE).length
+      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length
     }
   }
 
@@ -321,6 +349,7 @@ export class Mesh {
 
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
+    this.#questions.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(peer)
@@ -365,13 +394,20 @@ export class Mesh {
     }
   }
 
+  #setMeans(now: number, means: Partial<Means>): void {
+    this.#keepalive.setMeans(means)
+    this.#gossip.setFlags(now, means)
+    this.#settle(now)
+  }
+
   /** Its owner signed where it may be reached. */
-  #told(now: number, id: PeerId, addresses: readonly string[], onBattery: boolean): void {
+  #told(now: number, id: PeerId, { addresses, onBattery, metered }: PeerRecord): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     peer.onBattery = onBattery
+    peer.metered = metered
     this.#keepalive.changed(peer.sessions)
-    const fresh = peer.candidates.replace(now, addresses, 'gossip')
+    const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
   }
@@ -380,11 +416,8 @@ export class Mesh {
     this.#own = own
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
-    const hosts = new Set(own.map(formatHost))
-    for (const peer of this.#peers.values()) {
-      this.#presence.changed(peer)
-      if (peer.nominated !== undefined && stranded(peer.nominated, hosts)) peer.plan.wanted = true
-    }
+    for (const peer of this.#peers.values()) this.#presence.changed(peer)
+    for (const peer of this.#roaming.moved(now, own, this.#peers.values())) peer.plan.wanted = true
     this.#lookAgain(now)
   }
 

@@ -32,6 +32,8 @@ interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
   readonly keepalive: Keepalive
+  /** Perhaps another session of the peer is written to from now on. */
+  readonly moved: (now: number, peer: Peer) => void
   readonly close: (now: number, session: Session, reason: CloseReason) => void
 }
 
@@ -101,6 +103,7 @@ export class Nomination {
     timers.clear(named.closing)
     if (peer.nominated?.bootId === named.bootId) peer.nominated = named
     this.#retire(now, named, LINGER)
+    this.#wiring.moved(now, peer)
   }
 
   #use(now: number, session: Session): void {
@@ -111,6 +114,7 @@ export class Nomination {
     session.rivalPing = 0
     if (self > peer.id) {
       this.#retire(now, session, LINGER_WITHOUT)
+      this.#wiring.moved(now, peer)
       return
     }
     const body = new Uint8Array(12)
@@ -118,6 +122,7 @@ export class Nomination {
     new DataView(body.buffer).setUint32(8, ++this.#counter)
     emit({ type: 'send', session: session.number, kind: Kind.Nominate, body })
     this.#retire(now, session, LINGER)
+    this.#wiring.moved(now, peer)
   }
 
   /** Closes the other sessions of the same boot after a while. */

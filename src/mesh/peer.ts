@@ -92,6 +92,7 @@ export interface Peer {
   unreachableSince: number
   /** As it said last. */
   onBattery: boolean
+  metered: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -191,6 +192,7 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     refused: false,
     unreachableSince: 0,
     onBattery: false,
+    metered: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },

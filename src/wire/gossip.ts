@@ -9,8 +9,8 @@
  *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
  *            address as in address.ts; n ≤ 16, none twice, none link-local
  *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
- *            flags: 1 = its owner runs on battery; the other bits, and extra (≤ 256 bytes), are for later:
- *            written 0 and empty, not read, passed on as they are
+ *            flags: 1 = its owner runs on battery, 4 = all its networks are metered; the other bits, and extra
+ *            (≤ 256 bytes), are for later: written 0 and empty, not read, passed on as they are
  *
  * Ids inside a digest, and inside records, are never twice. A body that differs from this in any way is
  * refused as a whole. Records are kept and passed on as the bytes that were signed.
@@ -25,14 +25,16 @@ export const MAX_INCARNATION = 2 ** 48 - 1
 const MAX_EXTRA = 256
 const SIGNATURE = 64
 const HEAD = 1 + 32 + 8 + 1 + 1
-const ON_BATTERY = 1
+const FLAGS = { onBattery: 1, metered: 4 } as const
 const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
 
-export interface PeerRecord {
+/** What else an owner says of itself. */
+export type Flags = { readonly [name in keyof typeof FLAGS]: boolean }
+
+export interface PeerRecord extends Flags {
   /** Ed25519 key of the owner, 32 bytes. */
   readonly id: Uint8Array
   readonly incarnation: number
-  readonly onBattery: boolean
   readonly addresses: readonly Address[]
   /** All of it, signature included: what is passed on. */
   readonly bytes: Uint8Array
@@ -50,14 +52,14 @@ export function unsignedRecord(
   id: Uint8Array,
   incarnation: number,
   addresses: readonly Address[],
-  onBattery = false
+  flags: Partial<Flags> = {}
 ): Uint8Array {
   const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2)
   const bytes = new Uint8Array(length)
   bytes[0] = 1
   bytes.set(id, 1)
   writeIncarnation(bytes, 33, incarnation)
-  bytes[41] = onBattery ? ON_BATTERY : 0
+  for (const [name, bit] of Object.entries(FLAGS)) if (flags[name as keyof Flags]) bytes[41]! |= bit
   bytes[42] = addresses.length
   addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
   return bytes
@@ -150,8 +152,9 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
   if (seen.size !== n || offset + 2 > bytes.length) return undefined
   const extra = readU16(bytes, offset)
   if (extra > MAX_EXTRA || bytes.length !== offset + 2 + extra + SIGNATURE) return undefined
-  const onBattery = (bytes[41]! & ON_BATTERY) !== 0
-  return { id: bytes.subarray(1, 33), incarnation, onBattery, addresses, bytes }
+  const onBattery = (bytes[41]! & FLAGS.onBattery) !== 0
+  const metered = (bytes[41]! & FLAGS.metered) !== 0
+  return { id: bytes.subarray(1, 33), incarnation, onBattery, metered, addresses, bytes }
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {

@@ -43,8 +43,12 @@ t.test('mains, no links, just started', async t => {
   const energy = { ...fakeEnergy(), Power: 'mains', PowerSource: '', KeepaliveUSec: 15e6, SlowLinks: 1 }
   t.same(energyLines(energy, pipe).slice(0, 2), [
     'On mains (nobody says otherwise): a silent link is asked after 15 seconds.',
-    '2 links to other devices, 1 of them to a device on battery.'
+    '2 links to other devices, 1 of them to a device that saves energy or bytes.'
   ])
+  t.equal(
+    energyLines({ ...energy, Metered: true, KeepaliveUSec: 60e6 }, pipe)[0],
+    'On mains (nobody says otherwise), on metered networks: a silent link is asked after 1 minute.'
+  )
   const fresh = { ...energy, Links: 1, SlowLinks: 0, LatelyUSec: 0, UpUSec: 0 }
   t.equal(energyLines(fresh, pipe)[1], '1 link to other devices.')
   t.match(energyLines(fresh, pipe)[3], /^ {2}wake-ups +10 +1800$/, 'what there was')

@@ -11,12 +11,14 @@ function world() {
     now: 0,
     counts: none,
     power: { onBattery: false, by: '' } as Power,
+    metered: false,
     links: [] as { all: number; slow: number }[]
   }
   const energy = new Energy({
     now: () => state.now,
     counts: () => state.counts,
     power: () => state.power,
+    metered: () => state.metered,
     links: () => state.links
   })
   /** One wake-up a second of 2 packets; the daemon is awake for each, or for none. */
@@ -55,7 +57,10 @@ t.test('lately is the last minute, as far as there were samples', async t => {
 
 t.test('power and links', async t => {
   const { energy, state } = world()
-  t.match(energy.report(), { Power: 'mains', PowerSource: '', KeepaliveUSec: 15e6, Links: 0, SlowLinks: 0 })
+  const plain = { Power: 'mains', PowerSource: '', Metered: false, KeepaliveUSec: 15e6 }
+  t.match(energy.report(), { ...plain, Links: 0, SlowLinks: 0 })
+  state.metered = true
+  t.match(energy.report(), { ...plain, Metered: true, KeepaliveUSec: 60e6 })
   state.power = { onBattery: true, by: 'UPower' }
   state.links = [
     { all: 2, slow: 2 },

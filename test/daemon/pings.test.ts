@@ -6,9 +6,9 @@ const { signal } = new AbortController()
 const late = () => new Error('late')
 
 t.test('each answer goes to the one who asked', async t => {
-  const pings = new Pings()
+  const pings = new Pings(() => {})
   const tokens: number[] = []
-  const ask = () => pings.wait(token => tokens.push(token), 1_000, late, signal)
+  const ask = () => pings.wait(token => tokens.push(token) > 0, 1_000, late, signal)
   const [one, two] = [ask(), ask()]
   t.equal(new Set(tokens).size, 2)
   pings.answered(tokens[1]!, 22)
@@ -19,18 +19,24 @@ t.test('each answer goes to the one who asked', async t => {
 })
 
 t.test('an answer that comes before send returns counts', async t => {
-  const pings = new Pings()
-  t.equal(await pings.wait(token => pings.answered(token, 5), 1_000, late, signal), 5)
+  const pings = new Pings(() => {})
+  const send = (token: number) => {
+    pings.answered(token, 5)
+    return true
+  }
+  t.equal(await pings.wait(send, 1_000, late, signal), 5)
 })
 
 t.test('no answer in time, and an answer after it', async t => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const pings = new Pings()
+  const forgotten: number[] = []
+  const pings = new Pings(one => forgotten.push(one))
   let token = 0
   const answer = pings.wait(
     given => {
       token = given
+      return true
     },
     4_000,
     late,
@@ -38,17 +44,28 @@ t.test('no answer in time, and an answer after it', async t => {
   )
   mock.timers.tick(4_000)
   await t.rejects(answer, { message: 'late' })
+  t.same(forgotten, [token])
   t.doesNotThrow(() => pings.answered(token, 1))
 })
 
+t.test('nobody can be asked', async t => {
+  const forgotten: number[] = []
+  const pings = new Pings(one => forgotten.push(one))
+  await t.rejects(
+    pings.wait(() => false, 4_000, late, signal),
+    { message: 'late' }
+  )
+  t.equal(forgotten.length, 1)
+})
+
 t.test('the caller goes away, during or before', async t => {
-  const pings = new Pings()
+  const pings = new Pings(() => {})
   const abort = new AbortController()
-  const answer = pings.wait(() => {}, 4_000, late, abort.signal)
+  const answer = pings.wait(() => true, 4_000, late, abort.signal)
   abort.abort(new Error('gone'))
   await t.rejects(answer, { message: 'gone' })
   await t.rejects(
-    pings.wait(() => t.fail('nothing is sent'), 4_000, late, abort.signal),
+    pings.wait(() => t.fail('nothing is sent') as boolean, 4_000, late, abort.signal),
     { message: 'gone' }
   )
 })

@@ -70,6 +70,16 @@ export class Host {
     await this.plug(lan)
     await this.addressed(this.address(lan))
   }
+  /**
+   * Its own IPv4 address in LAN a is replaced, as in NetworkManager's settings. Resolves when the kernel has the new
+   * one, with performance.now().
+   */
+  async renumber(address: string): Promise<number> {
+    const ipv4 = `ipv4.method manual ipv4.addresses ${address}/24 ipv4.gateway 10.77.1.1`
+    await this.nmcli(`con mod lan ${ipv4}`)
+    const [at] = await Promise.all([this.addressed(address), this.nmcli('con up lan')])
+    return at
+  }
   /** The address DHCP gives it in that LAN. */
   address(lan: Lan, name = 'eth0'): string {
     return `10.77.${lan === 'a' ? 1 : 2}.${(name === 'eth0' ? 10 : 20) + this.number}`
@@ -259,6 +269,14 @@ export class Host {
     const holds = () =>
       state === 'gone' ? !this.daemon.peer(peer) : this.daemon.peer(peer)?.['State'] === state
     return this.daemon.until(`sees ${peer} ${state}`, holds, milliseconds)
+  }
+  /** Waits until the daemon here shows that peer as reachable and at that address, the one in use. */
+  uses(peer: string, address: string, milliseconds?: number): Promise<Happened | undefined> {
+    const holds = () => {
+      const { State, Addresses } = this.daemon.peer(peer) ?? {}
+      return State === 'reachable' && String((Addresses as string[])[0]).startsWith(`tcp://${address}:`)
+    }
+    return this.daemon.until(`uses ${address} of ${peer}`, holds, milliseconds)
   }
   /** Waits until the daemon here listens on that address, or no more. */
   listens(address: string, yes = true, milliseconds?: number): Promise<Happened | undefined> {

@@ -59,6 +59,7 @@ export class Lab {
   readonly wires: Switch
   readonly hosts = new Map<string, Host>()
   readonly #spaces: Space[] = []
+  #router: Space | undefined
   readonly #boxes: Box[] = []
   #down: Promise<void> | undefined
 
@@ -119,6 +120,21 @@ export class Lab {
     )
   }
 
+  /** From now on LAN b is behind address translation: from LAN a nobody can connect to a computer there. */
+  async translate(): Promise<void> {
+    await this.#router!.run([
+      'nft',
+      `table ip lab {
+        chain out { type nat hook postrouting priority 100; oifname "lana" masquerade; }
+        chain pass {
+          type filter hook forward priority 0; policy drop;
+          ct state established,related accept
+          iifname "lanb" oifname "lana" accept
+        }
+      }`
+    ])
+  }
+
   /** Everything that passes a LAN, or one computer's cable (`h3`), from now on. */
   capture(where: Lan | string): Promise<Capture> {
     const port = where === 'a' || where === 'b' ? `lan-${where}` : `${where}-eth0`
@@ -154,6 +170,7 @@ export class Lab {
   async #route(): Promise<void> {
     const space = await Space.open('router', path, 'echo 1 > /proc/sys/net/ipv4/ip_forward')
     this.#spaces.push(space)
+    this.#router = space
     const config = join(this.folder, 'dnsmasq.conf')
     const lines = [
       'port=0',

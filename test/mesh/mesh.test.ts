@@ -305,7 +305,15 @@ t.test('the user pings', async t => {
   t.ok(pongs[0]!.roundTripUSec >= 400 && pongs[0]!.roundTripUSec <= 800)
   world.device('b').kill()
   world.run(10)
-  world.device('a').tell((mesh, now) => t.equal(mesh.ping(now, b, 43), false))
+  world.device('a').tell((mesh, now) => t.equal(mesh.ping(now, b, 43), true, 'it may be on its way back'))
+  world.run(2 * SECOND)
+  world.device('a').tell((mesh, now) => t.equal(mesh.ping(now, b, 44), false))
+  world.start('b')
+  world.run(5 * SECOND)
+  t.same(
+    pongs.map(({ token }) => token),
+    [42, 43]
+  )
 })
 
 t.test('same seed, same history', async t => {

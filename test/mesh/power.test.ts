@@ -1,6 +1,6 @@
-/** Links between devices on mains and on battery: who pings, how often, and how soon silence is noticed. */
+/** Links between devices on mains, on battery and on metered networks: who pings, how often, and how soon silence is noticed. */
 import t from 'tap'
-import { KEEPALIVE, KEEPALIVE_ON_BATTERY } from '../../src/mesh/keepalive.ts'
+import { KEEPALIVE, KEEPALIVE_SAVING } from '../../src/mesh/thrift.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { generator } from '../random.ts'
 import { World, type WorldOptions } from '../sim/world.ts'
@@ -10,6 +10,10 @@ const HOUR = 60 * MINUTE
 
 function power(world: World, name: string, onBattery: boolean): void {
   world.device(name).tell((mesh, now) => mesh.setOnBattery(now, onBattery))
+}
+
+function metered(world: World, name: string, metered: boolean): void {
+  world.device(name).tell((mesh, now) => mesh.setMetered(now, metered))
 }
 
 /** Devices that see each other; those whose names begin with b are on battery. */
@@ -60,6 +64,23 @@ t.test('an hour: who pings whom', async t => {
     }
     t.same(world.told(), [], 'and nobody was accused')
   }
+})
+
+t.test('a metered device: once a minute, by whoever; the other end knows', async t => {
+  const world = home(['a1', 'a2', 'a3'])
+  metered(world, 'a1', true)
+  world.run(MINUTE)
+  t.same(world.mesh('a2').links, { all: 2, slow: 1 })
+  const of = count(world)
+  world.run(HOUR)
+  const all = ['a1', 'a2', 'a3'].reduce((sum, name) => sum + of(name).pings, 0)
+  // two slow links that both ends ask in turn, and one as ever
+  t.ok(all >= 2 * 56 + 225 && all <= 2 * 75 + 250, `${all} pings`)
+  t.ok(of('a1').pings <= 75, `${of('a1').pings} of them by the metered one`)
+  metered(world, 'a1', false)
+  world.run(1_000)
+  t.same(world.mesh('a2').links, { all: 2, slow: 0 })
+  t.same(world.told(), [])
 })
 
 t.test('a device on battery wakes up once for all its peers', async t => {
@@ -142,4 +163,4 @@ t.test('a change of power makes no storm', async t => {
   t.same(world.told(), [])
 })
 
-t.test('the intervals', async t => t.same([KEEPALIVE, KEEPALIVE_ON_BATTERY], [15_000, 60_000]))
+t.test('the intervals', async t => t.same([KEEPALIVE, KEEPALIVE_SAVING], [15_000, 60_000]))

@@ -43,28 +43,33 @@ t.test('the bytes of a record are frozen', async t => {
   t.same(signable(bytes.subarray(0, -64)), body)
 })
 
-t.test('flag 1: its owner runs on battery; what else the flags say is kept and passed on', async t => {
-  const plain = record(1)
-  t.equal(plain.onBattery, false)
-  const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], true)
-  const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
-  t.same(differs.indexOf(1), 41)
-  t.same(
-    differs.filter(bits => bits !== 0),
-    [1]
-  )
-  for (const [flags, onBattery] of [
-    [1, true],
-    [0xfe, false],
-    [0xff, true]
-  ] as const) {
-    const bytes = plain.bytes.slice()
-    bytes[41] = flags
-    const read = decodeRecord(bytes)!
-    t.equal(read.onBattery, onBattery)
-    t.same(read.bytes, bytes)
+t.test(
+  'flags 1 and 4: its owner runs on battery, is on metered networks; what else the flags say is kept and passed on',
+  async t => {
+    const plain = record(1)
+    t.match(plain, { onBattery: false, metered: false })
+    const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], { metered: true })
+    const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
+    t.same(differs.indexOf(4), 41)
+    t.same(
+      differs.filter(bits => bits !== 0),
+      [4]
+    )
+    for (const [flags, onBattery, metered] of [
+      [1, true, false],
+      [4, false, true],
+      [0xfe, false, true],
+      [0xff, true, true],
+      [0xfa, false, false]
+    ] as const) {
+      const bytes = plain.bytes.slice()
+      bytes[41] = flags
+      const read = decodeRecord(bytes)!
+      t.match(read, { onBattery, metered })
+      t.same(read.bytes, bytes)
+    }
   }
-})
+)
 
 t.test('records and digests come back', async t => {
   const sent = [record(1), record(2, MAX_INCARNATION, []), record(3, 7, ['tcp://[2001:db8::1]:1'])]

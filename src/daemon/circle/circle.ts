@@ -4,6 +4,7 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { Means } from '../../mesh/thrift.ts'
 import type { BoundListener } from '../../net/listeners.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
@@ -252,9 +253,9 @@ export class Circle {
     this.#traffic.carry()
   }
 
-  /** What this computer runs on decides how often links are asked. */
-  setOnBattery(onBattery: boolean): void {
-    this.#traffic.setOnBattery(onBattery)
+  /** What this computer has decides how often links are asked. */
+  setMeans(means: Means): void {
+    this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
   get links(): { all: number; slow: number } {

@@ -7,6 +7,7 @@ import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
 import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import type { Means } from '../../mesh/thrift.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -43,7 +44,7 @@ export class Traffic {
   readonly #mesh: Mesh
   readonly #dials: Dials
   readonly #introductions = new Introductions()
-  readonly #pings = new Pings()
+  readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
@@ -73,7 +74,7 @@ export class Traffic {
   matrix(): Sight[] {
     return this.#mesh.matrix(this.#now)
   }
-  /** Sessions, and those of them with a device on battery at either end. */
+  /** Sessions, and those of them with a device that saves at either end. */
   get links(): { all: number; slow: number } {
     return this.#mesh.links
   }
@@ -100,8 +101,9 @@ export class Traffic {
   setOwnAddresses(addresses: readonly string[]): void {
     this.#mesh.setOwnAddresses(this.#now, addresses)
   }
-  setOnBattery(onBattery: boolean): void {
+  setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
+    this.#mesh.setMetered(this.#now, metered)
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -110,10 +112,10 @@ export class Traffic {
 
   /** One round trip in microseconds. Rejects what `unreachable` gives. */
   async ping(peer: PeerId, signal: AbortSignal, unreachable: () => ApiError): Promise<number> {
-    if (this.#mesh.session(peer) === undefined) throw unreachable()
     const send = (token: number) => {
-      this.#mesh.ping(this.#now, peer, token)
+      const asked = this.#mesh.ping(this.#now, peer, token)
       this.carry()
+      return asked
     }
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }

@@ -17,6 +17,7 @@ import {
 import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
+import { isMetered } from '../../net/metered.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
@@ -94,6 +95,12 @@ export class Attachment {
 
   get bound(): readonly BoundListener[] {
     return this.#listeners.bound
+  }
+
+  /** All networks in use cost by the byte. */
+  get metered(): boolean {
+    const used = this.#planned.map(({ interface: name }) => name)
+    return this.#snapshot !== undefined && isMetered(this.#snapshot, new Set(used))
   }
 
   get conditions(): Conditions {

@@ -3,9 +3,16 @@ export class Pings {
   readonly #waiting = new Map<number, { resolve(uSec: number): void; reject(error: Error): void }>()
   #last = 0
 
-  /** `send` is given a token to pass to the mesh. Resolves microseconds; rejects what `give up` is given. */
+  readonly #forget: (token: number) => void
+
+  /** `forget`: nobody waits for the answer to this token any more. */
+  constructor(forget: (token: number) => void) {
+    this.#forget = forget
+  }
+
+  /** `send` is given a token to pass to the mesh; false: in vain. Resolves microseconds; rejects what `late` gives. */
   wait(
-    send: (token: number) => void,
+    send: (token: number) => boolean,
     timeoutMs: number,
     late: () => Error,
     signal: AbortSignal
@@ -17,6 +24,7 @@ export class Pings {
         clearTimeout(timer)
         signal.removeEventListener('abort', aborted)
         this.#waiting.delete(token)
+        this.#forget(token)
         act()
       }
       const timer = setTimeout(() => end(() => reject(late())), timeoutMs)
@@ -26,7 +34,7 @@ export class Pings {
         resolve: uSec => end(() => resolve(uSec)),
         reject: error => end(() => reject(error))
       })
-      send(token)
+      if (!send(token)) end(() => reject(late()))
     })
   }
 

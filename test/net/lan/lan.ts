@@ -63,7 +63,7 @@ export class Lan {
     // the kernel says that there is a carrier up to a second later, and lists no address before that
     const end = Date.now() + 10_000
     const state = () => run('ip', '-n', ns, 'address', 'show', 'dev', name)
-    while (!/state UP[^]* fe80::/.test(state())) {
+    while (!/state UP[\s\S]* fe80::/.test(state())) {
       if (Date.now() > end) throw new Error(`${name} of ${host} does not come up: ${state()}`)
     }
   }

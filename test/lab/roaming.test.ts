@@ -1,0 +1,70 @@
+/** A laptop's address is replaced, or it is carried behind somebody's router; those who talk with it do not notice. */
+import { Calls } from './calls.ts'
+import type { Happened } from './daemon.ts'
+import type { Host } from './host.ts'
+import { scenario } from './scenario.ts'
+
+/** That every one of them saw the other reachable all the time. */
+const lost = (events: readonly Happened[], since: number) =>
+  events.slice(since).filter(e => e.Kind === 'Peer' && e.Properties['Reachable'] === false)
+const all = (whom: readonly (readonly [Host, Host])[]) =>
+  Promise.all(whom.map(([from, to]) => Calls.begin(from, to.name)))
+
+scenario('its own address is replaced on the same LAN', { h1: 'a', h2: 'a' }, async (t, lab) => {
+  const [h1, h2] = lab.all('h1', 'h2')
+  await lab.circle(h1, h2)
+  const streams = await all([
+    [h1, h2],
+    [h2, h1]
+  ])
+  await Promise.all(streams.map(calls => calls.next(call => call.ok)))
+  const before = [h1, h2].map(host => host.daemon.events.length)
+
+  await h2.renumber('10.77.1.77')
+  const [there, back] = await Promise.all(streams.map(calls => calls.next(call => call.ok)))
+  t.ok(there?.ok && back?.ok)
+  await h1.uses('h2', '10.77.1.77')
+  await h2.listens('10.77.1.12', false)
+  t.comment('each call was answered, and nobody was ever shown as gone')
+  for (const calls of streams)
+    t.same(
+      (await calls.stop()).filter(({ ok }) => !ok),
+      []
+    )
+  t.same(
+    [h1, h2].flatMap((host, i) => lost(host.daemon.events, before[i]!)),
+    []
+  )
+})
+
+scenario('carried behind a router that hides it, and back', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab) => {
+  const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
+  await lab.translate()
+  await lab.circle(h1, h2, h3)
+
+  for (const lan of ['b', 'a'] as const) {
+    const streams = await all([
+      [h1, h2],
+      [h2, h1],
+      [h3, h2],
+      [h2, h3],
+      [h1, h3]
+    ])
+    await Promise.all(streams.map(calls => calls.next(call => call.ok)))
+    await h2.move(lan)
+    await Promise.all(streams.map(calls => calls.next(call => call.ok)))
+    // from LAN a it is seen at its router, who lets nobody in: only h2 can have dialled
+    if (lan === 'b') await Promise.all([h1, h3].map(host => host.uses('h2', '10.77.1.1')))
+    else await Promise.all([h1, h3].map(host => host.uses('h2', '10.77.1.12')))
+    for (const [i, calls] of streams.entries()) {
+      const made = await calls.stop()
+      t.ok(made.at(-1)?.ok)
+      // on the way nobody can be asked, for as long as a lease takes
+      if (i === 4)
+        t.notOk(
+          made.some(({ ok }) => !ok),
+          'those who stay do not notice'
+        )
+    }
+  }
+})
