@@ -13,11 +13,11 @@
  * be reached from here though others say that it is there is passed over for a while, and the next one chosen.
  */
 import type { PeerId } from '../crypto/identity.ts'
-import { formatAddress } from '../wire/address.ts'
 import type { Source } from './candidates.ts'
 import type { Census } from './census.ts'
 import type { Dialling } from './dialling.ts'
 import { EAGER, ROUND } from './dialling.ts'
+import { introduce } from './introduce.ts'
 import { FULL_MESH, neighbours } from './neighbours.ts'
 import type { Peer, Session } from './peer.ts'
 import type { Timers } from './timers.ts'
@@ -130,16 +130,15 @@ export class View {
   }
 
   /** A Peer was made, or is none any more. */
-  added(peer: Peer): void {
+  added(now: number, peer: Peer): void {
     const { census } = this.#wiring
     const member = census().members.number(peer.id)
     this.#peers.set(member, peer)
     const record = census().record(member)
     if (record !== undefined) {
-      peer.onBattery = record.onBattery
-      peer.candidates.replace(0, record.addresses.map(formatAddress), 'gossip')
+      introduce(now, peer, record)
     }
-    for (const { address, source } of this.#offers.get(member) ?? []) peer.candidates.offer(0, address, source)
+    for (const { address, source } of this.#offers.get(member) ?? []) peer.candidates.offer(now, address, source)
     this.#offers.delete(member)
   }
 
@@ -201,10 +200,10 @@ export class View {
     else if (this.alone) this.#wiring.timers.advance(this.#seek, now)
   }
 
-  /** Chooses neighbours anew if anything changed. */
-  settle(now: number): void {
+  /** Chooses neighbours anew if anything changed; true when it did. */
+  settle(now: number): boolean {
     const { census: censusOf, stopped, self } = this.#wiring
-    if (!this.#stale || !this.#bounded || stopped()) return
+    if (!this.#stale || !this.#bounded || stopped()) return false
     this.#stale = false
     const census = censusOf()
     const before = this.#chosen
@@ -214,6 +213,7 @@ export class View {
     for (const member of this.#chosen)
       if (!before.has(member)) this.#want(now, member, self < census.members.ids[member]! ? 0 : YIELD)
     this.#later(now)
+    return true
   }
 
   #awake(census: Census, member: number): boolean {
