@@ -66,7 +66,12 @@ export class Census {
 
   /** Other members: what is known of those that stay is kept. */
   change(members: Members): void {
-    const before = { members: this.#members, records: this.#records, versions: this.#versions, reasons: this.#reasons }
+    const before = {
+      members: this.#members,
+      records: this.#records,
+      versions: this.#versions,
+      reasons: this.#reasons
+    }
     this.#members = members
     this.#records = new Array(members.size).fill(undefined)
     this.#versions = new Uint16Array(members.size)
@@ -146,7 +151,8 @@ export class Census {
   /** Those of whom something is known, in the order of their keys. */
   inBuckets(bits: number, buckets: ReadonlySet<number>): number[] {
     return this.#members.byKey.filter(
-      member => this.#records[member] !== undefined && buckets.has(this.#members.keys[member]![0]! >> (8 - bits))
+      member =>
+        this.#records[member] !== undefined && buckets.has(this.#members.keys[member]![0]! >> (8 - bits))
     )
   }
 

@@ -338,7 +338,12 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.census.members.keys[this.#self]!, this.#incarnation, this.#own, this.#flags)
+    this.#unsigned = unsignedRecord(
+      this.census.members.keys[this.#self]!,
+      this.#incarnation,
+      this.#own,
+      this.#flags
+    )
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 

@@ -209,9 +209,11 @@ export class Hearsay {
   #speak(now: number, member: number, version: number, reason: number): void {
     const { census: censusOf, changed, spread } = this.#wiring
     const census = censusOf()
-    if (version >= 2 ** 16 || !census.hear(member, census.record(member)!.incarnation, version, reason)) return
+    if (version >= 2 ** 16 || !census.hear(member, census.record(member)!.incarnation, version, reason))
+      return
     const calm = this.#calm.get(member)
-    const gap = calm !== undefined && now < calm.until + 10 * calm.gap ? Math.min(MAX_CALM, calm.gap * 2) : CALM
+    const gap =
+      calm !== undefined && now < calm.until + 10 * calm.gap ? Math.min(MAX_CALM, calm.gap * 2) : CALM
     this.#calm.set(member, { until: now + gap, gap })
     this.#heardAt[member] = Math.floor(now / 100) + 1
     this.#tellers[member] = 0

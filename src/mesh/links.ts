@@ -12,6 +12,7 @@ import type { Gossip } from './gossip.ts'
 import type { Nomination } from './nomination.ts'
 import type { Output, Peer, Reason, Session } from './peer.ts'
 import type { Presence } from './presence.ts'
+import type { Silences } from './silences.ts'
 import type { Timers } from './timers.ts'
 
 interface Wiring {
@@ -25,6 +26,7 @@ interface Wiring {
   readonly bounded: () => boolean
   /** The last session of a peer ended; without a reason: it was wanted no more. */
   readonly lost: (now: number, peer: Peer, reason: Reason) => void
+  readonly silences: Silences
 }
 
 export class Links {
@@ -62,9 +64,10 @@ export class Links {
 
   /** It is over. */
   ended(now: number, session: Session, reason: Reason): void {
-    const { presence, nomination, dialling } = this.#wiring
+    const { presence, nomination, dialling, silences } = this.#wiring
     const { peer } = session
     this.#forget(now, session)
+    silences.ended(now, session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
     presence.changed(peer)
@@ -74,7 +77,8 @@ export class Links {
     presence.lost(now, peer, reason)
     this.#wiring.lost(now, peer, reason)
     // one that said goodbye is not there at once
-    if (!this.#stopped && reason !== '') dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
+    if (!this.#stopped && reason !== '')
+      dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
   }
 
   /** A Close frame came: u16 reason. */

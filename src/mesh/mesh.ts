@@ -30,18 +30,19 @@ import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Members } from './members.ts'
 import { Nomination } from './nomination.ts'
-import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
+import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
+import { networkBeyond, Silences } from './silences.ts'
 import type { Means } from './thrift.ts'
-import { saves } from './thrift.ts'
+import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Evidence } from './life.ts'
-export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
+export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -67,6 +68,7 @@ export class Mesh {
   readonly #gossip: Gossip
   readonly #links: Links
   readonly #crowd: Crowd
+  readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
   #own: readonly Address[] = []
@@ -88,6 +90,9 @@ export class Mesh {
     const timers = this.#timers
     const emit = (output: Output): void => {
       this.#outputs.push(output)
+      if (output.type !== 'send' || output.kind === Kind.Ping || output.kind === Kind.Pong) return
+      const session = this.#links.get(output.session)
+      if (session !== undefined) session.spoke = true
     }
     this.#presence = new Presence({
       timers,
@@ -99,6 +104,12 @@ export class Mesh {
       timers,
       emit,
       sessions: () => this.#links.all,
+      silences: this.#silences,
+      watched: () => this.#watched,
+      doubted: (now, session) => {
+        const { nominated, plan } = session.peer
+        if (nominated === session && !plan.wanted) this.#dialling.want(now, session.peer)
+      },
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
       answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
@@ -133,7 +144,8 @@ export class Mesh {
       dialling: this.#dialling,
       gossip: this.#gossip,
       bounded: () => this.#crowd.bounded,
-      lost: (now, peer, reason) => this.#crowd.lost(now, peer, reason)
+      lost: (now, peer, reason) => this.#crowd.lost(now, peer, reason),
+      silences: this.#silences
     })
     this.#crowd = new Crowd({
       self,
@@ -219,8 +231,10 @@ export class Mesh {
       this.#settle(now)
       return
     }
-    const session = newSession(now, peer, opened, this.#due)
     const first = peer.nominated === undefined
+    const beyond = networkBeyond(opened.address, this.#own)
+    const session = newSession(now, peer, opened, beyond, this.#due)
+    this.#silences.opened(now, session)
     this.#links.add(session)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
@@ -345,7 +359,8 @@ export class Mesh {
     for (const peer of this.#peers.values()) {
       const { census } = this.#gossip
       const record = census.record(census.members.number(peer.id))
-      if (record !== undefined && introduce(now, peer, record) && peer.plan.wanted) this.#dialling.want(now, peer)
+      if (record !== undefined && introduce(now, peer, record) && peer.plan.wanted)
+        this.#dialling.want(now, peer)
     }
     this.#settle(now)
   }
@@ -359,12 +374,14 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
-  /** Sessions, and those of them with a device that saves at either end. */
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     const sessions = [...this.#links.all]
+    const beyond = sessions.filter(session => session.beyond !== '')
     return {
       all: sessions.length,
-      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length
+      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length,
+      beyond: beyond.length,
+      longest: beyond.reduce((most, session) => Math.max(most, this.#keepalive.interval(session)), 0)
     }
   }
 
@@ -450,6 +467,13 @@ export class Mesh {
     }
   }
 
+  /** Somebody among us, or those we see, looks after the others. */
+  get #watched(): boolean {
+    if (watches(this.#keepalive.means)) return true
+    for (const peer of this.#peers.values()) if (peer.state === 'reachable' && watches(peer)) return true
+    return false
+  }
+
   #setMeans(now: number, means: Partial<Means>): void {
     this.#keepalive.setMeans(means)
     this.#gossip.setFlags(now, means)
@@ -469,6 +493,7 @@ export class Mesh {
 
   #moved(now: number, own: readonly Address[]): void {
     this.#own = own
+    this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
     for (const peer of this.#peers.values()) this.#presence.changed(peer)
@@ -480,7 +505,11 @@ export class Mesh {
   #lookAgain(now: number): void {
     for (const peer of this.#peers.values()) {
       if (peer.plan.wanted) this.#dialling.afresh(now, peer)
-      for (const session of peer.sessions) if (!session.awaiting) this.#keepalive.probe(now, session)
+      for (const session of peer.sessions) {
+        if (!session.awaiting) this.#keepalive.probe(now, session)
+        // whatever becomes of it, silence was not the reason
+        session.silence = 0
+      }
     }
   }
 

@@ -10,7 +10,15 @@
  * When more parts differ than fit, it goes on with buckets. A device repairs with one other at a time, so that one that
  * comes back does not get everything from all its neighbours; the others wait, and are compared again.
  */
-import { type CensusBody, encodeBuckets, encodeEntries, encodeSummary, encodeWants, MIN_BITS, MAX_BITS } from '../wire/census.ts'
+import {
+  type CensusBody,
+  encodeBuckets,
+  encodeEntries,
+  encodeSummary,
+  encodeWants,
+  MAX_BITS,
+  MIN_BITS
+} from '../wire/census.ts'
 import { Kind } from '../wire/frame.ts'
 import type { Census } from './census.ts'
 import type { Output } from './peer.ts'
@@ -166,7 +174,8 @@ export class Repair {
     this.#wanted.clear()
     for (const member of asked) this.#wanted.add(member)
     this.#more = body.more || asked.length < wanted.length
-    if (asked.length > 0) this.#send(session, encodeWants(members.inKeyOrder(asked).map(member => members.keys[member]!)))
+    if (asked.length > 0)
+      this.#send(session, encodeWants(members.inKeyOrder(asked).map(member => members.keys[member]!)))
     else if (this.#more) this.#ask(now, session)
     else this.#over(now)
   }

@@ -5,8 +5,9 @@
  * long as the links do, and when thousands change at once a device sends to each neighbour five times a second, each
  * time all that neighbour has not said itself in the meantime.
  */
-import { Kind } from '../wire/frame.ts'
+
 import { type Entry, encodeWords, MAX_ENTRIES } from '../wire/census.ts'
+import { Kind } from '../wire/frame.ts'
 import { encodeRecords, MAX_RECORDS } from '../wire/gossip.ts'
 import type { Census } from './census.ts'
 import type { Output } from './peer.ts'

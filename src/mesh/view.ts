@@ -122,7 +122,16 @@ export class View {
     const { members } = this.#wiring.census()
     this.#bounded = members.size > FULL_MESH
     this.#self = members.number(this.#wiring.self)
-    for (const each of [this.#peers, this.#offers, this.#used, this.#passed, this.#gaps, this.#idle, this.#sought]) each.clear()
+    for (const each of [
+      this.#peers,
+      this.#offers,
+      this.#used,
+      this.#passed,
+      this.#gaps,
+      this.#idle,
+      this.#sought
+    ])
+      each.clear()
     for (const peer of peers) this.#peers.set(members.number(peer.id), peer)
     this.#stale = true
     if (!this.#bounded) this.#chosen = new Set()
@@ -138,7 +147,8 @@ export class View {
     if (record !== undefined) {
       introduce(now, peer, record)
     }
-    for (const { address, source } of this.#offers.get(member) ?? []) peer.candidates.offer(now, address, source)
+    for (const { address, source } of this.#offers.get(member) ?? [])
+      peer.candidates.offer(now, address, source)
     this.#offers.delete(member)
   }
 
@@ -318,7 +328,10 @@ export class View {
   #away(member: number): boolean {
     const census = this.#wiring.census()
     if (member === this.#self || this.#peers.has(member)) return false
-    return this.#offers.has(member) || (census.record(member) !== undefined && (this.alone || !census.there(member)))
+    return (
+      this.#offers.has(member) ||
+      (census.record(member) !== undefined && (this.alone || !census.there(member)))
+    )
   }
 
   #seekOne(now: number, member: number): void {

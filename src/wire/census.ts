@@ -175,7 +175,11 @@ export function decodeCensus(body: Uint8Array): CensusBody | undefined {
 function decodeBuckets(body: Uint8Array): CensusBody | undefined {
   const bits = body[1] ?? 0
   if (bits < MIN_BITS || bits > MAX_BITS || body.length !== 2 + 4 * 2 ** bits) return undefined
-  return { type: 'buckets', bits, sums: Uint32Array.from({ length: 2 ** bits }, (_, i) => readU32(body, 2 + 4 * i)) }
+  return {
+    type: 'buckets',
+    bits,
+    sums: Uint32Array.from({ length: 2 ** bits }, (_, i) => readU32(body, 2 + 4 * i))
+  }
 }
 
 function decodeEntries(body: Uint8Array): CensusBody | undefined {

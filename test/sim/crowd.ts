@@ -9,10 +9,10 @@
 import { createHash } from 'node:crypto'
 import { peerId } from '../../src/crypto/identity.ts'
 import { Members } from '../../src/mesh/members.ts'
+import type { PeerView } from '../../src/mesh/mesh.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 import type { PeerRecord } from '../../src/wire/gossip.ts'
 import { decodeRecord, signable, signedRecord, unsignedRecord } from '../../src/wire/gossip.ts'
-import type { PeerView } from '../../src/mesh/mesh.ts'
 import { generator } from '../random.ts'
 import { Unit } from './unit.ts'
 import { Wheel } from './wheel.ts'
@@ -162,7 +162,9 @@ export class Crowd {
 
   #record(unit: Unit): PeerRecord {
     const key = this.members.keys[unit.number]!
-    const unsigned = unsignedRecord(key, INCARNATION, [parseAddress(unit.address)!], { onBattery: unit.onBattery })
+    const unsigned = unsignedRecord(key, INCARNATION, [parseAddress(unit.address)!], {
+      onBattery: unit.onBattery
+    })
     return this.#keep(signedRecord(unsigned, sign(signable(unsigned))))!
   }
 }

@@ -264,7 +264,9 @@ export class Unit {
     const there = other.unit
     if (!other.open || other.run !== there.run) {
       // nobody is there: a reset comes back
-      if (end.open && end.run === this.run) this.crowd.wheel.after(this.crowd.delay(), () => this.#ended(end))
+      if (!end.open || end.run !== this.run) return
+      const at = Math.max(other.last + 1, this.crowd.now + this.crowd.delay())
+      this.crowd.wheel.after(at - this.crowd.now, () => this.#ended(end))
       return
     }
     if (item === 'end') there.#ended(other)
@@ -375,7 +377,8 @@ export class Unit {
     crowd.wheel.after(wait, () => {
       if (this.#wake !== at) return
       this.#wake = Infinity
-      if (this.mesh === mesh && this.awake && mesh.deadline <= this.now) this.tell(core => core.expire(this.now))
+      if (this.mesh === mesh && this.awake && mesh.deadline <= this.now)
+        this.tell(core => core.expire(this.now))
       else this.#arm()
     })
   }
