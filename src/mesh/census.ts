@@ -130,7 +130,10 @@ export class Census {
   hear(member: number, incarnation: number, version: number, reason: number): boolean {
     const known = this.#records[member]?.incarnation ?? 0
     if (incarnation > known) {
-      if (this.#ahead.size < MAX_AHEAD) this.#ahead.set(member, { incarnation, version, reason })
+      const ahead = this.#ahead.get(member) ?? { incarnation: 0, version: 0 }
+      const newer = incarnation - ahead.incarnation || version - ahead.version
+      if (newer > 0 && (ahead.version > 0 || this.#ahead.size < MAX_AHEAD))
+        this.#ahead.set(member, { incarnation, version, reason })
       return false
     }
     if (incarnation < known || version <= this.#versions[member]!) return false

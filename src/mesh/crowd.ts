@@ -55,6 +55,7 @@ export class Crowd {
       remove,
       close: (now, session) => links().drop(now, session, CloseReason.Done, ''),
       stopped: () => links().stopped,
+      doubted: (now, member) => this.#hearsay.lost(now, member, 'timeout'),
       changed: member => this.#changed.add(member),
       allChanged: () => {
         this.#all = true
@@ -70,7 +71,7 @@ export class Crowd {
       live: member => this.#view.live(member),
       shunned: member => this.#view.passedOver(member),
       company: () => this.#view.company(this.#now),
-      changed: (now, member) => this.#heard(now, member),
+      changed: (now, member, fresh) => this.#heard(now, member, fresh),
       insist: now => gossip().insist(now),
       teller: session => {
         const peer = links().get(session)?.peer.id
@@ -122,8 +123,7 @@ export class Crowd {
     if (!this.bounded) return
     const peer = this.#peer(member)
     if (peer !== undefined && peer.nominated === undefined) peer.lost = ''
-    this.#view.changed(now, member, record.addresses.length > 0)
-    this.#hearsay.told(now, member, from)
+    this.#hearsay.told(now, member, from, record.addresses.length > 0)
   }
 
   /** What a session says of others. */
@@ -182,10 +182,10 @@ export class Crowd {
     this.#changed.clear()
   }
 
-  #heard(now: number, member: number): void {
+  #heard(now: number, member: number, fresh: boolean): void {
     const there = this.#wiring.gossip().census.there(member)
     this.#changed.add(member)
-    this.#view.changed(now, member, false)
+    this.#view.changed(now, member, fresh)
     const peer = this.#peer(member)
     // others see it: what we know of how it was lost is old
     if (there && peer !== undefined && peer.nominated === undefined) peer.lost = ''

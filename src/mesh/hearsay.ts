@@ -29,6 +29,8 @@ const HOLDS = 12
 /** About the same member again: at first, and at most. */
 const CALM = 2_000
 const MAX_CALM = 300_000
+/** One that was away for longer was not contradicted, but came back. */
+const LONG = 60_000
 /** Its owner begins to count anew. */
 const MANY = 60_000
 
@@ -45,8 +47,8 @@ interface Wiring {
   readonly shunned: (member: number) => boolean
   /** Sessions with members we have: none, so few that the fault may be ours, or enough. */
   readonly company: () => 'none' | 'little' | 'enough'
-  /** Whether it is there may have changed. */
-  readonly changed: (now: number, member: number) => void
+  /** Whether it is there may have changed. `fresh`: it is, after it was away for long, or with a new record. */
+  readonly changed: (now: number, member: number, fresh: boolean) => void
   /** Say our own word again. */
   readonly insist: (now: number) => void
   /** Who told us on that session. */
@@ -94,9 +96,9 @@ export class Hearsay {
   }
 
   /** Its own word came. */
-  told(now: number, member: number, session: number): void {
+  told(now: number, member: number, session: number, fresh: boolean): void {
     this.#note(now, member, session)
-    this.#wiring.changed(now, member)
+    this.#wiring.changed(now, member, fresh)
   }
 
   /** A session tells verdicts. */
@@ -109,9 +111,10 @@ export class Hearsay {
       if (member < 0 || version === 0) continue
       if (census.hear(member, entries.incarnation(i), version, entries.reason(i))) {
         spread().word(now, member, session)
+        const fresh = census.there(member) && now - this.#at(member) > LONG
         this.#note(now, member, session)
         this.#defend(now, member)
-        changed(now, member)
+        changed(now, member, fresh)
       } else spread().repeated(member, session)
     }
   }
@@ -218,6 +221,6 @@ export class Hearsay {
     this.#heardAt[member] = Math.floor(now / 100) + 1
     this.#tellers[member] = 0
     spread().word(now, member)
-    changed(now, member)
+    changed(now, member, false)
   }
 }

@@ -52,6 +52,8 @@ interface Wiring {
   readonly remove: (now: number, peer: Peer) => void
   readonly close: (now: number, session: Session) => void
   readonly stopped: () => boolean
+  /** It could not be reached from here, for the first time since it said where it is. */
+  readonly doubted: (now: number, member: number) => void
   /** What is shown of it may be another thing. */
   readonly changed: (member: number) => void
   /** What is shown of all may be. */
@@ -243,6 +245,7 @@ export class View {
   }
 
   #passOver(now: number, member: number): void {
+    if (!this.#gaps.has(member)) this.#wiring.doubted(now, member)
     const gap = Math.min(PASSED_OVER_LONGEST, (this.#gaps.get(member) ?? PASSED_OVER / 2) * 2)
     this.#passed.set(member, now + gap)
     this.#gaps.set(member, gap)

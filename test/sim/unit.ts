@@ -58,6 +58,8 @@ export class Unit {
   hop = -1
   readonly ends = new Map<number, End>()
   readonly sent = { packets: 0, bytes: 0 }
+  /** Tokens of pings that were answered. */
+  readonly pongs: number[] = []
   readonly counts = new Map<string, number>()
   readonly #rate: number
   readonly #offset: number
@@ -206,6 +208,9 @@ export class Unit {
       case 'peer':
         if (output.peer.state === 'unreachable' && output.peer.reason !== 'isolated')
           crowd.judged(this, output.peer)
+        break
+      case 'pong':
+        this.pongs.push(output.token)
         break
       case 'probe':
         for (const address of output.addresses) this.#probe(output.peer, output.probe, address)
