@@ -160,7 +160,7 @@ export class Circle {
       probe: address => this.#traffic.measure(peer, address)
     }
   }
-  /** A datagram came that may be a probe; returns whether it is of this circle. */
+  /** A datagram came that may be a probe; returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#traffic.datagram(datagram, from, to)
   }

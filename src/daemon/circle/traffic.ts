@@ -129,7 +129,7 @@ export class Traffic {
   measure(peer: PeerId, address: string): Promise<number | string> {
     return this.#probing.measure(peer, address)
   }
-  /** Returns whether it is of this circle. */
+  /** Returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#probing.receive(datagram, from, to)
   }
