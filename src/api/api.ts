@@ -58,14 +58,14 @@ export const Peer = record('Peer', 'Another member of a circle, as seen from thi
   State: field(string, 'reachable, suspect, asleep or unreachable.'),
   Reason: field(
     string,
-    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network.'
+    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network, asleep (it said so; of one that is unreachable: this device sleeps itself).'
   ),
   Reachable: field(boolean, 'State is reachable.'),
   Addresses: field(list(string), 'Addresses it may be reached at, best first; [0] is the one in use.'),
   LatencyUSec: field(uint64, 'Smoothed round trip, a duration; 0 when unknown.'),
   Path: field(string, 'How it is reached: direct (relay, punched later); empty when unreachable.'),
   LastSeenUSec: field(uint64, 'When it stopped being reachable; 0 before that.'),
-  AsleepSinceUSec: field(uint64, 'When it said it would sleep; 0 unless asleep.')
+  AsleepSinceUSec: field(uint64, 'When this device heard that it sleeps; 0 unless asleep.')
 })
 
 export const Member = record('Member', 'A device in the circle, by the signed membership log.', {

@@ -106,9 +106,9 @@ export class Census {
     return this.#reasons[member]!
   }
 
-  /** It has said where it is, and nobody has lost it since. */
+  /** It has said where it is and not that it sleeps, and nobody has lost it since. */
   there(member: number): boolean {
-    return this.#records[member] !== undefined && this.#versions[member]! % 2 === 0
+    return this.#records[member]?.asleep === false && this.#versions[member]! % 2 === 0
   }
 
   /** A record its owner signed. False: not newer. */

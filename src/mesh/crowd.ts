@@ -54,7 +54,7 @@ export class Crowd {
       add,
       remove,
       close: (now, session) => links().drop(now, session, CloseReason.Done, ''),
-      stopped: () => links().stopped,
+      stopped: () => links().closing !== undefined,
       doubted: (now, member) => this.#hearsay.lost(now, member, 'timeout'),
       changed: member => this.#changed.add(member),
       allChanged: () => {
@@ -114,8 +114,9 @@ export class Crowd {
   /** Its last session ended; without a reason: it, or we, want it no more. */
   lost(now: number, peer: Peer, reason: Reason): void {
     if (!this.bounded) return
-    this.#view.lost(now, peer, reason !== '')
-    if (reason !== '') this.#hearsay.lost(now, this.#number(peer.id), reason)
+    const gone = reason !== '' && reason !== 'asleep' && this.#wiring.links().closing === undefined
+    this.#view.lost(now, peer, gone)
+    if (gone) this.#hearsay.lost(now, this.#number(peer.id), reason)
   }
 
   /** Its record came on a session. */
@@ -123,7 +124,7 @@ export class Crowd {
     if (!this.bounded) return
     const peer = this.#peer(member)
     if (peer !== undefined && peer.nominated === undefined) peer.lost = ''
-    this.#hearsay.told(now, member, from, record.addresses.length > 0)
+    this.#hearsay.told(now, member, from, !record.asleep)
   }
 
   /** What a session says of others. */
@@ -154,7 +155,7 @@ export class Crowd {
 
   /** What is shown of a Peer of whom we have nothing of our own to say. */
   word(peer: Peer): PeerView | undefined {
-    if (!this.bounded || peer.state === 'reachable' || peer.lost !== '') return undefined
+    if (!this.bounded || peer.asleep || peer.state === 'reachable' || peer.lost !== '') return undefined
     return this.#hearsay.view(this.#number(peer.id), this.#wiring.presence.online)
   }
 

@@ -103,6 +103,23 @@ export class Dialling {
     this.want(now, peer)
   }
 
+  /**
+   * One look at a peer that is not to be dialled: at these of its addresses, or at the best of them. What comes of
+   * it is a session, or nothing.
+   */
+  glance(now: number, peer: Peer, addresses?: readonly string[]): void {
+    const plan = peer.plan
+    const all =
+      addresses?.map(text => peer.candidates.get(text)) ?? peer.candidates.ranked(this.#wiring.own())
+    const texts = all.flatMap(candidate =>
+      candidate === undefined || now - candidate.triedAt < REPEAT || this.#underWay(plan, candidate.text)
+        ? []
+        : [candidate.text]
+    )
+    plan.queue = [...new Set([...texts, ...plan.queue])].slice(0, CANDIDATES_AT_FIRST)
+    this.step(now, peer)
+  }
+
   /** Somebody names this address right now: try it at once, whatever the rounds do. */
   hint(now: number, peer: Peer, address: string): void {
     const plan = peer.plan

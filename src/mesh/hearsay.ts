@@ -132,6 +132,7 @@ export class Hearsay {
       latencyUSec: 0,
       path: '',
       unreachableSince: state === 'reachable' ? 0 : Math.max(0, this.#at(member)),
+      asleepSince: state === 'asleep' ? Math.max(0, this.#at(member)) : 0,
       evidence: this.#evidence(member)
     }
   }
@@ -141,6 +142,7 @@ export class Hearsay {
     const census = this.#wiring.census()
     if (!online) return { state: 'unreachable', reason: 'no-network' }
     if (census.record(member) === undefined) return { state: 'unreachable', reason: 'no-address' }
+    if (census.record(member)!.asleep) return { state: 'asleep', reason: 'asleep' }
     if (!census.there(member)) return { state: 'unreachable', reason: census.reason(member) }
     if (company() === 'none') return { state: 'unreachable', reason: 'isolated' }
     return shunned(member) ? { state: 'unreachable', reason: 'path' } : { state: 'reachable', reason: '' }

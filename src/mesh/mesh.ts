@@ -7,6 +7,7 @@
  *
  *   in    setMembers, setOwnAddresses, network, offer        who and where
  *         setOnBattery, setMetered                           how often links are asked
+ *         sleep, wake, grace, setCards, seek                 this device sleeps, and is woken; so do others
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
  *         probed, probeFailed, alive, witnessed              what became of probes
@@ -18,7 +19,9 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
-import { formatAddress, parseAddress } from '../wire/address.ts'
+import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import type { Card } from '../wire/extra.ts'
+import { decodeExtra } from '../wire/extra.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
@@ -37,6 +40,7 @@ import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
 import { networkBeyond, Silences } from './silences.ts'
+import { Sleep } from './sleep.ts'
 import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
@@ -68,13 +72,14 @@ export class Mesh {
   readonly #gossip: Gossip
   readonly #links: Links
   readonly #crowd: Crowd
+  readonly #sleep: Sleep
   readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
   #own: readonly Address[] = []
   readonly #due = {
     round: (now: number, peer: Peer): void => {
-      if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
+      if (!this.#renewal.enough(now, peer) && !this.#sleep.enough(now, peer)) this.#dialling.round(now, peer)
     },
     next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
     latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
@@ -164,6 +169,15 @@ export class Mesh {
       timers,
       drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
+    this.#sleep = new Sleep({
+      timers,
+      peers: () => this.#peers.values(),
+      presence: this.#presence,
+      keepalive: this.#keepalive,
+      dialling: this.#dialling,
+      gossip: this.#gossip,
+      links: this.#links
+    })
   }
 
   /** All current members; self among them is ignored. The sessions of others are closed. */
@@ -181,7 +195,7 @@ export class Mesh {
       for (const id of members.ids)
         if (id !== this.#self && !this.#peers.has(id)) {
           const peer = this.#add(now, id)
-          if (!this.#links.stopped) this.#dialling.want(now, peer)
+          if (this.#links.closing === undefined) this.#dialling.want(now, peer)
         }
     if (removed) this.#renewal.hurry(now, this.#links.all)
     this.#settle(now)
@@ -193,7 +207,7 @@ export class Mesh {
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && !this.#links.stopped) this.#moved(now, own)
+    if (!same && !this.#links.over) this.#moved(now, own)
     this.#settle(now)
   }
 
@@ -207,9 +221,44 @@ export class Mesh {
     this.#setMeans(now, { metered })
   }
 
+  /** What wakes our cards, by their addresses; said with those of them that we say. */
+  setCards(now: number, cards: readonly Card[]): void {
+    this.#gossip.setCards(now, cards)
+    this.#settle(now)
+  }
+
+  /**
+   * This device is about to sleep, or to be switched `off`: tells everybody, ends all sessions, and does nothing
+   * any more until `wake`.
+   */
+  sleep(now: number, off = false): void {
+    this.#sleep.sleep(now, off)
+    this.#settle(now)
+  }
+
+  /** It woke up, or was stopped and goes on. */
+  wake(now: number): void {
+    this.#sleep.wake(now)
+    this.#settle(now)
+  }
+
+  /** It was not running for a moment: whatever nobody answered meanwhile accuses nobody. */
+  grace(now: number): void {
+    if (this.#links.closing === undefined) this.#sleep.grace(now)
+    this.#settle(now)
+  }
+
+  /** Somebody has this peer woken: it is looked for. */
+  seek(now: number, id: PeerId): void {
+    this.#crowd.use(now, id)
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) this.#sleep.seek(now, peer)
+    this.#settle(now)
+  }
+
   /** Something came up or changed: what could not be reached before may be now. */
   network(now: number): void {
-    if (!this.#links.stopped) this.#lookAgain(now)
+    this.#lookAgain(now)
     this.#settle(now)
   }
 
@@ -217,7 +266,7 @@ export class Mesh {
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) this.#crowd.offer(now, id, addresses, source)
-    else if (!this.#links.stopped) this.#named(now, peer, addresses, source)
+    else if (!this.#links.over) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 
@@ -225,9 +274,9 @@ export class Mesh {
   opened(now: number, opened: Opened): void {
     const number = opened.session
     const peer = this.#member(now, opened.peer)
-    if (peer === undefined || this.#links.stopped) {
-      const reason = this.#links.stopped ? CloseReason.Stopping : CloseReason.Removed
-      this.#outputs.push({ type: 'close', session: number, reason })
+    const { closing } = this.#links
+    if (peer === undefined || closing !== undefined) {
+      this.#outputs.push({ type: 'close', session: number, reason: closing ?? CloseReason.Removed })
       this.#settle(now)
       return
     }
@@ -236,6 +285,7 @@ export class Mesh {
     const session = newSession(now, peer, opened, beyond, this.#due)
     this.#silences.opened(now, session)
     this.#links.add(session)
+    this.#sleep.opened(peer)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
@@ -318,6 +368,7 @@ export class Mesh {
   /** Answers `sign`: its body, and our signature over it. */
   ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     this.#gossip.ownRecord(now, body, signature)
+    this.#sleep.signed(now)
     this.#settle(now)
   }
 
@@ -460,6 +511,9 @@ export class Mesh {
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
     if (fresh) this.#presence.changed(peer)
+    // it sleeps, and yet it is heard, or was a moment ago
+    if (peer.asleep && source === 'announcement' && this.#links.closing === undefined)
+      this.#dialling.glance(now, peer, addresses)
     if (!peer.plan.wanted || source === 'inbound') return
     if (fresh) this.#dialling.want(now, peer)
     else if (source === 'announcement') {
@@ -480,15 +534,22 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Its owner signed where it may be reached. */
+  /** Its owner signed where it may be reached, and how it is. */
   #told(now: number, member: number, record: PeerRecord, from: number): void {
     this.#crowd.told(now, member, record, from)
-    const peer = this.#peers.get(this.#gossip.census.members.ids[member]!)
+    const id = this.#gossip.census.members.ids[member]!
+    const peer = this.#peers.get(id)
+    const cards = decodeExtra(record.addresses, record.extra)
+    if (peer === undefined && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
     if (peer === undefined) return
     const fresh = introduce(now, peer, record)
     this.#keepalive.changed(peer.sessions)
     this.#presence.changed(peer)
+    this.#sleep.told(now, peer, record.asleep)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
+    const text = cards.map(({ address, mac }) => `${formatHost(address)} ${mac.join()}`).join()
+    if (text !== peer.cards && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
+    peer.cards = text
   }
 
   #moved(now: number, own: readonly Address[]): void {
@@ -503,6 +564,7 @@ export class Mesh {
 
   /** Dials all that want it at once, and asks every session whether it is still there. */
   #lookAgain(now: number): void {
+    if (this.#links.closing !== undefined) return
     for (const peer of this.#peers.values()) {
       if (peer.plan.wanted) this.#dialling.afresh(now, peer)
       for (const session of peer.sessions) {

@@ -36,7 +36,7 @@ interface News {
 export class Spread {
   readonly #wiring: Wiring
   readonly #news = new Map<number, News>()
-  readonly #due = timer(now => this.#flush(now))
+  readonly #due = timer(now => this.flush(now))
   #sentAt = -Infinity
 
   constructor(wiring: Wiring) {
@@ -80,11 +80,13 @@ export class Spread {
     return news
   }
 
-  #flush(now: number): void {
-    const { sessions, emit } = this.#wiring
+  /** Tells it now. */
+  flush(now: number): void {
+    const { sessions, emit, timers } = this.#wiring
     const all = [...this.#news]
     this.#news.clear()
     this.#sentAt = now
+    timers.clear(this.#due)
     const told = new Set(all.flatMap(([, news]) => news.knowing))
     let bodies: readonly Uint8Array[] | undefined
     for (const session of sessions()) {

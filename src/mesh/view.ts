@@ -225,6 +225,7 @@ export class View {
     for (const member of this.#chosen)
       if (!before.has(member)) this.#want(now, member, self < census.members.ids[member]! ? 0 : YIELD)
     this.#later(now)
+    if (this.alone) this.#wiring.timers.advance(this.#seek, now + this.#aloneGap)
     return true
   }
 
@@ -290,7 +291,7 @@ export class View {
       else if (!nominated.outgoing) this.#idle.delete(member)
       return
     }
-    const trying = now < (this.#sought.get(member) ?? (peer.lost === '' ? 0 : idle + EAGER))
+    const trying = !peer.asleep && now < (this.#sought.get(member) ?? (peer.lost === '' ? 0 : idle + EAGER))
     if (trying || (this.alone && plan.wanted && now - plan.since < EAGER)) return
     dialling.done(now, peer)
     this.#give(now, member, peer)

@@ -29,6 +29,7 @@ const view = (of: string, state: PeerView['state']): [string, PeerView] => [
     addresses: ['tcp://192.0.2.1:1'],
     latencyUSec: state === 'reachable' ? 7 : 0,
     path: state === 'reachable' ? 'direct' : '',
+    asleepSince: 0,
     unreachableSince: 0,
     evidence: { how: '', by: '', at: -Infinity }
   }

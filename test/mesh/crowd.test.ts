@@ -115,15 +115,18 @@ t.test('devices stop, are killed and come back: all see what is so', async t => 
   t.same(wrong(crowd), [], 'back')
 })
 
-t.test('half of all fall asleep without a word, and wake an hour later', async t => {
+t.test('half of all fall asleep, most with a word, and wake later', async t => {
   const crowd = new Crowd({ devices: 200, seed: 5, skew: 1e-4 })
   crowd.start()
   crowd.run(2 * MINUTE)
   const sleepers = crowd.units.filter(() => crowd.random() < 0.5)
-  for (const unit of sleepers) unit.sleep()
+  for (const [i, unit] of sleepers.entries()) unit.sleep(i % 5 > 0)
   crowd.run(3 * MINUTE)
   t.same(wrong(crowd), [], 'asleep')
   t.ok(whole(crowd))
+  const awake = crowd.units.find(unit => unit.awake)!
+  const states = [...awake.mesh!.peers().values()].map(({ state }) => state)
+  t.equal(states.filter(state => state === 'asleep').length, sleepers.filter((_, i) => i % 5 > 0).length)
   crowd.run(MINUTE)
   for (const unit of sleepers) unit.wake()
   crowd.run(3 * MINUTE)

@@ -104,12 +104,11 @@ export class Crowd {
     return this.#places.get(address)
   }
 
-  /** Packets come through from one to the other. */
+  /** A packet on its way from one to the other arrives. */
   way(from: Unit, to: Unit): boolean {
     return (
       this.parts[from.number] === this.parts[to.number] &&
       to.awake &&
-      from.awake &&
       (this.cuts.size === 0 || !this.cuts.has(from.number * this.units.length + to.number))
     )
   }

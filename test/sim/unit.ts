@@ -128,8 +128,9 @@ export class Unit {
     this.#unread.length = 0
   }
 
-  /** Suspended without a word: its clock stands still. */
-  sleep(): void {
+  /** Suspended, with a word or without one: its clock stands still. */
+  sleep(word: boolean): void {
+    if (word) this.tell(mesh => mesh.sleep(this.now))
     this.awake = false
     this.#sleptAt = this.crowd.now
   }
@@ -138,6 +139,7 @@ export class Unit {
     this.#slept += this.crowd.now - this.#sleptAt
     this.awake = true
     this.#wake = Infinity
+    this.tell(mesh => mesh.wake(this.now))
     for (const act of this.#unread.splice(0)) act()
     this.#arm()
   }
@@ -248,7 +250,8 @@ export class Unit {
     const { crowd } = this
     const { other } = end
     const there = other.unit
-    if (!crowd.way(this, there) || there.address !== other.address || this.address !== end.address) {
+    const mute = tries > 0 && !this.awake
+    if (mute || !crowd.way(this, there) || there.address !== other.address || this.address !== end.address) {
       // in order, and again later
       if (tries === 0) end.held.push(item)
       if (end.held[0] !== item || tries > TRIES) return

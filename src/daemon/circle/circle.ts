@@ -24,7 +24,7 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
-import { Traffic } from './traffic.ts'
+import { type RestPhase, Traffic } from './traffic.ts'
 import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
@@ -266,6 +266,11 @@ export class Circle {
   /** What this computer has decides how often links are asked. */
   setMeans(means: Means): void {
     this.#traffic.setMeans(means)
+    this.#traffic.carry()
+  }
+  /** The computer sleeps, or woke up. */
+  rest(phase: RestPhase): void {
+    this.#traffic.rest(phase)
     this.#traffic.carry()
   }
   get links(): LinkCounts {

@@ -24,6 +24,7 @@ export class Roster {
   readonly #options: RosterOptions
   readonly #path: string
   readonly #lastSeenUSec = new Map<PeerId, number>()
+  readonly #asleep = new Map<PeerId, { since: number; usec: number }>()
   #members: ReadonlyMap<PeerId, MemberState> = new Map()
 
   constructor(options: RosterOptions) {
@@ -105,9 +106,17 @@ export class Roster {
       LatencyUSec: view.latencyUSec,
       Path: view.path,
       LastSeenUSec: reachable ? 0 : (this.#lastSeenUSec.get(view.id) ?? 0),
-      AsleepSinceUSec: 0
+      AsleepSinceUSec: this.#asleepSince(view)
     })
     return before?.Reachable !== reachable
+  }
+
+  /** By the wall clock as it is now, and then no more: it may be set meanwhile. */
+  #asleepSince({ id, state, asleepSince }: PeerView): number {
+    if (state !== 'asleep') this.#asleep.delete(id)
+    else if (this.#asleep.get(id)?.since !== asleepSince)
+      this.#asleep.set(id, { since: asleepSince, usec: Math.max(1, Math.floor(this.#options.wall() * 1000)) })
+    return this.#asleep.get(id)?.usec ?? 0
   }
 
   /** Takes the circle off D-Bus and out of the events. */

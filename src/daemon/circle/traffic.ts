@@ -23,6 +23,9 @@ import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
 
+/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
+export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
+
 export interface TrafficOptions {
   readonly around: Surroundings
   readonly membership: Membership
@@ -109,6 +112,13 @@ export class Traffic {
   setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
+  }
+  /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
+  rest(phase: RestPhase): void {
+    const now = this.#now
+    if (phase === 'wake') this.#mesh.wake(now)
+    else if (phase === 'grace') this.#mesh.grace(now)
+    else this.#mesh.sleep(now, phase === 'off')
   }
   /** Something new can be reached: dial at once. */
   network(): void {

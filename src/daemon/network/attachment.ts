@@ -162,6 +162,13 @@ export class Attachment {
     this.#apply()
   }
 
+  /** After a sleep: looks at the network, announces anew and asks who is there. */
+  refresh(): void {
+    this.#watcher.look()
+    this.#discovery.rotate(true)
+    this.#open.rotate()
+  }
+
   /** New announcements of the circles, under new names; the old ones lapse. */
   rotate(): void {
     this.#discovery.rotate()
