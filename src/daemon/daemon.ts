@@ -165,8 +165,8 @@ export class Daemon {
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
       onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
-      onHeard: ({ announcement, source, policy }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
+      onHeard: ({ announcement, source, policy, interface: name }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
       onListening: bound => {
         for (const circle of this.circles.all) circle.listening(bound)
@@ -220,6 +220,7 @@ export class Daemon {
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
+      nearby: this.#attachment,
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>

@@ -2,10 +2,11 @@
  * The mesh of one circle: which members are reachable from here, where, and how far away they are.
  *
  * A pure core: the daemon tells what happened and when, and takes what is to be done. It keeps the full mesh:
- * a session with every member; in a circle of more than FULL_MESH with some of them (crowd.ts). A peer is `reachable` only after a round trip with it was measured; it ceases
- * to be so with its last session.
+ * a session with every member; in a circle of more than FULL_MESH with some of them, and knows the others by what
+ * these say (crowd.ts). A peer is `reachable` only after a round trip with it was measured; it ceases to be so with
+ * its last session.
  *
- *   in    setMembers, setOwnAddresses, network, offer        who and where
+ *   in    setMembers, setOwnAddresses, network, offer, retry who and where
  *         setOnBattery, setMetered                           how often links are asked
  *         sleep, wake, grace, setCards, seek                 this device sleeps, and is woken; so do others
  *         opened, closed, dialFailed                         what became of links
@@ -13,7 +14,7 @@
  *         probed, probeFailed, alive, witnessed              what became of probes
  *         verified, ownRecord                                answers to `verify` and `sign`
  *         expire                                             the deadline passed
- *   out   take, deadline, peers, session, links, matrix
+ *   out   take, deadline, peers, session, links, matrix, candidates
  *
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
@@ -25,6 +26,8 @@ import { decodeExtra } from '../wire/extra.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
+import type { CandidateView } from './choice.ts'
+import { candidatesOf } from './choice.ts'
 import { Crowd } from './crowd.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
@@ -45,6 +48,7 @@ import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
 
+export type { CandidateView } from './choice.ts'
 export type { Evidence } from './life.ts'
 export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
@@ -221,6 +225,14 @@ export class Mesh {
     this.#setMeans(now, { metered })
   }
 
+  /** Somebody asks for it: if it is not reachable it is dialled now, not at its next turn. */
+  retry(now: number, id: PeerId): void {
+    this.#crowd.use(now, id)
+    const peer = this.#peers.get(id)
+    if (peer?.plan.wanted && this.#links.closing === undefined) this.#dialling.want(now, peer)
+    this.#settle(now)
+  }
+
   /** What wakes our cards, by their addresses; said with those of them that we say. */
   setCards(now: number, cards: readonly Card[]): void {
     this.#gossip.setCards(now, cards)
@@ -310,7 +322,7 @@ export class Mesh {
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
-    const peer = this.#dialling.failed(now, attempt)
+    const peer = this.#dialling.failed(now, attempt, reason)
     const refused = /refused/.test(reason)
     if (peer !== undefined && peer.refused !== refused) {
       peer.refused = refused
@@ -332,14 +344,16 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, _address: string, _roundTripUSec: number): void {
+  probed(now: number, id: PeerId, _probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
+    peer?.candidates.probed(now, address, 'answered', roundTripUSec)
     if (peer !== undefined) peer.life.probeAt = now
     this.#settle(now)
   }
 
   /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
-  probeFailed(now: number, _id: PeerId, _probe: number, _address: string, _reason: string): void {
+  probeFailed(now: number, id: PeerId, _probe: number, address: string, reason: string): void {
+    this.#peers.get(id)?.candidates.probed(now, address, reason)
     this.#settle(now)
   }
 
@@ -434,6 +448,12 @@ export class Mesh {
       beyond: beyond.length,
       longest: beyond.reduce((most, session) => Math.max(most, this.#keepalive.interval(session)), 0)
     }
+  }
+
+  /** Where it may be, and how it went there; what is in use first, then the best. */
+  candidates(now: number, id: PeerId): CandidateView[] {
+    const peer = this.#peers.get(id)
+    return peer === undefined ? [] : candidatesOf(now, peer, this.#own)
   }
 
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
@@ -578,7 +598,8 @@ export class Mesh {
   #proved(now: number, session: Session): void {
     const { peer, address } = session
     this.#dialling.succeeded(peer, address)
-    if (peer.candidates.worked(now, address)) this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address, session.roundTrip))
+      this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {

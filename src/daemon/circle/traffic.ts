@@ -6,7 +6,14 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import {
+  type CandidateView,
+  type LinkCounts,
+  Mesh,
+  type Output,
+  type PeerView,
+  type Sight
+} from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
@@ -40,6 +47,8 @@ export interface TrafficOptions {
   readonly onPeer: (view: PeerView) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
+  /** An attempt came to nothing; a word says why. */
+  readonly onDialFailed: (peer: PeerId, address: string, reason: string) => void
   /** There is a session. */
   readonly onMet: () => void
 }
@@ -77,6 +86,15 @@ export class Traffic {
 
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
+  }
+  /** Where it may be, and how it went there. */
+  candidates(peer: PeerId): CandidateView[] {
+    return this.#mesh.candidates(this.#now, peer)
+  }
+  /** Somebody asks for it: dial it now, if it is not reachable. */
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
+    this.carry()
   }
   /** Who sees whom. */
   matrix(): Sight[] {
@@ -265,7 +283,9 @@ export class Traffic {
       const session = await this.#dials.open({ attempt, peer, address, staticKey })
       if (session !== undefined) this.opened(session)
     } catch (error) {
-      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      const { message } = error as Error
+      this.#mesh.dialFailed(this.#now, attempt, message)
+      this.#options.onDialFailed(peer, address, message)
       this.carry()
     }
   }
