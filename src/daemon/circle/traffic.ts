@@ -8,6 +8,7 @@ import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
 import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
+import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -17,6 +18,7 @@ import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
 import type { Membership } from './membership.ts'
+import { Probing } from './probing.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
@@ -43,14 +45,17 @@ export class Traffic {
   readonly #options: TrafficOptions
   readonly #mesh: Mesh
   readonly #dials: Dials
+  readonly #probing: Probing
   readonly #introductions = new Introductions()
   readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
-    const { around, incarnation, membership, warnings } = options
+    const { around, incarnation, membership, sessions, warnings } = options
+    const { self } = membership
     this.#options = options
-    this.#mesh = new Mesh({ self: membership.self, random: Math.random, incarnation })
+    this.#mesh = new Mesh({ self, random: Math.random, incarnation })
+    this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
       membership.doubt(peer)
       warnings.unanswered(peer, address)
@@ -86,6 +91,7 @@ export class Traffic {
 
   /** Who is a peer; those whose logs have come, and say that they are members, are let in. */
   setMembers(ids: readonly PeerId[]): void {
+    this.#probing.setMembers(ids)
     this.#mesh.setMembers(this.#now, ids)
     const { belongs, sessions } = this.#options
     for (const { session: number, early } of this.#introductions.arrived(belongs)) {
@@ -119,6 +125,15 @@ export class Traffic {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
+  /** One round trip by UDP in microseconds, or a word why there was none. */
+  measure(peer: PeerId, address: string): Promise<number | string> {
+    return this.#probing.measure(peer, address)
+  }
+  /** Returns whether a peer of this circle made it. */
+  datagram(datagram: Uint8Array, from: string, to: Place): boolean {
+    return this.#probing.receive(datagram, from, to)
+  }
+
   /** Says goodbye to all. */
   stop(): void {
     this.#dials.stop()
@@ -136,6 +151,7 @@ export class Traffic {
     const { peer, remote, outgoing } = session
     around.log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
+      this.#probing.heard(number, session)
       if (kind === Kind.Log) {
         this.#mesh.heard(this.#now, number)
         membership.receive(number, body)
@@ -187,6 +203,7 @@ export class Traffic {
 
   /** The session is a member's: the mesh gets it. */
   #enter(number: number, session: Session): void {
+    this.#probing.opened(number, session)
     const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
     this.#mesh.opened(this.#now, {
       session: number,
@@ -209,7 +226,10 @@ export class Traffic {
     if (kind === Kind.Clone) warnings.told(session.peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) membership.parted(session.peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
-    else this.#mesh.receive(this.#now, number, kind, body)
+    else if (kind === Kind.Witness) {
+      this.#mesh.heard(this.#now, number)
+      this.#probing.receiveFrame(number, session, body)
+    } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
   #forget(number: number): void {
@@ -217,6 +237,7 @@ export class Traffic {
     const peer = sessions.get(number)?.peer
     if (peer === undefined || !sessions.delete(number)) return
     this.#introductions.end(number)
+    this.#probing.closed(number, peer)
     membership.closed(number, peer)
   }
 
@@ -292,10 +313,8 @@ export class Traffic {
         })
         break
       case 'probe':
-        for (const address of output.addresses)
-          this.#mesh.probeFailed(this.#now, output.peer, output.probe, address, 'no-keys')
-        break
       case 'witness':
+        this.#probing.carryOut(output)
         break
       case 'clone':
         warnings.twice(output.peer)

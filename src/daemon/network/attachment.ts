@@ -14,13 +14,15 @@ import {
   type Heard,
   type Hearing
 } from '../../net/discovery.ts'
-import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
+import { delta, type NetworkSource, type Place, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
+import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
+import { parseAddress } from '../../wire/address.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
@@ -43,6 +45,8 @@ export interface AttachmentOptions {
   /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
   readonly onLink: (link: Link) => void
+  /** From an address URI to one of our listeners; from anybody. */
+  readonly onDatagram: (datagram: Uint8Array, from: string, to: Place) => void
   readonly onHeard: (heard: Heard) => void
   readonly onListening: (bound: readonly BoundListener[]) => void
   /** Something can be reached that could not be reached before. */
@@ -72,6 +76,7 @@ export class Attachment {
     this.rotate()
     this.#open.rotate()
   })
+  readonly #origins: Origins
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
@@ -83,6 +88,12 @@ export class Attachment {
     this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
+    this.#origins = new Origins({
+      bound: () => this.bound,
+      interfaces: () => this.#snapshot?.interfaces ?? [],
+      restricted: () => options.config().only.length > 0,
+      now: () => performance.now()
+    })
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
     this.#open = new OpenDiscovery(log, tally)
     this.#watcher = new NetworkWatcher({
@@ -187,6 +198,31 @@ export class Attachment {
     })
   }
 
+  /**
+   * Sends from the listener that fits, or from the one given; never by an interface that is not in use. `onFailed` gets
+   * a word when the datagram did not leave: as of a dial.
+   */
+  sendDatagram(
+    address: string,
+    datagram: Uint8Array,
+    onFailed: (reason: string) => void,
+    from?: Place
+  ): void {
+    const to = parseAddress(address)
+    if (to === undefined) {
+      onFailed('address')
+      return
+    }
+    const leave = (place: Place) => this.#listeners.send(datagram, to, place, onFailed)
+    // an answer leaves from where it was asked, if packets to there may leave at all
+    if (from !== undefined && this.#options.config().only.length === 0) leave(from)
+    else
+      this.#origins.find(to, origin => {
+        if (typeof origin === 'string') onFailed(origin)
+        else leave(from ?? origin)
+      })
+  }
+
   #changed(snapshot: Snapshot): void {
     const { gained } = delta(this.#snapshot, snapshot)
     this.#snapshot = snapshot
@@ -197,6 +233,7 @@ export class Attachment {
 
   #apply(): void {
     const { config, onChange, wanted } = this.#options
+    this.#origins.clear()
     if (this.#snapshot === undefined) return
     this.#planned = plan(this.#snapshot, config())
     this.#listeners.apply(wanted() ? this.#planned : [])
@@ -205,12 +242,11 @@ export class Attachment {
   }
 
   #makeListeners(): Listeners {
-    const { log, onLink, tally } = this.#options
+    const { log, onDatagram, onLink, tally } = this.#options
     return new Listeners({
       port: this.#port,
       onLink,
-      // probes come by UDP with watchers; until then whatever arrives is dropped
-      onDatagram: () => {},
+      onDatagram,
       onChange: bound => this.#listening(bound),
       log,
       tally
@@ -218,6 +254,7 @@ export class Attachment {
   }
 
   #listening(bound: readonly BoundListener[]): void {
+    this.#origins.clear()
     const { onChange, onListening, publisher } = this.#options
     const paths = new Map(bound.map(listener => [pathOf(listener), listener]))
     for (const { path } of publisher.list('Listener')) if (!paths.has(path)) publisher.remove(path)
