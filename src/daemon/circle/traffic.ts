@@ -6,7 +6,14 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import {
+  type CandidateView,
+  type LinkCounts,
+  Mesh,
+  type Output,
+  type PeerView,
+  type Sight
+} from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
@@ -23,6 +30,9 @@ import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
 
+/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
+export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
+
 export interface TrafficOptions {
   readonly around: Surroundings
   readonly membership: Membership
@@ -37,6 +47,8 @@ export interface TrafficOptions {
   readonly onPeer: (view: PeerView) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
+  /** An attempt came to nothing; a word says why. */
+  readonly onDialFailed: (peer: PeerId, address: string, reason: string) => void
   /** There is a session. */
   readonly onMet: () => void
 }
@@ -75,6 +87,15 @@ export class Traffic {
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
   }
+  /** Where it may be, and how it went there. */
+  candidates(peer: PeerId): CandidateView[] {
+    return this.#mesh.candidates(this.#now, peer)
+  }
+  /** Somebody asks for it: dial it now, if it is not reachable. */
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
+    this.carry()
+  }
   /** Who sees whom. */
   matrix(): Sight[] {
     return this.#mesh.matrix(this.#now)
@@ -109,6 +130,13 @@ export class Traffic {
   setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
+  }
+  /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
+  rest(phase: RestPhase): void {
+    const now = this.#now
+    if (phase === 'wake') this.#mesh.wake(now)
+    else if (phase === 'grace') this.#mesh.grace(now)
+    else this.#mesh.sleep(now, phase === 'off')
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -255,7 +283,9 @@ export class Traffic {
       const session = await this.#dials.open({ attempt, peer, address, staticKey })
       if (session !== undefined) this.opened(session)
     } catch (error) {
-      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      const { message } = error as Error
+      this.#mesh.dialFailed(this.#now, attempt, message)
+      this.#options.onDialFailed(peer, address, message)
       this.carry()
     }
   }
