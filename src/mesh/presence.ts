@@ -80,6 +80,8 @@ interface Wiring {
   readonly ranked: (peer: Peer) => readonly string[]
   /** It is shown otherwise than before. */
   readonly shown: (now: number, peer: Peer) => void
+  /** What others say of it, where that is all there is. */
+  readonly word: (peer: Peer) => PeerView | undefined
 }
 
 export class Presence {
@@ -187,7 +189,7 @@ export class Presence {
   settle(now: number): void {
     for (const peer of this.#changed) {
       const shown = this.#views.get(peer.id)
-      const view = viewOf(peer, this.#wiring.ranked(peer), this.#online)
+      const view = this.#wiring.word(peer) ?? viewOf(peer, this.#wiring.ranked(peer), this.#online)
       if (shown !== undefined && sameView(view, shown)) continue
       this.#views.set(peer.id, view)
       this.#wiring.emit({ type: 'peer', peer: view })

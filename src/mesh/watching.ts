@@ -25,6 +25,8 @@ interface Wiring {
   readonly dialling: Dialling
   readonly gossip: Gossip
   readonly links: Links
+  /** Whether every member has a session with every other: in a crowd others tell of losses (hearsay.ts). */
+  readonly full: () => boolean
   /** Candidates of a peer, best first. */
   readonly ranked: (peer: Peer) => readonly string[]
   /** Whether this device may watch others. */
@@ -70,7 +72,10 @@ export class Watching {
       emit,
       peers: () => wiring.peers,
       views: () => presence.views,
-      incarnation: id => gossip.record(id)?.incarnation ?? 0,
+      incarnation: id => {
+        const { census } = gossip
+        return census.record(census.members.number(id))?.incarnation ?? 0
+      },
       accused: (now, peer) => this.#bursts.begin(now, peer),
       doubted: (now, by) => this.#watch.ask(now, by)
     })
@@ -89,7 +94,7 @@ export class Watching {
     peer.udp.keys = true
     this.#seeking.forget(peer)
     this.#bursts.life(now, peer)
-    this.#views.opened(now, peer, number)
+    if (this.#wiring.full()) this.#views.opened(now, peer, number)
   }
 
   /** A ping was answered. */
@@ -132,7 +137,7 @@ export class Watching {
   /** It is shown otherwise than before. */
   shown(now: number, peer: Peer): void {
     this.#watch.changed()
-    this.#views.changed(now, peer)
+    if (this.#wiring.full()) this.#views.changed(now, peer)
     if (peer.state !== 'reachable') return
     for (const other of this.#wiring.peers.values())
       if (other.lost === 'isolated') this.#wiring.timers.advance(this.#recovered, now + RECOVERED)
