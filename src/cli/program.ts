@@ -17,6 +17,7 @@ import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addWakeCommand } from './wake.ts'
+import { addWhyCommand } from './why.ts'
 
 export function makeProgram(): Command {
   const program = new Command('coterie')
@@ -32,6 +33,7 @@ export function makeProgram(): Command {
     )
   addPeerCommands(program)
   addWakeCommand(program)
+  addWhyCommand(program)
   addInitCommand(program)
   addInviteCommand(program)
   addJoinCommand(program)

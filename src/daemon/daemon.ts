@@ -165,8 +165,8 @@ export class Daemon {
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
       onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
-      onHeard: ({ announcement, source, policy }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
+      onHeard: ({ announcement, source, policy, interface: name }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
       onListening: bound => {
         this.#followMeans()
@@ -197,8 +197,7 @@ export class Daemon {
       log,
       now,
       circles: () => this.circles.all,
-      quiet: () => this.#attachment.rotate(),
-      refresh: () => this.#attachment.refresh(),
+      network: () => this.#attachment,
       onChange: () => this.#show({})
     })
     this.energy = new Energy({
@@ -223,6 +222,7 @@ export class Daemon {
       wakeCard: (...asked) => this.#attachment.wakeCard(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
+      nearby: this.#attachment,
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>

@@ -167,6 +167,11 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: peer, SentBy: [...by], Reachable: came }
     },
 
+    Why: ({ Circle, Peer }, call) =>
+      daemon.circles.find(Circle).explaining.why(Peer, call.signal, sentence => call.progress(sentence)),
+
+    Matrix: async ({ Circle }) => daemon.circles.find(Circle).explaining.matrix(),
+
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 
     Subscribe: async (asked, call) => {

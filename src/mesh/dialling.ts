@@ -55,6 +55,8 @@ interface Wiring {
   readonly emit: (output: Output) => void
   readonly random: () => number
   readonly own: () => readonly Address[]
+  /** The eager minute of a peer begins. */
+  readonly eager: (now: number, peer: Peer) => void
 }
 
 export class Dialling {
@@ -84,6 +86,7 @@ export class Dialling {
     if (wait === 0) plan.credit--
     plan.since = now + Math.max(delay, wait)
     this.#wiring.timers.set(plan.round, plan.since)
+    this.#wiring.eager(now, peer)
   }
 
   /**
@@ -130,6 +133,23 @@ export class Dialling {
     this.step(now, peer)
   }
 
+  /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
+  proved(now: number, peer: Peer, address: string): void {
+    const { plan } = peer
+    if (!plan.wanted) return
+    const known = peer.candidates.get(address)?.text
+    for (const attempt of [...plan.attempts.values()]) {
+      if (known !== undefined && attempt.address !== known) continue
+      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < REPEAT) return
+      this.#cancel(attempt)
+    }
+    if (known === undefined) this.want(now, peer)
+    else {
+      plan.queue = [known, ...plan.queue.filter(other => other !== known)]
+      this.step(now, peer)
+    }
+  }
+
   /** A session is confirmed, or the peer is none any more. */
   done(now: number, peer: Peer): void {
     const { timers } = this.#wiring
@@ -147,13 +167,12 @@ export class Dialling {
     for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
   }
 
-  /** Gives the peer, or undefined when that attempt was over already. */
-  failed(now: number, number: number): Peer | undefined {
+  /** It came to nothing, as the word says. Gives the peer, or undefined when that attempt was over already. */
+  failed(now: number, number: number, result: string): Peer | undefined {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    const candidate = attempt.peer.candidates.get(attempt.address)
-    if (candidate !== undefined) candidate.failures++
+    attempt.peer.candidates.failed(attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)
@@ -193,21 +212,22 @@ export class Dialling {
   #begin(now: number, peer: Peer, address: string): void {
     const { timers, emit } = this.#wiring
     const number = ++this.#number
+    // links that do not come are given up sooner by who makes them: it is the handshake that does not come
     const limit = timer(at => {
       emit({ type: 'cancel', attempt: number })
-      this.failed(at, number)
+      this.failed(at, number, 'handshake')
     })
     const attempt: Attempt = { number, peer, address, limit }
     this.#attempts.set(number, attempt)
     peer.plan.attempts.set(number, attempt)
     timers.set(limit, now + ATTEMPT_LIMIT)
-    const candidate = peer.candidates.get(address)
-    if (candidate !== undefined) candidate.triedAt = now
+    peer.candidates.tried(now, address)
     emit({ type: 'dial', attempt: number, peer: peer.id, address })
   }
 
   #cancel(attempt: Attempt): void {
     this.#forget(attempt)
+    attempt.peer.candidates.cancelled(attempt.address)
     this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
   }
 

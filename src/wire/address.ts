@@ -39,12 +39,6 @@ export function addressOf(ip: string, port: number, scope = ''): Address | undef
   return host === undefined ? undefined : address(host, port, own)
 }
 
-/** The text of the address of a bare IP text; [] when it is none. */
-export function addressTexts(ip: string, port: number): string[] {
-  const found = addressOf(ip, port)
-  return found === undefined ? [] : [formatAddress(found)]
-}
-
 export function formatAddress(address: Address): string {
   const host = formatHost(address)
   return address.family === 4

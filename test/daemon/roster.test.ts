@@ -45,7 +45,10 @@ function roster(wall = () => 5_000) {
     [b, 40],
     [b, 20]
   ] as const
-  return { publisher, made: new Roster({ circle: 'x', name: 'home', self, publisher, wall, lastSeen }) }
+  return {
+    publisher,
+    made: new Roster({ circle: 'x', name: 'home', self, publisher, wall, now: () => 0, lastSeen })
+  }
 }
 
 t.test('a member is found by id, short id, or a name that is its own', async t => {

@@ -86,14 +86,15 @@ function waker(here: readonly string[], wanted = 2) {
   show(far, 'reachable', '10.9.0.3', 10)
   show(near, 'reachable', '192.168.1.3', 900)
   show(late, 'unreachable', '192.168.1.4')
-  const { all } = kept()
-  all.told(sleeper, [card('192.168.1.5', 1)])
   /** What is answered to an ask; undefined: nothing. */
   const answers = new Map<PeerId, 'sent' | 'elsewhere' | 'recently' | undefined>()
   const abort = new AbortController()
   const waking = new Waking(
+    { row, cards: [] } as unknown as StoredCircle,
     {
       now: () => clock.now,
+      wall: () => 100 * DAY + clock.now,
+      commit: async () => {},
       after: (ms, act) => clock.after(ms, act),
       log: () => {},
       wakeCard: async ({ address, mac }, forOthers) => {
@@ -102,7 +103,6 @@ function waker(here: readonly string[], wanted = 2) {
         return true
       }
     },
-    all,
     { self, members: new Map(ids.map((id, i) => [id, { name: `d${i}` }])) as never },
     {
       peers: views,
@@ -117,6 +117,7 @@ function waker(here: readonly string[], wanted = 2) {
       seek: peer => sought.push(peer)
     }
   )
+  waking.told(sleeper, [card('192.168.1.5', 1)])
   const call = { signal: abort.signal, progress: (sentence: string) => progress.push(sentence) }
   const wake = () => waking.wake(ids[wanted - 1]!, 20_000, call)
   /** Runs until the promise is settled. */

@@ -6,7 +6,6 @@ import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { BoundListener } from '../../net/listeners.ts'
-import { addressTexts } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
@@ -15,7 +14,8 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
-import { Cards } from './cards.ts'
+import { Explaining } from './explaining.ts'
+import { Following, uri } from './following.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -48,10 +48,10 @@ export class Circle {
   readonly #shares: Shares
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
-  readonly #cards: Cards
   readonly waking: Waking
-  /** The computer sleeps: whatever we say or answer now is false in a moment. */
   asleep = false
+  readonly #following: Following
+  readonly explaining: Explaining
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -65,7 +65,6 @@ export class Circle {
     this.name = row.name
     this.position = row.position
     this.#addresses = new KnownAddresses(row.gid, addresses, around)
-    this.#cards = new Cards(stored, around)
     const outlet = {
       send: (session: number, body: Uint8Array) => this.#sessions.get(session)?.send(Kind.Log, body),
       changed: () => this.#membersChanged(),
@@ -84,6 +83,14 @@ export class Circle {
       onSession: session => this.opened(session)
     })
     this.#announcer = new Announcer(this.#membership, around)
+    this.explaining = new Explaining({
+      around,
+      membership: this.#membership,
+      announcer: this.#announcer,
+      roster: () => this.#roster,
+      traffic: () => this.#traffic,
+      note: sentence => this.#warnings.separated(sentence)
+    })
     this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#traffic = new Traffic({
       around,
@@ -95,15 +102,24 @@ export class Circle {
       belongs: peer => this.#membership.admits(peer) && !this.#out,
       onRecovery: (number, session, body) => this.#recover(number, session, body),
       onPeer: view => {
+        this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
         this.waking.changed()
       },
-      onCards: (peer, cards) => this.#cards.told(peer, cards),
+      onCards: (peer, cards) => this.waking.told(peer, cards),
       onWake: (from, body) => this.waking.receive(from, body),
       onReached: (peer, address) => this.#addresses.add(peer, address),
+      onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
-    this.waking = new Waking(around, this.#cards, this.#membership, this.#traffic)
+    this.waking = new Waking(stored, around, this.#membership, this.#traffic)
+    this.#following = new Following({
+      announcer: this.#announcer,
+      membership: this.#membership,
+      traffic: this.#traffic,
+      warnings: this.#warnings,
+      explaining: this.explaining
+    })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -111,6 +127,7 @@ export class Circle {
       self: this.self,
       publisher: around.publisher,
       wall: around.wall,
+      now: around.now,
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
@@ -261,7 +278,7 @@ export class Circle {
 
   /** The sockets this device listens on: where others may reach it. */
   listening(bound: readonly BoundListener[]): void {
-    this.#ownAddresses = bound.flatMap(({ address, port }) => addressTexts(address, port))
+    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
     this.#traffic.setOwnAddresses(this.#ownAddresses)
     this.#traffic.carry()
@@ -269,6 +286,7 @@ export class Circle {
 
   /** Something new can be reached: dial at once. */
   networkChanged(): void {
+    this.explaining.moved()
     this.#traffic.network()
     this.#traffic.carry()
   }
@@ -278,7 +296,6 @@ export class Circle {
     this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
-  /** The computer sleeps, or woke up. */
   rest(phase: RestPhase): void {
     this.asleep = phase === 'sleep' || phase === 'off'
     this.#traffic.rest(phase)
@@ -308,25 +325,13 @@ export class Circle {
   }
 
   /** An announcement came from this IP address, on an interface where we announce or only listen. */
-  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
-    const heard = this.#announcer.read(announcement)
-    if (heard === undefined) {
-      // played back where we only listen, it would make us show ourselves
-      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
-      if (port !== undefined) this.#warnings.elsewhere(addressTexts(source, port))
-      return
-    }
-    const addresses = addressTexts(source, heard.port)
-    if (!this.#membership.members.has(heard.peer)) {
-      const [address] = addresses
-      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
-      return
-    }
-    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
-    const known = this.#traffic.peers.get(heard.peer)?.addresses ?? []
-    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
-    this.#traffic.offer(heard.peer, addresses, 'announcement')
-    this.#traffic.carry()
+  heard(
+    announcement: Uint8Array,
+    source: string,
+    policy: 'announce' | 'listen' = 'announce',
+    interfaceName = ''
+  ): void {
+    this.#following.heard(announcement, { interface: interfaceName, source, policy })
   }
 
   #shareCircle(): ShareCircle {
@@ -356,11 +361,6 @@ export class Circle {
     else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
   }
 
-  /** A lost device is near. */
-  #tell(peer: PeerId, address: string): void {
-    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
-  }
-
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
@@ -382,6 +382,7 @@ export class Circle {
     const { announce, changed } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
+    this.explaining.membersChanged()
     const before = new Set(this.#traffic.peers.keys())
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
@@ -392,7 +393,7 @@ export class Circle {
     this.offerStatic()
     this.#warnings.follow(this.#out)
     this.#shares.membersChanged()
-    this.#cards.keep(members)
+    this.waking.keep(members)
     announce()
     changed()
   }

@@ -6,7 +6,14 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import {
+  type CandidateView,
+  type LinkCounts,
+  Mesh,
+  type Output,
+  type PeerView,
+  type Sight
+} from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { Card } from '../../wire/extra.ts'
@@ -45,10 +52,11 @@ export interface TrafficOptions {
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
   readonly onPeer: (view: PeerView) => void
   readonly onCards: (peer: PeerId, cards: readonly Card[]) => void
-  /** A frame about waking a member. */
   readonly onWake: (from: PeerId, body: Uint8Array) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
+  /** An attempt came to nothing; a word says why. */
+  readonly onDialFailed: (peer: PeerId, address: string, reason: string) => void
   /** There is a session. */
   readonly onMet: () => void
 }
@@ -86,6 +94,15 @@ export class Traffic {
 
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
+  }
+  /** Where it may be, and how it went there. */
+  candidates(peer: PeerId): CandidateView[] {
+    return this.#mesh.candidates(this.#now, peer)
+  }
+  /** Somebody asks for it: dial it now, if it is not reachable. */
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
+    this.carry()
   }
   /** Who sees whom. */
   matrix(): Sight[] {
@@ -125,12 +142,10 @@ export class Traffic {
   }
   /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
   rest(phase: RestPhase): void {
-    const now = this.#now
-    if (phase === 'wake') this.#mesh.wake(now)
-    else if (phase === 'grace') this.#mesh.grace(now)
-    else this.#mesh.sleep(now, phase === 'off')
+    if (phase === 'wake') this.#mesh.wake(this.#now)
+    else if (phase === 'grace') this.#mesh.grace(this.#now)
+    else this.#mesh.sleep(this.#now, phase === 'off')
   }
-  /** Somebody has it woken. */
   seek(peer: PeerId): void {
     this.#mesh.seek(this.#now, peer)
     this.carry()
@@ -290,7 +305,9 @@ export class Traffic {
       const session = await this.#dials.open({ attempt, peer, address, staticKey })
       if (session !== undefined) this.opened(session)
     } catch (error) {
-      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      const { message } = error as Error
+      this.#mesh.dialFailed(this.#now, attempt, message)
+      this.#options.onDialFailed(peer, address, message)
       this.carry()
     }
   }
@@ -328,6 +345,9 @@ export class Traffic {
         break
       case 'peer':
         onPeer(output.peer)
+        break
+      case 'peers':
+        for (const peer of this.#mesh.peers().values()) onPeer(peer)
         break
       case 'pong':
         this.#pings.answered(output.token, output.roundTripUSec)

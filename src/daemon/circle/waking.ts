@@ -13,8 +13,9 @@ import type { Card } from '../../wire/extra.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeWake, encodeWake, type WakeResult } from '../../wire/wake.ts'
 import type { Surroundings } from '../surroundings.ts'
-import type { Cards } from './cards.ts'
+import { Cards } from './cards.ts'
 import type { Membership } from './membership.ts'
+import type { StoredCircle } from './stored.ts'
 import type { Traffic } from './traffic.ts'
 
 /** How long one that was asked may take. */
@@ -46,13 +47,13 @@ export class Waking {
   #token = 0
 
   constructor(
-    around: Pick<Surroundings, 'now' | 'after' | 'wakeCard' | 'log'>,
-    cards: Cards,
+    stored: StoredCircle,
+    around: Pick<Surroundings, 'now' | 'after' | 'wakeCard' | 'log' | 'wall' | 'commit'>,
     membership: Pick<Membership, 'self' | 'members'>,
     traffic: Pick<Traffic, 'peers' | 'send' | 'seek'>
   ) {
     this.#around = around
-    this.#cards = cards
+    this.#cards = new Cards(stored, around)
     this.#membership = membership
     this.#traffic = traffic
   }
@@ -78,6 +79,15 @@ export class Waking {
     const others = by.includes(self) ? await this.#askOthers(peer, call) : []
     const came = await this.#comes(peer, waitMs / 2, signal)
     return { by: [...by, ...others], came }
+  }
+
+  /** A member signed that these are its cards. */
+  told(peer: PeerId, cards: readonly Card[]): void {
+    this.#cards.told(peer, cards)
+  }
+  /** What is known of others than these is forgotten. */
+  keep(members: ReadonlyMap<PeerId, unknown>): void {
+    this.#cards.keep(members)
   }
 
   /** A Wake frame came from a member. */
