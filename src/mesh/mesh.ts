@@ -208,13 +208,13 @@ export class Mesh {
       drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
     this.#sleep = new Sleep({
-      timers,
       peers: () => this.#peers.values(),
       presence: this.#presence,
       keepalive: this.#keepalive,
       dialling: this.#dialling,
       gossip: this.#gossip,
-      links: this.#links
+      links: this.#links,
+      rest: peer => this.#watching.rest(peer)
     })
   }
 
