@@ -209,7 +209,8 @@ export async function sleep(lab: Lab, times: number): Promise<Series[]> {
   await lab.circle(...hosts)
   for (let n = 0; n < times; n++) {
     await together(hosts)
-    await sometime(500, 2_000)
+    // a logind that says so more often is not believed
+    await sometime(10_000, 12_000)
     const seen = all([h1, h2].map(host => host.sees('h3', 'asleep', 5_000)))
     const began = performance.now()
     await h3.prepareForSleep(true)
