@@ -212,8 +212,7 @@ export async function sleep(lab: Lab, times: number): Promise<Series[]> {
     // a logind that says so more often is not believed
     await sometime(10_000, 12_000)
     const seen = all([h1, h2].map(host => host.sees('h3', 'asleep', 5_000)))
-    const began = performance.now()
-    await h3.prepareForSleep(true)
+    const began = await h3.prepareForSleep(true)
     asleep.values.push((await seen) - began)
     h3.daemon.signal('SIGSTOP')
     await lab.wires.cut(h3)
