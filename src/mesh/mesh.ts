@@ -17,7 +17,6 @@
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
 import type { PeerId } from '../crypto/identity.ts'
-import type { Address } from '../wire/address.ts'
 import { formatAddress, parseAddress } from '../wire/address.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
@@ -27,17 +26,21 @@ import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
+import type { OwnAddress, OwnLink } from './paths.ts'
+import { withLinks } from './paths.ts'
 import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
+import { Switching } from './switching.ts'
 import type { Means } from './thrift.ts'
 import { saves } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Evidence } from './life.ts'
+export type { LinkKind, OwnLink } from './paths.ts'
 export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
@@ -63,7 +66,10 @@ export class Mesh {
   readonly #links: Links
   readonly #questions = new Questions()
   readonly #roaming: Roaming
-  #own: readonly Address[] = []
+  readonly #switching: Switching
+  #own: readonly OwnAddress[] = []
+  #ownLinks = ''
+  #probe = 0
   readonly #due = {
     round: (now: number, peer: Peer): void => {
       if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
@@ -125,6 +131,14 @@ export class Mesh {
       timers,
       drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
+    this.#switching = new Switching({
+      timers,
+      emit,
+      own: () => this.#own,
+      dialling: this.#dialling,
+      saves: peer => saves(this.#keepalive.means) || saves(peer),
+      number: () => ++this.#probe
+    })
   }
 
   /** All current members; self among them is ignored. The sessions of others are closed. */
@@ -142,13 +156,22 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
-  setOwnAddresses(now: number, addresses: readonly string[]): void {
+  /**
+   * Address URIs of our listeners; anything else in the list is ignored. A change is a network event. `links` tells of
+   * the link that each is on, as far as that is known; it decides only which way to a peer is the better one.
+   */
+  setOwnAddresses(now: number, addresses: readonly string[], links: readonly OwnLink[] = []): void {
     const own = addresses.map(parseAddress).filter(address => address !== undefined)
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && !this.#links.stopped) this.#moved(now, own)
+    const told = JSON.stringify(links)
+    if (!this.#links.stopped && !(same && told === this.#ownLinks)) {
+      this.#ownLinks = told
+      this.#own = withLinks(own, links)
+      if (!same) this.#moved(now)
+      this.#switching.moved(now, this.#peers.values())
+    }
     this.#settle(now)
   }
 
@@ -192,6 +215,7 @@ export class Mesh {
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
     this.#roaming.opened(now, session)
+    this.#switching.opened(now, session)
     this.#presence.changed(peer)
     this.#gossip.opened(now, number)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
@@ -232,9 +256,12 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, _address: string, _roundTripUSec: number): void {
+  probed(now: number, id: PeerId, probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) peer.life.probeAt = now
+    if (peer !== undefined) {
+      peer.life.probeAt = now
+      this.#switching.probed(peer, probe, address, roundTripUSec)
+    }
     this.#settle(now)
   }
 
@@ -350,6 +377,7 @@ export class Mesh {
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
     this.#questions.removed(peer)
+    this.#switching.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(peer)
@@ -386,7 +414,10 @@ export class Mesh {
   #named(now: number, peer: Peer, addresses: readonly string[], source: Source): void {
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#presence.changed(peer)
+    if (fresh) {
+      this.#presence.changed(peer)
+      this.#switching.look(now, peer)
+    }
     if (!peer.plan.wanted || source === 'inbound') return
     if (fresh) this.#dialling.want(now, peer)
     else if (source === 'announcement') {
@@ -409,11 +440,12 @@ export class Mesh {
     this.#keepalive.changed(peer.sessions)
     const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
+    if (fresh) this.#switching.look(now, peer)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
   }
 
-  #moved(now: number, own: readonly Address[]): void {
-    this.#own = own
+  #moved(now: number): void {
+    const own = this.#own
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
     for (const peer of this.#peers.values()) this.#presence.changed(peer)
