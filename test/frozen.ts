@@ -20,7 +20,7 @@ function path(file: string): URL {
 }
 
 if (import.meta.main) {
-  for (const file of ['code', 'handshake', 'record']) {
+  for (const file of ['code', 'handshake', 'probe', 'record']) {
     const made = (await import(`./crypto/${file}-bytes.ts`)) as { bytes(): { [name: string]: Uint8Array } }
     const text = Object.fromEntries(Object.entries(made.bytes()).map(([name, bytes]) => [name, hexOf(bytes)]))
     writeFileSync(path(file), `${JSON.stringify(text, undefined, 2)}\n`)

@@ -179,6 +179,10 @@ export function fakeEnergy(): Result<'Energy'> {
     LinkReads: packets + 1,
     LinkBytesSent: packets * 82,
     LinkBytesReceived: packets * 82 + 64,
+    DatagramsSent: packets,
+    DatagramsReceived: packets + 2,
+    DatagramBytesSent: packets * 49,
+    DatagramBytesReceived: (packets + 2) * 49,
     MulticastSent: multicast,
     MulticastHeard: multicast * 3,
     MulticastBytesSent: multicast * 250,
@@ -192,6 +196,8 @@ export function fakeEnergy(): Result<'Energy'> {
     KeepaliveUSec: 60_000_000,
     Links: 2,
     SlowLinks: 2,
+    FarLinks: 0,
+    FarKeepaliveUSec: 0,
     UpUSec: 9_000_000_000,
     Total: activity(1800, 400, 150, 12),
     LatelyUSec: 75_000_000,
@@ -362,10 +368,23 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       if (!found.Reachable) throw new ApiError('Unreachable', `${found.Name} cannot be reached now`)
       await gate('Ping', call)
       const count = params.Count || 1
+      const Address = found.Addresses[0]!
+      const LatencyUSec = Array.from({ length: count }, (_, i) => 1200 + i)
       return {
         Id: found.Id,
-        Address: found.Addresses[0]!,
-        LatencyUSec: Array.from({ length: count }, (_, i) => 1200 + i)
+        Address,
+        LatencyUSec,
+        Paths: [
+          { Via: 'session', Address, LatencyUSec, Lost: 0, Reason: '' },
+          { Via: 'probe', Address, LatencyUSec: [700, 900], Lost: 1, Reason: 'timeout' },
+          {
+            Via: 'probe',
+            Address: 'tcp://[fe80::1%25eth0]:24747',
+            LatencyUSec: [],
+            Lost: 3,
+            Reason: 'timeout'
+          }
+        ]
       }
     },
     async Watch(params, call: StreamCall<Result<'Watch'>>) {

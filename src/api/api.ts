@@ -111,6 +111,10 @@ export const Activity = record('Activity', 'What the daemon did in some time, as
   LinkReads: field(uint64, 'Chunks received on links.'),
   LinkBytesSent: field(uint64, 'Bytes sent on links, without headers of TCP and below.'),
   LinkBytesReceived: field(uint64, 'Bytes received on links.'),
+  DatagramsSent: field(uint64, 'Probes and their answers sent by UDP.'),
+  DatagramsReceived: field(uint64, 'Datagrams that came to the ports it listens on, of others too.'),
+  DatagramBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
+  DatagramBytesReceived: field(uint64, 'Their bytes.'),
   MulticastSent: field(uint64, 'Datagrams of discovery sent.'),
   MulticastHeard: field(uint64, 'Datagrams heard in its groups, those of other programs too.'),
   MulticastBytesSent: field(uint64, 'Their bytes, without headers of UDP and below.'),
@@ -118,6 +122,18 @@ export const Activity = record('Activity', 'What the daemon did in some time, as
   Signals: field(uint64, 'D-Bus signals sent.')
 })
 export type ActivityRecord = Value<typeof Activity>
+
+export const PingPath = record('PingPath', 'What one way to a peer measured.', {
+  Via: field(string, 'session, or probe: a sealed datagram by UDP, for which nothing has to be open there.'),
+  Address: field(string, 'Where it goes to; of the session, the address in use.'),
+  LatencyUSec: field(list(uint64), 'Each round trip, a duration.'),
+  Lost: field(uint32, 'How many were not answered in time, or could not be sent.'),
+  Reason: field(
+    string,
+    'Why the last one was lost: timeout, unreachable, refused, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
+  )
+})
+export type PingPathRecord = Value<typeof PingPath>
 
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
@@ -491,7 +507,7 @@ export const methods = {
     result: { Told: field(uint32, 'How many peers have it on disk.') }
   }),
   Ping: method({
-    doc: 'Measure round trips to a peer over its session.',
+    doc: 'Measure round trips to a peer: over its session, and by UDP to each address that is known of it.',
     kind: 'job',
     surfaces: 'all',
     control: false,
@@ -503,7 +519,14 @@ export const methods = {
     result: {
       Id: field(string, 'Peer id.'),
       Address: field(string, 'Address in use.'),
-      LatencyUSec: field(list(uint64), 'Each round trip, a duration.')
+      LatencyUSec: field(
+        list(uint64),
+        'Each round trip over the session, a duration; none when only UDP answers.'
+      ),
+      Paths: field(
+        list(PingPath),
+        'The session first, then the addresses, best first; by UDP at most 25 to each of 8.'
+      )
     }
   }),
   Watch: method({
@@ -599,6 +622,11 @@ export const methods = {
         uint32,
         'Those of them that may be silent for 60 s: one end is on battery or metered networks.'
       ),
+      FarLinks: field(
+        uint32,
+        'Those of them that leave our own subnets: how long these may be silent is learned.'
+      ),
+      FarKeepaliveUSec: field(uint64, 'The longest that one of those may be silent now, a duration.'),
       UpUSec: field(uint64, 'How long the daemon runs, a duration.'),
       Total: field(Activity, 'In that time.'),
       LatelyUSec: field(

@@ -16,6 +16,10 @@ const ROWS: readonly [string, (activity: Activity) => number, 'count' | 'bytes']
   ['packets from peers', a => a.LinkReads, 'count'],
   ['bytes to peers', a => a.LinkBytesSent, 'bytes'],
   ['bytes from peers', a => a.LinkBytesReceived, 'bytes'],
+  ['UDP sent', a => a.DatagramsSent, 'count'],
+  ['UDP received', a => a.DatagramsReceived, 'count'],
+  ['UDP bytes sent', a => a.DatagramBytesSent, 'bytes'],
+  ['UDP bytes received', a => a.DatagramBytesReceived, 'bytes'],
   ['multicast sent', a => a.MulticastSent, 'count'],
   ['multicast heard', a => a.MulticastHeard, 'count'],
   ['multicast bytes sent', a => a.MulticastBytesSent, 'bytes'],
@@ -58,10 +62,12 @@ function powerLine({ Power, PowerSource, Metered, KeepaliveUSec }: Energy, look:
   return `${where} (${by})${network}: a silent link is asked after ${span(KeepaliveUSec)}.`
 }
 
-function linksLine({ Links, SlowLinks, Power, Metered }: Energy): string {
+function linksLine({ Links, SlowLinks, FarLinks, FarKeepaliveUSec, Power, Metered }: Energy): string {
   const own = Power === 'battery' || Metered
   const slow = own || SlowLinks === 0 ? '' : `, ${SlowLinks} of them to a device that saves energy or bytes`
-  return `${count(Links, 'link')} to other devices${slow}.`
+  const far =
+    FarLinks === 0 ? '' : `, ${FarLinks} to other networks, asked after ${span(FarKeepaliveUSec)} at most`
+  return `${count(Links, 'link')} to other devices${slow}${far}.`
 }
 
 /** One digit behind the point while it says something. */

@@ -1,11 +1,12 @@
 /** Commands about the other devices as seen from here: status, peers, watch, ping. */
 import type { Command } from 'commander'
 import { energyLines } from './energy.ts'
-import { json, jsonLine, lookOf, out, printable, progressLine, table } from './print.ts'
+import { ping } from './ping.ts'
+import { json, jsonLine, lookOf, out, printable, table } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { peerRow, statusLines } from './status.ts'
 import { EventLines } from './watch.ts'
-import { address, latency, shortId } from './words.ts'
+import { address, shortId } from './words.ts'
 
 export function addPeerCommands(program: Command): void {
   withJson(withCircle(program.command('status')))
@@ -64,22 +65,3 @@ const watch = (options: { since?: string; json?: boolean }) =>
       else for (const line of lines.of(event, new Date())) out(line)
     }
   })
-
-async function ping(
-  peer: string,
-  options: { count?: string; circle?: string; json?: boolean }
-): Promise<void> {
-  const count = options.count === undefined ? 1 : Number(options.count)
-  if (!Number.isInteger(count) || count < 1) {
-    throw new UsageError(`--count takes a number from 1, not ${JSON.stringify(options.count)}`)
-  }
-  await withDaemon(async client => {
-    const waiting = progressLine()
-    const measured = await client
-      .call('Ping', { ...circleOf(options), Peer: peer, Count: count }, waiting.show)
-      .finally(waiting.clear)
-    if (options.json) return void json(measured)
-    const from = `${printable(peer)} (${printable(address(measured.Address))})`
-    for (const usec of measured.LatencyUSec) out(`${from}: ${latency(usec)}`)
-  })
-}

@@ -89,7 +89,10 @@ const REASONS: { readonly [reason: string]: string } = {
   timeout: 'no answer',
   refused: 'refused the connection',
   'no-address': 'no address known',
-  'no-network': 'no network here'
+  'no-network': 'no network here',
+  unreachable: 'no way there',
+  barred: 'only by an interface that is not in use',
+  'no-keys': 'not met in the last 10 minutes'
 }
 export const reason = (word: string): string => REASONS[word] ?? word
 

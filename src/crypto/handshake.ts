@@ -52,6 +52,8 @@ export interface SessionKeys {
   /** For UDP probes outside the session. */
   readonly probeSend: Uint8Array
   readonly probeReceive: Uint8Array
+  /** Name those keys in the open part of a probe: `send` in ours, `receive` in the peer's. 32 bits each. */
+  readonly probeIndexes: { readonly send: number; readonly receive: number }
   /** Names the session; equal on both sides. */
   readonly hash: Uint8Array
 }
@@ -269,10 +271,18 @@ function mac1KeyOf(gid: Uint8Array, publicKey: Uint8Array): Uint8Array {
 
 /** Record and probe keys of a handshake that is through; its name is the handshake hash. */
 export function sessionKeys(noise: NoiseHandshake, initiator: boolean): SessionKeys {
-  const probes = hkdf(noise.chainingKey, noise.hash, probeDomain, 64)
-  const [first, second] = [probes.slice(0, 32), probes.slice(32)]
-  const [probeSend, probeReceive] = initiator ? [first, second] : [second, first]
-  return { ...noise.split(), probeSend, probeReceive, hash: noise.hash }
+  const probes = hkdf(noise.chainingKey, noise.hash, probeDomain, 72)
+  const view = new DataView(probes.buffer)
+  const first = { key: probes.slice(0, 32), index: view.getUint32(64) }
+  const second = { key: probes.slice(32, 64), index: view.getUint32(68) }
+  const [send, receive] = initiator ? [first, second] : [second, first]
+  return {
+    ...noise.split(),
+    probeSend: send.key,
+    probeReceive: receive.key,
+    probeIndexes: { send: send.index, receive: receive.index },
+    hash: noise.hash
+  }
 }
 
 /** A peer's key of small order makes the exchange throw: as good as a wrong tag. */

@@ -34,6 +34,7 @@ import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
+import { Datagrams } from './network/datagrams.ts'
 import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
@@ -66,6 +67,7 @@ export class Daemon {
   readonly #dbus: DBusSurface
   readonly #attachment: Attachment
   readonly #gate: Gate
+  readonly #datagrams = new Datagrams(() => this.circles.all)
   readonly #timer: Timer
   readonly #power: PowerWatcher
   readonly energy: Energy
@@ -160,11 +162,12 @@ export class Daemon {
         }),
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
+      onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
       onHeard: ({ announcement, source, policy }) => {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy)
       },
-      onListening: bound => {
-        for (const circle of this.circles.all) circle.listening(bound)
+      onListening: reach => {
+        for (const circle of this.circles.all) circle.listening(reach)
       },
       onGained: () => {
         for (const circle of this.circles.all) circle.networkChanged()
@@ -202,6 +205,7 @@ export class Daemon {
       gate: this.#gate,
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
+      sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
       arm: () => this.#stopped || this.#timer.arm(),
@@ -220,7 +224,7 @@ export class Daemon {
       vault: this.#vault,
       search: (onFound, signal) => this.#attachment.search(onFound, signal),
       locked: () => this.#unlocking.away,
-      bound: () => this.#attachment.bound,
+      reach: () => this.#attachment.reach,
       onChange: () => {
         this.#followMeans()
         this.#show({})

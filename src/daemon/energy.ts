@@ -5,6 +5,7 @@
 import type { ActivityRecord, Result } from '../api/api.ts'
 import type { Bus } from '../host/bus.ts'
 import type { Power } from '../host/power.ts'
+import type { LinkCounts } from '../mesh/mesh.ts'
 import { keepalive } from '../mesh/thrift.ts'
 import type { Tally } from '../net/tally.ts'
 import type { Timer } from './timer.ts'
@@ -26,8 +27,8 @@ export interface EnergyOptions {
   readonly power: () => Power
   /** All networks in use are. */
   readonly metered: () => boolean
-  /** Of each circle: all, and those with a device that saves at either end. */
-  readonly links: () => readonly { all: number; slow: number }[]
+  /** Of each circle. */
+  readonly links: () => readonly LinkCounts[]
 }
 
 export class Energy {
@@ -66,6 +67,8 @@ export class Energy {
       KeepaliveUSec: 1000 * keepalive(means, means),
       Links: each.reduce((sum, { all }) => sum + all, 0),
       SlowLinks: each.reduce((sum, { slow }) => sum + slow, 0),
+      FarLinks: each.reduce((sum, { beyond }) => sum + beyond, 0),
+      FarKeepaliveUSec: Math.round(1000 * Math.max(0, ...each.map(({ longest }) => longest))),
       UpUSec: Math.round(at * 1000),
       Total: total,
       LatelyUSec: Math.round((at - since.at) * 1000),
@@ -97,6 +100,10 @@ export function activity(
     LinkReads: tally.linkReads,
     LinkBytesSent: tally.linkBytesSent,
     LinkBytesReceived: tally.linkBytesReceived,
+    DatagramsSent: tally.datagramsSent,
+    DatagramsReceived: tally.datagramsReceived,
+    DatagramBytesSent: tally.datagramBytesSent,
+    DatagramBytesReceived: tally.datagramBytesReceived,
     MulticastSent: tally.multicastSent,
     MulticastHeard: tally.multicastHeard,
     MulticastBytesSent: tally.multicastBytesSent,

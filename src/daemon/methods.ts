@@ -1,9 +1,10 @@
 /** The methods of the API, over the daemon. Each is short: what it takes to answer is elsewhere. */
 
-import type { Implementation, Properties } from '../api/api.ts'
+import type { Implementation, PingPathRecord, Properties } from '../api/api.ts'
 import { ApiError, Circle as CircleRecord, VERSION } from '../api/api.ts'
 import { empty } from '../api/types.ts'
 import type { Circle } from './circle/circle.ts'
+import { measure } from './circle/measuring.ts'
 import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
@@ -149,12 +150,9 @@ export function methods(daemon: Daemon): Implementation {
       const circle = daemon.circles.find(Circle)
       const peer = circle.member(Peer)
       if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
-      const latencies: number[] = []
-      for (let i = 0; i < (Count || 1); i++) {
-        latencies.push(await circle.ping(peer, call.signal))
-        call.progress(`${i + 1} of ${Count || 1}: ${(latencies.at(-1)! / 1000).toFixed(2)} ms`)
-      }
-      return { Id: peer, Address: circle.addressInUse(peer), LatencyUSec: latencies }
+      const paths = await measure(circle.ways(peer, call.signal), Count || 1, call)
+      const [{ Address, LatencyUSec }] = paths as [PingPathRecord]
+      return { Id: peer, Address, LatencyUSec, Paths: paths }
     },
 
     Watch: ({ Since }, call) => watch(publisher, Since, call),

@@ -1,6 +1,7 @@
 /** What a circle needs of the daemon. */
 import type { CircleId, PeerId } from '../crypto/identity.ts'
 import type { Write } from '../host/database.ts'
+import type { Place } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
@@ -24,6 +25,11 @@ export interface Surroundings {
   bootId(gid: Uint8Array): Uint8Array
   /** Rejects DialError. */
   connect(address: string, signal: AbortSignal): Promise<Link>
+  /**
+   * A datagram to an address URI: from the listener that fits, or from the one given. `onFailed` gets a word, as of a
+   * dial, when it is known that the datagram did not leave.
+   */
+  sendDatagram(address: string, datagram: Uint8Array, onFailed: (reason: string) => void, from?: Place): void
   /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */
   commit(writes: readonly Write[]): Promise<void>
   /** This device is the lost one: the circle ends here, and its keys are sealed away. */

@@ -13,13 +13,17 @@
  * battery, that one pings, at moments of its choice, so that it wakes up once for all its sessions; the other
  * answers, and takes its own measure while the first is awake anyhow (docs/decisions/0090).
  *
+ * A session that leaves our own subnets has an interval of its own, learned by both ends (silences.ts); the end
+ * that dialled asks, because the way leads out from there. Where nobody watches it is no longer than elsewhere.
+ *
  *   Ping, Pong  u64 number
  */
 import { Kind } from '../wire/frame.ts'
 import type { Output, Session } from './peer.ts'
 import { roundTripUSec, smooth } from './presence.ts'
+import { LEAST, type Silences } from './silences.ts'
 import type { Means } from './thrift.ts'
-import { keepalive } from './thrift.ts'
+import { KEEPALIVE_SAVING, keepalive } from './thrift.ts'
 import type { Timers } from './timers.ts'
 
 export const MIN_WAIT = 1_000
@@ -37,6 +41,11 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** All that are open. */
   readonly sessions: () => Iterable<Session>
+  readonly silences: Silences
+  /** Somebody probes the others every few seconds. */
+  readonly watched: () => boolean
+  /** What is on the way may have forgotten a session: another one should be made before it is given up. */
+  readonly doubted: (now: number, session: Session) => void
   /** Nothing came back: the session is dead. */
   readonly silent: (now: number, session: Session) => void
   /** An answer to a question came; true for the first one. */
@@ -77,17 +86,24 @@ export class Keepalive {
 
   /** How long it may be silent, in milliseconds. */
   interval(session: Session): number {
-    return keepalive(this.#means, session.peer)
+    const { peer, beyond } = session
+    if (beyond === '') return keepalive(this.#means, peer)
+    const learned = this.#wiring.silences.interval(beyond)
+    return this.#wiring.watched() ? learned : Math.min(learned, KEEPALIVE_SAVING)
   }
 
   heard(now: number, session: Session): void {
+    const silence = session.awaiting ? session.silence : now - session.heardAt
+    this.#wiring.silences.survived(now, session, silence)
     session.heardAt = now
+    session.spoke = false
     session.awaiting = false
     session.misses = 0
   }
 
   /** Sends a ping that must be answered, now. Gives its number. */
   probe(now: number, session: Session): number {
+    if (!session.awaiting) session.silence = now - session.heardAt
     session.awaiting = true
     this.#wiring.timers.set(session.keepalive, now + patience(session))
     return this.send(now, session, undefined)
@@ -142,8 +158,13 @@ export class Keepalive {
       return
     }
     session.misses++
-    if (session.misses >= MISSES) this.#wiring.silent(now, session)
-    else this.probe(now, session)
+    if (session.misses >= MISSES) {
+      this.#wiring.silent(now, session)
+      return
+    }
+    const { beyond, outgoing, silence } = session
+    if (beyond !== '' && outgoing && silence >= LEAST) this.#wiring.doubted(now, session)
+    this.probe(now, session)
   }
 
   #arm(session: Session): void {
@@ -158,7 +179,10 @@ export class Keepalive {
 
   /** Whether it is pinged now because another one is. */
   #joins(now: number, session: Session): boolean {
-    const early = this.#answers(session) ? 0 : this.interval(session) * TOGETHER
+    // what is to be learned must wait for its time
+    const exact =
+      this.#answers(session) || (session.beyond !== '' && !this.#wiring.silences.settled(session.beyond))
+    const early = exact ? 0 : this.interval(session) * TOGETHER
     return now >= this.#turn(session) - early
   }
 
@@ -169,13 +193,15 @@ export class Keepalive {
     this.send(now, session, undefined)
   }
 
-  /** Only this end runs on battery. */
+  /** This end is the one to ask: only it runs on battery, or the session leaves from here. */
   #asks(session: Session): boolean {
+    if (session.beyond !== '') return session.outgoing
     return this.#means.onBattery && !session.peer.onBattery
   }
 
-  /** Only the other end does. */
+  /** The other end is. */
   #answers(session: Session): boolean {
+    if (session.beyond !== '') return !session.outgoing
     return !this.#means.onBattery && session.peer.onBattery
   }
 }

@@ -12,6 +12,7 @@ import type { Gossip } from './gossip.ts'
 import type { Nomination } from './nomination.ts'
 import type { Output, Peer, Reason, Session } from './peer.ts'
 import type { Presence } from './presence.ts'
+import type { Silences } from './silences.ts'
 import type { Timers } from './timers.ts'
 
 interface Wiring {
@@ -21,6 +22,7 @@ interface Wiring {
   readonly nomination: Nomination
   readonly dialling: Dialling
   readonly gossip: Gossip
+  readonly silences: Silences
 }
 
 export class Links {
@@ -58,9 +60,10 @@ export class Links {
 
   /** It is over. */
   ended(now: number, session: Session, reason: Reason): void {
-    const { presence, nomination, dialling } = this.#wiring
+    const { presence, nomination, dialling, silences } = this.#wiring
     const { peer } = session
     this.#forget(session)
+    silences.ended(now, session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
     presence.changed(peer)

@@ -28,20 +28,21 @@ import { Links } from './links.ts'
 import { Nomination } from './nomination.ts'
 import type { OwnAddress, OwnLink } from './paths.ts'
 import { withLinks } from './paths.ts'
-import type { Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
+import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
 import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
+import { networkBeyond, Silences } from './silences.ts'
 import { Switching } from './switching.ts'
 import type { Means } from './thrift.ts'
-import { saves } from './thrift.ts'
+import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
 
 export type { Evidence } from './life.ts'
 export type { LinkKind, OwnLink } from './paths.ts'
-export type { Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
+export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
   readonly self: PeerId
@@ -64,6 +65,7 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
   readonly #switching: Switching
@@ -88,6 +90,9 @@ export class Mesh {
     const timers = this.#timers
     const emit = (output: Output): void => {
       this.#outputs.push(output)
+      if (output.type !== 'send' || output.kind === Kind.Ping || output.kind === Kind.Pong) return
+      const session = this.#links.get(output.session)
+      if (session !== undefined) session.spoke = true
     }
     this.#presence = new Presence({
       timers,
@@ -98,6 +103,12 @@ export class Mesh {
       timers,
       emit,
       sessions: () => this.#links.all,
+      silences: this.#silences,
+      watched: () => this.#watched,
+      doubted: (now, session) => {
+        const { nominated, plan } = session.peer
+        if (nominated === session && !plan.wanted) this.#dialling.want(now, session.peer)
+      },
       silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
       answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
@@ -125,7 +136,8 @@ export class Mesh {
       presence: this.#presence,
       nomination: this.#nomination,
       dialling: this.#dialling,
-      gossip: this.#gossip
+      gossip: this.#gossip,
+      silences: this.#silences
     })
     this.#roaming = new Roaming({
       timers,
@@ -208,7 +220,9 @@ export class Mesh {
       this.#settle(now)
       return
     }
-    const session = newSession(now, peer, opened, this.#due)
+    const beyond = networkBeyond(opened.address, this.#own)
+    const session = newSession(now, peer, opened, beyond, this.#due)
+    this.#silences.opened(now, session)
     this.#links.add(session)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
@@ -338,12 +352,14 @@ export class Mesh {
     return this.#peers.get(id)?.nominated?.number
   }
 
-  /** Sessions, and those of them with a device that saves at either end. */
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     const sessions = [...this.#links.all]
+    const beyond = sessions.filter(session => session.beyond !== '')
     return {
       all: sessions.length,
-      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length
+      slow: sessions.filter(({ peer }) => saves(this.#keepalive.means) || saves(peer)).length,
+      beyond: beyond.length,
+      longest: beyond.reduce((most, session) => Math.max(most, this.#keepalive.interval(session)), 0)
     }
   }
 
@@ -425,6 +441,13 @@ export class Mesh {
     }
   }
 
+  /** Somebody among us, or those we see, looks after the others. */
+  get #watched(): boolean {
+    if (watches(this.#keepalive.means)) return true
+    for (const peer of this.#peers.values()) if (peer.state === 'reachable' && watches(peer)) return true
+    return false
+  }
+
   #setMeans(now: number, means: Partial<Means>): void {
     this.#keepalive.setMeans(means)
     this.#gossip.setFlags(now, means)
@@ -446,6 +469,7 @@ export class Mesh {
 
   #moved(now: number): void {
     const own = this.#own
+    this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
     for (const peer of this.#peers.values()) this.#presence.changed(peer)
@@ -457,7 +481,11 @@ export class Mesh {
   #lookAgain(now: number): void {
     for (const peer of this.#peers.values()) {
       if (peer.plan.wanted) this.#dialling.afresh(now, peer)
-      for (const session of peer.sessions) if (!session.awaiting) this.#keepalive.probe(now, session)
+      for (const session of peer.sessions) {
+        if (!session.awaiting) this.#keepalive.probe(now, session)
+        // whatever becomes of it, silence was not the reason
+        session.silence = 0
+      }
     }
   }
 

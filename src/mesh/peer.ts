@@ -103,6 +103,8 @@ export interface Peer {
   readonly clones: Set<string>
   readonly candidates: Candidates
   readonly life: Life
+  /** Its last session, if that ended because a ping after a silence was not answered. */
+  mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
   latencyUSec: number
   latencyAt: number
@@ -140,6 +142,12 @@ export interface Session extends Omit<Opened, 'peer' | 'session'> {
   yields: boolean
   /** A ping waits for any sign of life. */
   awaiting: boolean
+  /** How long it had been silent when that ping was sent. */
+  silence: number
+  /** Something else than a ping or its answer was sent since anything was heard. */
+  spoke: boolean
+  /** The network of its other end, when it leaves our own subnets, else ''. */
+  readonly beyond: string
   misses: number
   /** Unanswered pings by their number on the wire, oldest first. */
   readonly pings: Map<number, { sentAt: number; token: number | undefined }>
@@ -175,6 +183,16 @@ export type Output =
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
 
+/** Of the sessions. */
+export interface LinkCounts {
+  readonly all: number
+  /** Those with a device that saves at either end. */
+  readonly slow: number
+  /** Those that leave our own subnets, and how long one of them may be silent at most, in milliseconds. */
+  readonly beyond: number
+  readonly longest: number
+}
+
 /** An address that led to a session: worth keeping over a restart. */
 export interface Worked {
   readonly peer: PeerId
@@ -199,6 +217,7 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     clones: new Set(),
     candidates: new Candidates(),
     life: newLife(),
+    mute: undefined,
     plan: {
       wanted: false,
       since: -Infinity,
@@ -223,6 +242,7 @@ export function newSession(
   now: number,
   peer: Peer,
   { session: number, peer: _id, ...facts }: Opened,
+  beyond: string,
   due: { keepalive: Due<Session>; closing: Due<Session>; renewal: Due<Session> }
 ): Session {
   const session: Session = {
@@ -237,6 +257,9 @@ export function newSession(
     measuredAt: now,
     yields: false,
     awaiting: false,
+    silence: 0,
+    spoke: false,
+    beyond,
     misses: 0,
     pings: new Map(),
     rivalPing: 0,

@@ -18,6 +18,9 @@ export const KEEPALIVE_SAVING = 60_000
 
 export const saves = ({ onBattery, metered }: Means): boolean => onBattery || metered
 
+/** It pays for a look at the others every few seconds. */
+export const watches = (means: Means): boolean => !saves(means)
+
 /** Of a link between two. */
 export const keepalive = (one: Means, other: Means): number =>
   saves(one) || saves(other) ? KEEPALIVE_SAVING : KEEPALIVE

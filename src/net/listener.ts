@@ -13,6 +13,8 @@ export interface ListenerEvents {
 }
 export interface Listener {
   readonly port: number
+  /** A datagram from this address and port. `onFailed` gets the errno, when the kernel did not take it. */
+  send(datagram: Uint8Array, to: { host: string; port: number }, onFailed: (code: string) => void): void
   /** Frees the port at once; connections already accepted go on. */
   close(): void
 }
@@ -25,7 +27,7 @@ export async function listen(address: string, port: number, events: ListenerEven
   const server = createServer({ noDelay: true }, socket => events.onSocket(socket))
   await bindServer(server, address, port)
   const bound = (server.address() as { port: number }).port
-  const datagrams = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' })
+  const datagrams = createSocket({ ...familyOf(address), lookup: asItIs })
   try {
     await bindDatagrams(datagrams, address, bound)
   } catch (error) {
@@ -48,7 +50,29 @@ export async function listen(address: string, port: number, events: ListenerEven
   server.on('error', broken)
   datagrams.on('error', broken)
   datagrams.on('message', (message, from) => events.onMessage(message, from))
-  return { port: bound, close }
+  return {
+    port: bound,
+    close,
+    send(datagram, { host, port }, onFailed) {
+      if (!open) onFailed('EADDRNOTAVAIL')
+      else
+        datagrams.send(datagram, port, host, error => {
+          if (error) onFailed((error as NodeJS.ErrnoException).code ?? 'EINVAL')
+        })
+    }
+  }
+}
+
+const familyOf = (address: string) =>
+  address.includes(':') ? ({ type: 'udp6', ipv6Only: true } as const) : ({ type: 'udp4' } as const)
+
+/** Addresses are never names: asking the resolver would cost a turn of the event loop for each datagram. */
+function asItIs(
+  host: string,
+  _options: unknown,
+  found: (error: null, address: string, family: number) => void
+): void {
+  found(null, host, host.includes(':') ? 6 : 4)
 }
 
 function bindServer(server: Server, host: string, port: number): Promise<void> {

@@ -3,12 +3,13 @@
  * plan by difference; what cannot be bound yet (an IPv6 address still being checked, a port in use) is tried
  * again.
  */
-import { addressOf, formatAddress } from '../wire/address.ts'
+import { type Address, addressOf, formatAddress } from '../wire/address.ts'
+import type { Place } from './interfaces.ts'
 import type { Link } from './link.ts'
 import { type Listener, listen } from './listener.ts'
 import type { Planned } from './policy.ts'
 import type { Tally } from './tally.ts'
-import { tcpLink } from './tcp.ts'
+import { hostText, reasonOf, tcpLink } from './tcp.ts'
 
 /** First and last port of the range; each further user of the machine takes the next. */
 export const PORT = 24_747
@@ -31,12 +32,12 @@ export interface ListenersOptions {
   /** 24747 stands for the range 24747 to 24756; 0 for any free one; else that one only. */
   port: number
   onLink(link: Link, interfaceName: string): void
-  /** `remote` says where it came from, as an address URI. The message is the receiver's to keep. */
-  onDatagram(message: Buffer, remote: string, interfaceName: string): void
+  /** `from` is an address URI, `to` one of those bound. The message is the receiver's to keep. */
+  onDatagram(message: Buffer, from: string, to: Place): void
   /** After each change of `bound` or `notes`. */
   onChange(bound: readonly BoundListener[]): void
   log(level: 'debug' | 'info' | 'warn' | 'error', text: string, facts?: object): void
-  /** Counts what the links carry. */
+  /** Counts what the links carry, and datagrams. */
   tally?: Tally
 }
 
@@ -85,6 +86,22 @@ export class Listeners {
     this.#plan = plan
     this.#retryMs = RETRY_FIRST_MS
     this.#start()
+  }
+
+  /** A datagram from that address, which is bound. `onFailed` gets a word when it did not leave. */
+  send(datagram: Uint8Array, to: Address, from: Place, onFailed: (reason: string) => void): void {
+    const { tally } = this.#options
+    for (const { planned, listener } of this.#entries.values()) {
+      if (planned.address !== from.address || planned.interface !== from.interface) continue
+      if (tally) {
+        tally.datagramsSent++
+        tally.datagramBytesSent += datagram.length
+      }
+      const failed = (code: string) => onFailed(reasonOf({ code }))
+      listener.send(datagram, { host: hostText(to), port: to.port }, failed)
+      return
+    }
+    onFailed('unreachable')
   }
 
   /** Resolves when all sockets are closed. Links that were accepted live on. */
@@ -181,8 +198,12 @@ export class Listeners {
           if (link) onLink(link, planned.interface)
         },
         onMessage: (message, from) => {
+          if (tally) {
+            tally.datagramsReceived++
+            tally.datagramBytesReceived += message.length
+          }
           const remote = addressOf(from.address, from.port)
-          if (remote) onDatagram(message, formatAddress(remote), planned.interface)
+          if (remote) onDatagram(message, formatAddress(remote), planned)
         },
         onError: error => {
           this.#options.log('warn', `listening on ${planned.address} broke`, { error: error.message })

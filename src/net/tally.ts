@@ -5,6 +5,11 @@ export class Tally {
   linkReads = 0
   linkBytesSent = 0
   linkBytesReceived = 0
+  /** Datagrams of listeners: probes, and whatever else comes to their port. */
+  datagramsSent = 0
+  datagramsReceived = 0
+  datagramBytesSent = 0
+  datagramBytesReceived = 0
   /** Datagrams of discovery. Heard are also those of other programs in the same groups. */
   multicastSent = 0
   multicastHeard = 0

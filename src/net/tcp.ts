@@ -108,7 +108,8 @@ export function routeSource(to: Address): Promise<string> {
   })
 }
 
-const hostText = (address: Address): string =>
+/** The bare IP, `%interface` after a link-local one. */
+export const hostText = (address: Address): string =>
   address.scope === '' ? formatHost(address) : `${formatHost(address)}%${address.scope}`
 
 const REASONS: { readonly [code: string]: string } = {
@@ -120,8 +121,9 @@ const REASONS: { readonly [code: string]: string } = {
   EHOSTUNREACH: 'unreachable',
   EADDRNOTAVAIL: 'unreachable'
 }
-const reasonOf = (error: NodeJS.ErrnoException): string =>
-  REASONS[error.code ?? ''] ?? (error.code ?? 'failed').toLowerCase()
+/** A word for an errno. */
+export const reasonOf = ({ code }: { code?: string }): string =>
+  REASONS[code ?? ''] ?? (code ?? 'failed').toLowerCase()
 
 /** A connected socket as a link; undefined, and the socket destroyed, when the other end has gone already. */
 export function tcpLink(socket: Socket, outgoing: boolean, tally = new Tally()): Link | undefined {

@@ -33,7 +33,9 @@ export const Kind = {
   /** Orders for lost devices, shares of the recovery code. */
   Recovery: 13,
   /** To a device that exists twice: the boot id of the other one, 16 bytes. */
-  Clone: 14
+  Clone: 14,
+  /** A sealed probe that a third device hands on, or its pong (witness.ts). */
+  Witness: 15
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -80,7 +82,8 @@ const limits: readonly (number | undefined)[] = [
   12, // Nominate
   65_536, // Join
   16_384, // Recovery
-  16 // Clone
+  16, // Clone
+  86 // Witness
 ]
 
 export function bodyLimit(kind: number): number | undefined {

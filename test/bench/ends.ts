@@ -21,7 +21,14 @@ import { tcpLink } from '../../src/net/tcp.ts'
 import { Kind } from '../../src/wire/frame.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
-const keys = { send: fill(1), receive: fill(2), probeSend: fill(3), probeReceive: fill(4), hash: fill(5) }
+const keys = {
+  send: fill(1),
+  receive: fill(2),
+  probeSend: fill(3),
+  probeReceive: fill(4),
+  probeIndexes: { send: 1, receive: 2 },
+  hash: fill(5)
+}
 const crossed = { ...keys, send: keys.receive, receive: keys.send }
 
 export function aeads(): Aead[] {

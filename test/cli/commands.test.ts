@@ -225,7 +225,9 @@ t.test('plain text in a pipe', async t => {
   t.same(await lines('leave --yes'), ['This device has left; 2 other devices know.'])
   t.same(await lines('ping desktop --count 2'), [
     'desktop (192.168.1.20): 1.2 ms',
-    'desktop (192.168.1.20): 1.2 ms'
+    'desktop (192.168.1.20): 1.2 ms',
+    'by UDP to 192.168.1.20: 0.70 ms to 0.90 ms, 1 of 3 lost',
+    'by UDP to fe80::1%eth0: no answer'
   ])
   t.same(await lines('invite --ticket'), [TICKET], 'the one line, and nothing else')
   t.equal((await coterie('invite --ticket')).err, '')

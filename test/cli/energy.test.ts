@@ -18,6 +18,10 @@ const plain = [
   '  packets from peers          3.2          401',
   '  bytes to peers            197 B        33 kB',
   '  bytes from peers          248 B        33 kB',
+  '  UDP sent                    2.4          400',
+  '  UDP received                  4          402',
+  '  UDP bytes sent            118 B        20 kB',
+  '  UDP bytes received        196 B        20 kB',
   '  multicast sent              0.8          150',
   '  multicast heard             2.4          450',
   '  multicast bytes sent      200 B        38 kB',
@@ -35,7 +39,7 @@ t.test('on a terminal: headings and colours', async t => {
   const lines = energyLines(fakeEnergy(), terminal)
   t.match(lines[0], /\x1b\[33mOn battery\x1b\[0m/)
   t.match(bare(lines[3]!), /^ +A MINUTE +SINCE START$/)
-  const ends = lines.slice(3, 15).map(line => bare(line).length)
+  const ends = lines.slice(3, 19).map(line => bare(line).length)
   t.equal(new Set(ends).size, 1, 'numbers end in one column')
 })
 
@@ -48,6 +52,10 @@ t.test('mains, no links, just started', async t => {
   t.equal(
     energyLines({ ...energy, Metered: true, KeepaliveUSec: 60e6 }, pipe)[0],
     'On mains (nobody says otherwise), on metered networks: a silent link is asked after 1 minute.'
+  )
+  t.equal(
+    energyLines({ ...energy, SlowLinks: 0, FarLinks: 1, FarKeepaliveUSec: 22.5e6 }, pipe)[1],
+    '2 links to other devices, 1 to other networks, asked after 23 seconds at most.'
   )
   const fresh = { ...energy, Links: 1, SlowLinks: 0, LatelyUSec: 0, UpUSec: 0 }
   t.equal(energyLines(fresh, pipe)[1], '1 link to other devices.')

@@ -67,6 +67,13 @@ export function ticketHandshake() {
   return { initiation, consumed, response, finished: consumeResponse(initiation, response.message)! }
 }
 
+function indexes({ send, receive }: { send: number; receive: number }): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setUint32(0, send)
+  new DataView(bytes.buffer).setUint32(4, receive)
+  return bytes
+}
+
 export function bytes(): { [name: string]: Uint8Array } {
   const member = memberHandshake()
   const ticket = ticketHandshake()
@@ -77,6 +84,7 @@ export function bytes(): { [name: string]: Uint8Array } {
     'member receive': member.finished.keys.receive,
     'member probe send': member.finished.keys.probeSend,
     'member probe receive': member.finished.keys.probeReceive,
+    'member probe indexes': indexes(member.finished.keys.probeIndexes),
     'member hash': member.finished.keys.hash,
     'ticket message 1': ticket.initiation.message,
     'ticket message 2': ticket.response.message,

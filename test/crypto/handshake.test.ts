@@ -47,6 +47,8 @@ t.test('two members end with the same keys, crossed, and each other’s words', 
   t.same(keys.receive, response.keys.send)
   t.same(keys.probeSend, response.keys.probeReceive)
   t.same(keys.probeReceive, response.keys.probeSend)
+  t.equal(keys.probeIndexes.send, response.keys.probeIndexes.receive)
+  t.equal(keys.probeIndexes.receive, response.keys.probeIndexes.send)
   t.same(keys.hash, response.keys.hash)
   const all = [keys.send, keys.receive, keys.probeSend, keys.probeReceive, keys.hash].map(hexOf)
   t.equal(new Set(all).size, 5)

@@ -179,7 +179,7 @@ t.test('round trips', async t => {
   const [a, b] = (await world.circle('a', 'b')) as [C, C]
   const { signal } = new AbortController()
   t.equal(await world.done(a.circle.ping(b.self, signal)), 10_000)
-  t.equal(a.circle.addressInUse(b.self), a.peer(b.self)?.Addresses[0])
+  t.same(a.circle.ways(b.self, signal).addresses, a.peer(b.self)?.Addresses)
   t.equal(
     await code(a.circle.ping(b.self, AbortSignal.abort(new ApiError('Cancelled', 'given up')))),
     'Cancelled'

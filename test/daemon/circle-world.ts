@@ -2,7 +2,9 @@
  * Computers with real circles, gates, sessions and signatures in one process: joined by links in memory, with
  * disks in memory, in simulated time. Nothing here sleeps: time goes on when all that can happen now has.
  */
+
 import crypto from 'node:crypto'
+import { reach } from '../../src/net/reach.ts'
 // loaded before time begins, for whoever imports it when it is needed
 import '../../src/crypto/code-handshake.ts'
 import { syncBuiltinESMExports } from 'node:module'
@@ -275,6 +277,9 @@ export class Computer {
       gate,
       bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
+      sendDatagram: (address, datagram) => {
+        if (alive()) this.world.datagram(this, address, datagram)
+      },
       commit: writes => this.disk.commit(writes),
       lock: lock => {
         this.#lock(lock).catch(error => this.#log('error', String(error)))
@@ -385,6 +390,12 @@ export class Computer {
     for (const circle of this.circles) circle.expire()
   }
 
+  /** A datagram comes to its socket. Returns whether a circle wanted it. */
+  hears(datagram: Uint8Array, from: string): boolean {
+    const to = { interface: 'eth0', address: this.address }
+    return this.running && this.circles.some(circle => circle.datagram(datagram, from, to))
+  }
+
   readonly #log = (level: string, text: string, facts: object = {}): void => {
     this.logged.push(`${level} ${text} ${JSON.stringify(facts)}`)
   }
@@ -392,7 +403,9 @@ export class Computer {
   #add(circle: Circle): Circle {
     this.circles.push(circle)
     this.#self = circle.self
-    circle.listening([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }])
+    circle.listening(
+      reach([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }], undefined)
+    )
     return circle
   }
 
@@ -441,6 +454,10 @@ export class World {
   readonly sent: Sent[] = []
   /** Whether one can connect to the other; links that are there stay. */
   reaches: (from: Computer, to: Computer) => boolean = () => true
+  /** Whether datagrams come through. */
+  carries: (from: Computer, to: Computer) => boolean = (from, to) => this.reaches(from, to)
+  /** All that were sent, whether they came or not. */
+  readonly datagrams: { readonly from: string; readonly to: string; readonly bytes: Uint8Array }[] = []
   #links: { readonly from: Computer; readonly to: Computer; readonly link: SimLink }[] = []
   #port = 40_000
 
@@ -487,6 +504,13 @@ export class World {
     this.#links.push({ from, to, link: pair.dialled })
     to.around.gate.accept(pair.accepted)
     return pair.dialled
+  }
+
+  datagram(from: Computer, address: string, bytes: Uint8Array): void {
+    const to = [...this.computers.values()].find(({ uri }) => uri === address)
+    if (to === undefined) return
+    this.datagrams.push({ from: from.name, to: to.name, bytes })
+    if (this.carries(from, to)) this.clock.after(DELAY_MS, () => to.hears(bytes, from.uri))
   }
 
   /** Finds who invites and can be reached, as announcements would: at once, and whoever comes later. */

@@ -237,7 +237,7 @@ t.test('jobs', async t => {
     Ping({ Peer }, given) {
       ask = given
       started.put(Peer)
-      const result = { Id: Peer, Address: 'tcp://10.0.0.1:1', LatencyUSec: [1, 2] }
+      const result = { Id: Peer, Address: 'tcp://10.0.0.1:1', LatencyUSec: [1, 2], Paths: [] }
       return new Promise((resolve, reject) => {
         finish = error => (error ? reject(error) : resolve(result))
       })
@@ -262,7 +262,7 @@ t.test('jobs', async t => {
   ask?.progress('1 of 2', { Code: 'for the caller alone' })
   t.match(await inbox.until(m => m.path === one), { body: [`${INTERFACE}.Job`, { Progress: '1 of 2' }, []] })
   finish()
-  const result = { Id: 'a', Address: 'tcp://10.0.0.1:1', LatencyUSec: [1, 2] }
+  const result = { Id: 'a', Address: 'tcp://10.0.0.1:1', LatencyUSec: [1, 2], Paths: [] }
   t.match(await inbox.until(m => m.path === one), {
     member: 'PropertiesChanged',
     body: [`${INTERFACE}.Job`, { State: 'done', Progress: '', Result: result }, []]
@@ -307,7 +307,7 @@ t.test('jobs', async t => {
 })
 
 t.test('a job that has ended is forgotten after a while', async t => {
-  const result = { Id: 'a', Address: '', LatencyUSec: [] }
+  const result = { Id: 'a', Address: '', LatencyUSec: [], Paths: [] }
   const own = await Surface.up(t, { Ping: async () => result }, hasty)
   const bus = await client(t, own.daemon.address)
   const inbox = listen(bus)

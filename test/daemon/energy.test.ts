@@ -3,6 +3,7 @@ import { Activity, type ActivityRecord } from '../../src/api/api.ts'
 import { empty } from '../../src/api/types.ts'
 import { activity, Energy } from '../../src/daemon/energy.ts'
 import type { Power } from '../../src/host/power.ts'
+import type { LinkCounts } from '../../src/mesh/mesh.ts'
 import { Tally } from '../../src/net/tally.ts'
 
 function world() {
@@ -12,7 +13,7 @@ function world() {
     counts: none,
     power: { onBattery: false, by: '' } as Power,
     metered: false,
-    links: [] as { all: number; slow: number }[]
+    links: [] as LinkCounts[]
   }
   const energy = new Energy({
     now: () => state.now,
@@ -63,15 +64,17 @@ t.test('power and links', async t => {
   t.match(energy.report(), { ...plain, Metered: true, KeepaliveUSec: 60e6 })
   state.power = { onBattery: true, by: 'UPower' }
   state.links = [
-    { all: 2, slow: 2 },
-    { all: 3, slow: 1 }
+    { all: 2, slow: 2, beyond: 1, longest: 22_500 },
+    { all: 3, slow: 1, beyond: 2, longest: 15_000 }
   ]
   t.match(energy.report(), {
     Power: 'battery',
     PowerSource: 'UPower',
     KeepaliveUSec: 60e6,
     Links: 5,
-    SlowLinks: 3
+    SlowLinks: 3,
+    FarLinks: 3,
+    FarKeepaliveUSec: 22_500_000
   })
 })
 

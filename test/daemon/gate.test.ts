@@ -8,6 +8,7 @@ import {
 import { ed25519, x25519 } from '../../src/crypto/provider.ts'
 import { CALLERS, CALLERS_PER_SOURCE, STRANGERS } from '../../src/daemon/sessions/half-open.ts'
 import { CloseReason, Kind } from '../../src/wire/frame.ts'
+import { ProbeType, readProbeHeader } from '../../src/wire/probe.ts'
 import { Clock } from '../sim/clock.ts'
 import { linkPair, type SimLink } from '../sim/link.ts'
 import { Device, dial, fill, seeded, TestCircle, twoDevices, watch } from './gates.ts'
@@ -66,7 +67,10 @@ t.test('two members meet: both have the session, confirmed, with each other’s 
   await clock.settle(200)
   t.same(answered?.frames, [[Kind.Message, fill(1)]])
   t.same(one.sessions[0]?.frames, [[Kind.Log, fill(2)]])
-  t.same(answered?.session.probeKeys.send, session.probeKeys.receive)
+  const probe = { type: ProbeType.Probe, number: 7 }
+  const datagram = session.probes.seal(probe)
+  t.equal(readProbeHeader(datagram)?.index, answered?.session.probes.index)
+  t.same(answered?.session.probes.open(readProbeHeader(datagram)!, datagram), probe)
 })
 
 t.test('a lost device is told one frame, and nothing else of us', async t => {

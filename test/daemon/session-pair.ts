@@ -15,7 +15,14 @@ export interface End {
 export function sessionPair(options: Partial<PairOptions> & { aead?: Aead } = {}) {
   const clock = options.clock ?? new Clock()
   const links = linkPair({ ...options, clock })
-  const keys = { send: fill(1), receive: fill(2), probeSend: fill(3), probeReceive: fill(4), hash: fill(5) }
+  const keys = {
+    send: fill(1),
+    receive: fill(2),
+    probeSend: fill(3),
+    probeReceive: fill(4),
+    probeIndexes: { send: 1, receive: 2 },
+    hash: fill(5)
+  }
   const crossed = { ...keys, send: keys.receive, receive: keys.send }
   const end = (link: typeof links.dialled, own: typeof keys): End => {
     const session = new Session({

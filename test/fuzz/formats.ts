@@ -29,11 +29,19 @@ import { decodeKeys, encodeKeys } from '../../src/wire/locked-keys.ts'
 import { decodeLogFrame, encodeLogFrame, type LogFrame } from '../../src/wire/log-exchange.ts'
 import { type Body, decodeOperation, encodeUnsigned, signedOperation } from '../../src/wire/operation.ts'
 import {
+  decodeProbeText,
+  encodeProbeText,
+  PROBE_LENGTH,
+  readProbeHeader,
+  writeProbeHeader
+} from '../../src/wire/probe.ts'
+import {
   decodeRecoveryFrame,
   encodeRecoveryFrame,
   type RecoveryFrame
 } from '../../src/wire/recovery-frame.ts'
 import { decodeSsdp, encodeSsdp } from '../../src/wire/ssdp.ts'
+import { decodeWitness, encodeWitness } from '../../src/wire/witness.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap } from '../../src/wire/wrap.ts'
 import type { Dice } from '../circle/dice.ts'
 import { joiningFormats } from './joining-formats.ts'
@@ -347,6 +355,38 @@ export const formats: { readonly [name: string]: Format } = {
       return read && encodeSsdp(read.kind, read.announcement, '239.255.255.250')
     },
     wanted: () => undefined
+  },
+  'probe header': {
+    sample: dice => {
+      const datagram = randomBytes(dice, PROBE_LENGTH)
+      writeProbeHeader(datagram, { index: dice.nat(2 ** 32), counter: dice.nat(2 ** 40) })
+      return datagram
+    },
+    again: bytes => {
+      const read = readProbeHeader(bytes)
+      const again = bytes.slice()
+      if (read) writeProbeHeader(again, read)
+      return read && again
+    }
+  },
+  'probe text': {
+    sample: dice => encodeProbeText({ type: dice.pick([1, 2, 3, 4] as const), number: dice.nat(2 ** 40) }),
+    again: bytes => {
+      const read = decodeProbeText(bytes)
+      return read && encodeProbeText(read)
+    }
+  },
+  'witness frame': {
+    sample: dice => {
+      const [token, datagram] = [dice.nat(2 ** 32), randomBytes(dice, PROBE_LENGTH)]
+      return dice.chance(0.5)
+        ? encodeWitness({ type: dice.pick(['pass', 'back'] as const), token, datagram })
+        : encodeWitness({ type: 'ask', token, target: randomBytes(dice, 32), datagram })
+    },
+    again: bytes => {
+      const read = decodeWitness(bytes)
+      return read && encodeWitness(read)
+    }
   },
   ...joiningFormats
 }

@@ -70,7 +70,7 @@ t.test('a metered device: once a minute, by whoever; the other end knows', async
   const world = home(['a1', 'a2', 'a3'])
   metered(world, 'a1', true)
   world.run(MINUTE)
-  t.same(world.mesh('a2').links, { all: 2, slow: 1 })
+  t.match(world.mesh('a2').links, { all: 2, slow: 1 })
   const of = count(world)
   world.run(HOUR)
   const all = ['a1', 'a2', 'a3'].reduce((sum, name) => sum + of(name).pings, 0)
@@ -79,7 +79,7 @@ t.test('a metered device: once a minute, by whoever; the other end knows', async
   t.ok(of('a1').pings <= 75, `${of('a1').pings} of them by the metered one`)
   metered(world, 'a1', false)
   world.run(1_000)
-  t.same(world.mesh('a2').links, { all: 2, slow: 0 })
+  t.match(world.mesh('a2').links, { all: 2, slow: 0 })
   t.same(world.told(), [])
 })
 
@@ -89,8 +89,8 @@ t.test('a device on battery wakes up once for all its peers', async t => {
   world.run(HOUR)
   const { pings, moments } = of('b1')
   t.ok(moments <= 100, `${moments} moments of pinging in an hour, ${pings} pings`)
-  t.same(world.mesh('b1').links, { all: 9, slow: 9 })
-  t.same(world.mesh('a1').links, { all: 9, slow: 1 })
+  t.match(world.mesh('b1').links, { all: 9, slow: 9 })
+  t.match(world.mesh('a1').links, { all: 9, slow: 1 })
   t.same(world.told(), [])
 })
 
@@ -159,7 +159,7 @@ t.test('a change of power makes no storm', async t => {
   t.ok(loose.gossip <= 21 * 25, `${loose.gossip} frames of gossip in 10 s of a loose plug`)
   t.ok(loose.pings <= 300, `${loose.pings} pings`)
   world.run(1_000)
-  t.same(world.mesh('a2').links, { all: 5, slow: 0 })
+  t.match(world.mesh('a2').links, { all: 5, slow: 0 })
   t.same(world.told(), [])
 })
 

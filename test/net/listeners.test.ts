@@ -8,7 +8,9 @@ import t from 'tap'
 import type { Link } from '../../src/net/link.ts'
 import { type BoundListener, LAST_PORT, Listeners, PORT } from '../../src/net/listeners.ts'
 import type { Planned } from '../../src/net/policy.ts'
+import { Tally } from '../../src/net/tally.ts'
 import { type DialError, dialTcp } from '../../src/net/tcp.ts'
+import { parseAddress } from '../../src/wire/address.ts'
 import { cable, inside, ip } from '../namespace.ts'
 
 if (inside(t, import.meta.url)) {
@@ -28,16 +30,17 @@ if (inside(t, import.meta.url)) {
     changes = 0
     readonly listeners: Listeners
     #tell: () => void = () => {}
-    constructor(t: { teardown(fn: () => Promise<void>): void }, port = PORT) {
+    constructor(t: { teardown(fn: () => Promise<void>): void }, port = PORT, tally = new Tally()) {
       this.listeners = new Listeners({
         port,
         log: () => {},
+        tally,
         onLink: (link, name) => {
           this.links.push([link, name])
           this.#tell()
         },
-        onDatagram: (message, remote, name) => {
-          this.datagrams.push([message.toString(), remote, name])
+        onDatagram: (message, remote, to) => {
+          this.datagrams.push([message.toString(), remote, `${to.interface} ${to.address}`])
           this.#tell()
         },
         onChange: () => {
@@ -107,6 +110,25 @@ if (inside(t, import.meta.url)) {
     t.strictSame(subject.listeners.bound, [])
   })
 
+  t.test('datagrams leave from the address given, and what does not leave is told', async t => {
+    const tally = new Tally()
+    const subject = new Subject(t, PORT, tally)
+    await subject.apply(one, two)
+    const to = (text: string) => parseAddress(text)!
+    const failed: string[] = []
+    const send = (text: string, from: Planned) =>
+      subject.listeners.send(Buffer.from('probe'), to(text), from, reason => failed.push(reason))
+    send(`tcp://192.0.2.1:${PORT}`, two)
+    await subject.until(() => subject.datagrams.length > 0)
+    t.strictSame(subject.datagrams, [['probe', `tcp://192.0.2.2:${PORT}`, 'eth0 192.0.2.1']])
+    t.match(tally, { datagramsSent: 1, datagramsReceived: 1, datagramBytesSent: 5, datagramBytesReceived: 5 })
+    send(`tcp://192.0.2.1:${PORT}`, three)
+    t.strictSame(failed, ['unreachable'], 'it is not bound')
+    send('tcp://198.51.100.1:1', two)
+    while (failed.length < 2) await new Promise(setImmediate)
+    t.strictSame(failed, ['unreachable', 'unreachable'], 'there is no route')
+  })
+
   t.test('datagrams are handed on with where they came from', async t => {
     const subject = new Subject(t)
     await subject.apply(one)
@@ -115,7 +137,7 @@ if (inside(t, import.meta.url)) {
     await once(socket, 'listening')
     socket.send('probe', PORT, '192.0.2.1')
     await subject.until(() => subject.datagrams.length > 0)
-    t.strictSame(subject.datagrams, [['probe', `tcp://192.0.2.2:${socket.address().port}`, 'eth0']])
+    t.strictSame(subject.datagrams, [['probe', `tcp://192.0.2.2:${socket.address().port}`, 'eth0 192.0.2.1']])
     socket.close()
   })
 

@@ -255,7 +255,8 @@ export class Device implements Station {
       const target = network.at(address)
       const lan = target === undefined ? undefined : network.shared(this, target)
       const lost = world.random() < network.options.loss
-      if (target === undefined || lan === undefined || !target.awake || lost) {
+      const closed = lan !== undefined && network.natOf(lan)?.open.includes(target!.name) === false
+      if (target === undefined || lan === undefined || !target.awake || lost || closed) {
         clock.after(CONNECT_LIMIT - there, over('timeout'))
         return
       }

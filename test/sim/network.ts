@@ -27,6 +27,13 @@ export interface NetworkOptions {
   readonly loss: number
 }
 
+export interface Nat {
+  /** A link that was silent for longer is forgotten: nothing arrives on it any more. */
+  readonly forgetsMs: number
+  /** Names of those that can be dialled. */
+  readonly open: readonly string[]
+}
+
 /** A retransmission timer at least (RFC 6298, as Linux has it). */
 const RETRANSMISSION = 200
 
@@ -35,9 +42,20 @@ export class Network<S extends Station> {
   readonly #stations = new Map<string, S>()
   readonly #links = new Set<Link<S>>()
   readonly #cuts = new Set<string>()
+  readonly #nats = new Map<string, Nat>()
 
   constructor(options: NetworkOptions) {
     this.options = options
+  }
+
+  /** Those on that LAN have a subnet of their own each, and all but `open` stand behind a NAT. */
+  nat(lan: string, nat: Nat): void {
+    this.#nats.set(lan, nat)
+  }
+
+  /** Of a LAN, if there is one. */
+  natOf(lan: string): Nat | undefined {
+    return this.#nats.get(lan)
   }
 
   get links(): number {
@@ -126,6 +144,7 @@ export class End<S extends Station> {
 
   write(item: Item): void {
     const { clock } = this.link.network.options
+    this.link.used(clock.now)
     this.#last = Math.max(this.#last, clock.now + this.link.network.delay())
     this.#underWay++
     clock.after(this.#last - clock.now, () => {
@@ -186,9 +205,13 @@ export class Link<S extends Station> {
   readonly lan: string
   readonly dialled: End<S>
   readonly accepted: End<S>
+  /** The NAT between its ends knows it no more. */
+  forgotten = false
+  #usedAt: number
 
   constructor(network: Network<S>, lan: string, dialler: S, answerer: S) {
     this.network = network
+    this.#usedAt = network.options.clock.now
     this.lan = lan
     this.dialled = new End<S>(this, dialler, answerer)
     this.accepted = new End<S>(this, answerer, dialler)
@@ -196,10 +219,17 @@ export class Link<S extends Station> {
     this.accepted.other = this.dialled
   }
 
+  used(now: number): void {
+    const nat = this.network.natOf(this.lan)
+    if (nat !== undefined && now - this.#usedAt > nat.forgetsMs) this.forgotten = true
+    this.#usedAt = now
+  }
+
   /** Both ends still have their addresses, are awake, and nothing is cut between them. */
   get whole(): boolean {
     const { dialled, accepted } = this
     return (
+      !this.forgotten &&
       dialled.device.awake &&
       accepted.device.awake &&
       dialled.device.addresses.get(this.lan) === dialled.local &&

@@ -215,6 +215,7 @@ export class World {
     const number = this.#lans.get(lan) ?? this.#lans.size + 1
     this.#lans.set(lan, number)
     const host = ++this.#address
+    if (this.network.natOf(lan) !== undefined) return `tcp://10.${number}.${host}.1:24747`
     return `tcp://10.${number}.${Math.floor(host / 250) % 256}.${(host % 250) + 1}:24747`
   }
 

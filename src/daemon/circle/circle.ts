@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
-import { bytesOf, hash as sha256 } from '../../crypto/provider.ts'
+import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
-import type { BoundListener } from '../../net/listeners.ts'
+import type { Place } from '../../net/interfaces.ts'
+import type { Reach } from '../../net/reach.ts'
 import { addressOf, formatAddress } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
@@ -15,7 +16,9 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
+import type { Measured } from './measuring.ts'
 import { type Cores, Membership } from './membership.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
@@ -28,7 +31,6 @@ import { Warnings } from './warnings.ts'
 const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
-const incarnationDomain = bytesOf('coterie/1 incarnation\0')
 
 export class Circle {
   readonly id: CircleId
@@ -143,16 +145,24 @@ export class Circle {
     return this.#roster.find(text)
   }
 
-  addressInUse(peer: PeerId): string {
-    return this.#traffic.peers.get(peer)?.addresses[0] ?? ''
-  }
-
-  /** One round trip in microseconds. Rejects ApiError. */
+  /** One round trip over the session, in microseconds. Rejects ApiError. */
   async ping(peer: PeerId, signal: AbortSignal): Promise<number> {
     const name = this.#membership.members.get(peer)?.name ?? peer
     const unreachable = () =>
       new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
     return this.#traffic.ping(peer, signal, unreachable)
+  }
+  /** All ways to a peer, to be measured. */
+  ways(peer: PeerId, signal: AbortSignal): Measured {
+    return {
+      addresses: this.#traffic.peers.get(peer)?.addresses ?? [],
+      session: () => this.ping(peer, signal),
+      probe: address => this.#traffic.measure(peer, address)
+    }
+  }
+  /** A datagram came that may be a probe; returns whether it is of this circle. */
+  datagram(datagram: Uint8Array, from: string, to: Place): boolean {
+    return this.#traffic.datagram(datagram, from, to)
   }
 
   /** Rejects ApiError. */
@@ -240,10 +250,13 @@ export class Circle {
   // --- network
 
   /** The sockets this device listens on: where others may reach it. */
-  listening(bound: readonly BoundListener[]): void {
-    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+  listening(bound: readonly Reach[]): void {
+    const links = bound.flatMap(({ address, port, kind, metered, prefix, primary }) =>
+      uri(address, port).map(text => ({ address: text, kind, metered, prefix, primary }))
+    )
+    this.#ownAddresses = links.map(({ address }) => address)
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#traffic.setOwnAddresses(this.#ownAddresses)
+    this.#traffic.setOwnAddresses(this.#ownAddresses, links)
     this.#traffic.carry()
   }
 
@@ -258,7 +271,7 @@ export class Circle {
     this.#traffic.setMeans(means)
     this.#traffic.carry()
   }
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     return this.#traffic.links
   }
 
@@ -369,15 +382,6 @@ export class Circle {
     announce()
     changed()
   }
-}
-
-/**
- * Greater at each start; shifted by less than a day in each circle, so that members of two circles do not see
- * by it which devices of theirs were started at the same moment.
- */
-function firstIncarnation(wallMs: number, seed: Uint8Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = sha256(incarnationDomain, seed)
-  return Math.floor(wallMs) + ((a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) % 86_400_000)
 }
 
 /** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */

@@ -6,8 +6,16 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
+import {
+  type LinkCounts,
+  Mesh,
+  type Output,
+  type OwnLink,
+  type PeerView,
+  type Sight
+} from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
+import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -17,6 +25,7 @@ import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
 import type { Membership } from './membership.ts'
+import { Probing } from './probing.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
@@ -43,14 +52,17 @@ export class Traffic {
   readonly #options: TrafficOptions
   readonly #mesh: Mesh
   readonly #dials: Dials
+  readonly #probing: Probing
   readonly #introductions = new Introductions()
   readonly #pings = new Pings(token => this.#mesh.forget(token))
   #carrying = false
 
   constructor(options: TrafficOptions) {
-    const { around, incarnation, membership, warnings } = options
+    const { around, incarnation, membership, sessions, warnings } = options
+    const { self } = membership
     this.#options = options
-    this.#mesh = new Mesh({ self: membership.self, random: Math.random, incarnation })
+    this.#mesh = new Mesh({ self, random: Math.random, incarnation })
+    this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
       membership.doubt(peer)
       warnings.unanswered(peer, address)
@@ -74,8 +86,7 @@ export class Traffic {
   matrix(): Sight[] {
     return this.#mesh.matrix(this.#now)
   }
-  /** Sessions, and those of them with a device that saves at either end. */
-  get links(): { all: number; slow: number } {
+  get links(): LinkCounts {
     return this.#mesh.links
   }
   /** The session that is written to. */
@@ -87,6 +98,7 @@ export class Traffic {
 
   /** Who is a peer; those whose logs have come, and say that they are members, are let in. */
   setMembers(ids: readonly PeerId[]): void {
+    this.#probing.setMembers(ids)
     this.#mesh.setMembers(this.#now, ids)
     const { belongs, sessions } = this.#options
     for (const { session: number, early } of this.#introductions.arrived(belongs)) {
@@ -98,8 +110,8 @@ export class Traffic {
   offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
     this.#mesh.offer(this.#now, peer, addresses, source)
   }
-  setOwnAddresses(addresses: readonly string[]): void {
-    this.#mesh.setOwnAddresses(this.#now, addresses)
+  setOwnAddresses(addresses: readonly string[], links: readonly OwnLink[]): void {
+    this.#mesh.setOwnAddresses(this.#now, addresses, links)
   }
   setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
@@ -120,6 +132,15 @@ export class Traffic {
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
 
+  /** One round trip by UDP in microseconds, or a word why there was none. */
+  measure(peer: PeerId, address: string): Promise<number | string> {
+    return this.#probing.measure(peer, address)
+  }
+  /** Returns whether it is of this circle. */
+  datagram(datagram: Uint8Array, from: string, to: Place): boolean {
+    return this.#probing.receive(datagram, from, to)
+  }
+
   /** Says goodbye to all. */
   stop(): void {
     this.#dials.stop()
@@ -137,6 +158,7 @@ export class Traffic {
     const { peer, remote, outgoing } = session
     around.log('debug', 'session opened', { number, peer: shortId(peer), remote, outgoing })
     session.onFrame = (kind, body) => {
+      this.#probing.heard(number, session)
       if (kind === Kind.Log) {
         this.#mesh.heard(this.#now, number)
         membership.receive(number, body)
@@ -188,6 +210,7 @@ export class Traffic {
 
   /** The session is a member's: the mesh gets it. */
   #enter(number: number, session: Session): void {
+    this.#probing.opened(number, session)
     const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
     this.#mesh.opened(this.#now, {
       session: number,
@@ -210,7 +233,10 @@ export class Traffic {
     if (kind === Kind.Clone) warnings.told(session.peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) membership.parted(session.peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
-    else this.#mesh.receive(this.#now, number, kind, body)
+    else if (kind === Kind.Witness) {
+      this.#mesh.heard(this.#now, number)
+      this.#probing.receiveFrame(number, session, body)
+    } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
   #forget(number: number): void {
@@ -218,6 +244,7 @@ export class Traffic {
     const peer = sessions.get(number)?.peer
     if (peer === undefined || !sessions.delete(number)) return
     this.#introductions.end(number)
+    this.#probing.closed(number, peer)
     membership.closed(number, peer)
   }
 
@@ -293,10 +320,8 @@ export class Traffic {
         })
         break
       case 'probe':
-        for (const address of output.addresses)
-          this.#mesh.probeFailed(this.#now, output.peer, output.probe, address, 'no-keys')
-        break
       case 'witness':
+        this.#probing.carryOut(output)
         break
       case 'clone':
         warnings.twice(output.peer)

@@ -14,13 +14,16 @@ import {
   type Heard,
   type Hearing
 } from '../../net/discovery.ts'
-import { delta, type NetworkSource, type Snapshot } from '../../net/interfaces.ts'
+import { delta, type NetworkSource, type Place, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
+import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import { type Reach, reach } from '../../net/reach.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
+import { parseAddress } from '../../wire/address.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
@@ -43,8 +46,10 @@ export interface AttachmentOptions {
   /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
   readonly onLink: (link: Link) => void
+  /** From an address URI to one of our listeners; from anybody. */
+  readonly onDatagram: (datagram: Uint8Array, from: string, to: Place) => void
   readonly onHeard: (heard: Heard) => void
-  readonly onListening: (bound: readonly BoundListener[]) => void
+  readonly onListening: (reach: readonly Reach[]) => void
   /** Something can be reached that could not be reached before. */
   readonly onGained: () => void
   readonly onSource: (source: NetworkSource) => void
@@ -72,10 +77,12 @@ export class Attachment {
     this.rotate()
     this.#open.rotate()
   })
+  readonly #origins: Origins
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
   #planned: readonly Planned[] = []
+  #told = ''
 
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
@@ -83,6 +90,12 @@ export class Attachment {
     this.looked = this.#looked.promise
     this.#port = options.config().port
     this.#listeners = this.#makeListeners()
+    this.#origins = new Origins({
+      bound: () => this.bound,
+      interfaces: () => this.#snapshot?.interfaces ?? [],
+      restricted: () => options.config().only.length > 0,
+      now: () => performance.now()
+    })
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
     this.#open = new OpenDiscovery(log, tally)
     this.#watcher = new NetworkWatcher({
@@ -95,6 +108,11 @@ export class Attachment {
 
   get bound(): readonly BoundListener[] {
     return this.#listeners.bound
+  }
+
+  /** The same, with what is known of their links. */
+  get reach(): readonly Reach[] {
+    return reach(this.bound, this.#snapshot)
   }
 
   /** All networks in use cost by the byte. */
@@ -187,16 +205,43 @@ export class Attachment {
     })
   }
 
+  /**
+   * Sends from the listener that fits, or from the one given; never by an interface that is not in use. `onFailed` gets
+   * a word when the datagram did not leave: as of a dial.
+   */
+  sendDatagram(
+    address: string,
+    datagram: Uint8Array,
+    onFailed: (reason: string) => void,
+    from?: Place
+  ): void {
+    const to = parseAddress(address)
+    if (to === undefined) {
+      onFailed('address')
+      return
+    }
+    const leave = (place: Place) => this.#listeners.send(datagram, to, place, onFailed)
+    // an answer leaves from where it was asked, if packets to there may leave at all
+    if (from !== undefined && this.#options.config().only.length === 0) leave(from)
+    else
+      this.#origins.find(to, origin => {
+        if (typeof origin === 'string') onFailed(origin)
+        else leave(from ?? origin)
+      })
+  }
+
   #changed(snapshot: Snapshot): void {
     const { gained } = delta(this.#snapshot, snapshot)
     this.#snapshot = snapshot
     this.#looked.resolve()
     this.#apply()
+    this.#tell()
     if (gained) this.#options.onGained()
   }
 
   #apply(): void {
     const { config, onChange, wanted } = this.#options
+    this.#origins.clear()
     if (this.#snapshot === undefined) return
     this.#planned = plan(this.#snapshot, config())
     this.#listeners.apply(wanted() ? this.#planned : [])
@@ -205,12 +250,11 @@ export class Attachment {
   }
 
   #makeListeners(): Listeners {
-    const { log, onLink, tally } = this.#options
+    const { log, onDatagram, onLink, tally } = this.#options
     return new Listeners({
       port: this.#port,
       onLink,
-      // probes come by UDP with watchers; until then whatever arrives is dropped
-      onDatagram: () => {},
+      onDatagram,
       onChange: bound => this.#listening(bound),
       log,
       tally
@@ -218,14 +262,24 @@ export class Attachment {
   }
 
   #listening(bound: readonly BoundListener[]): void {
-    const { onChange, onListening, publisher } = this.#options
+    this.#origins.clear()
+    const { onChange, publisher } = this.#options
     const paths = new Map(bound.map(listener => [pathOf(listener), listener]))
     for (const { path } of publisher.list('Listener')) if (!paths.has(path)) publisher.remove(path)
     for (const [path, { interface: name, address, port, policy }] of paths)
       publisher.set('Listener', path, { Interface: name, Address: address, Port: port, Policy: policy })
-    onListening(bound)
+    this.#tell()
     this.#announce()
     onChange()
+  }
+
+  /** Where we are reached, when that or a link has changed. */
+  #tell(): void {
+    const reach = this.reach
+    const told = JSON.stringify(reach)
+    if (told === this.#told) return
+    this.#told = told
+    this.#options.onListening(reach)
   }
 
   /** On each interface with a listener, naming its port. */

@@ -9,6 +9,7 @@
 import { type Aead, TAG } from '../../crypto/aead.ts'
 import type { SessionKeys } from '../../crypto/handshake.ts'
 import type { PeerId } from '../../crypto/identity.ts'
+import { ProbeCipher } from '../../crypto/probe.ts'
 import { RECORD_HEADER, RecordCipher } from '../../crypto/record.ts'
 import type { Link } from '../../net/link.ts'
 import {
@@ -57,7 +58,8 @@ export interface SessionOptions {
 
 export class Session {
   readonly hash: Uint8Array
-  readonly probeKeys: { readonly send: Uint8Array; readonly receive: Uint8Array }
+  /** For datagrams beside the session; they outlive it. */
+  readonly probes: ProbeCipher
   readonly outgoing: boolean
   readonly remote: string
   readonly local: string
@@ -100,7 +102,7 @@ export class Session {
   constructor(options: SessionOptions) {
     const { link, keys } = options
     this.hash = keys.hash
-    this.probeKeys = { send: keys.probeSend, receive: keys.probeReceive }
+    this.probes = new ProbeCipher(keys, options.aead)
     this.outgoing = link.outgoing
     this.remote = link.remote
     this.local = link.local

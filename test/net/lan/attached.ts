@@ -42,6 +42,7 @@ const attachment = new Attachment({
       : [],
   circleOf: () => undefined,
   onLink: link => link.destroy(),
+  onDatagram: () => {},
   onHeard: () => {},
   onListening: bound => say({ bound: bound.length }),
   onGained: () => {},
