@@ -37,6 +37,8 @@ export const examples: {
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
+  Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
+  Matrix: { params: {}, command: 'coterie status --matrix' },
   Watch: { params: {}, command: 'coterie watch' },
   Subscribe: {
     params: { All: true, States: ['reachable'], LatencyPercent: 50, IntervalUSec: 5_000_000 },

@@ -1,5 +1,6 @@
-/** The checks of `coterie doctor` on the computer itself: clock, session bus, walls around the daemon. Pure. */
+/** The checks of `coterie doctor` on the computer itself: clock, sleep, session bus, walls around the daemon. Pure. */
 import type { CheckRecord } from '../api/api.ts'
+import type { LogindState } from '../host/logind.ts'
 import type { Sandbox } from '../host/sandbox.ts'
 import { failed, ok, warning } from './verdicts.ts'
 
@@ -13,6 +14,7 @@ export interface ComputerFacts {
   /** Process that has our name on the session bus, where that is another one; 0 = not known. */
   readonly dbusOwner: number
   readonly sandbox: Sandbox
+  readonly logind: LogindState
   /** The daemon is run by systemd. */
   readonly supervised: boolean
 }
@@ -53,6 +55,33 @@ export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord
     name,
     'There is no session bus, so panels and busctl cannot see Coterie; the command line can.',
     'systemctl --user start dbus.socket'
+  )
+}
+
+/** Whoever cannot be told in time notices it, later: nothing here is more than a warning. */
+export function sleepCheck({ logind: { present, inhibition, why } }: ComputerFacts): CheckRecord {
+  const name = 'sleep'
+  const late = 'so the others notice only by its silence that this computer sleeps'
+  if (!present) return warning(name, `There is no logind, ${late}.`, 'sudo systemctl start systemd-logind')
+  if (inhibition === 'missing')
+    return warning(
+      name,
+      `There is no systemd-inhibit to delay sleep with, ${late}.`,
+      'sudo apt install systemd'
+    )
+  if (inhibition === 'refused') {
+    const said = why === '' ? '' : ` (${why})`
+    return warning(
+      name,
+      `logind does not let us delay sleep${said}, ${late}.`,
+      'systemd-inhibit --mode=delay true'
+    )
+  }
+  if (inhibition === 'held')
+    return ok(name, 'Before this computer sleeps, the others are told; then it sleeps at once.')
+  return ok(
+    name,
+    'logind says when this computer sleeps, and is being asked to let the others be told first.'
   )
 }
 

@@ -38,6 +38,7 @@ import { Datagrams } from './network/datagrams.ts'
 import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
+import { Sleep } from './sleep.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
 import { Publisher } from './surfaces/publisher.ts'
 import { SocketSurface } from './surfaces/socket.ts'
@@ -70,6 +71,7 @@ export class Daemon {
   readonly #datagrams = new Datagrams(() => this.circles.all)
   readonly #timer: Timer
   readonly #power: PowerWatcher
+  readonly #sleep: Sleep
   readonly energy: Energy
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
@@ -163,8 +165,8 @@ export class Daemon {
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
       onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
-      onHeard: ({ announcement, source, policy }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
+      onHeard: ({ announcement, source, policy, interface: name }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
       onListening: reach => {
         for (const circle of this.circles.all) circle.listening(reach)
@@ -174,6 +176,7 @@ export class Daemon {
       },
       onSource: source => this.#show({ NetworkSource: source }),
       onChange: () => {
+        this.#sleep.look()
         this.#followMeans()
         this.#show({})
       }
@@ -181,12 +184,21 @@ export class Daemon {
     this.#timer = new Timer(
       now,
       () => Math.min(...this.circles.all.map(circle => circle.deadline)),
-      () => {
+      lateMs => {
+        this.#sleep.look(lateMs)
         for (const circle of this.circles.all) circle.expire()
         this.energy.sample()
       }
     )
     this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followMeans() })
+    this.#sleep = new Sleep({
+      bus: this.#buses.system,
+      log,
+      now,
+      circles: () => this.circles.all,
+      refresh: () => this.#attachment.refresh(),
+      onChange: () => this.#show({})
+    })
     this.energy = new Energy({
       now,
       counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
@@ -208,6 +220,7 @@ export class Daemon {
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
+      nearby: this.#attachment,
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
@@ -263,6 +276,7 @@ export class Daemon {
     this.#buses.system.start()
     this.#attachment.start()
     this.#power.start()
+    this.#sleep.start()
     this.circles.begin()
   }
 
@@ -273,6 +287,7 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
+    this.#sleep.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -332,9 +347,9 @@ export class Daemon {
     const keyStore = () => this.#vault.keyStore
     const { present: supervised } = this.#supervisor
     const away = this.#unlocking.away
-    return examine(
-      findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
-    )
+    const { logind } = this.#sleep
+    const known = { keyStore, away, supervised, network, synchronised, dbus, dbusOwner, logind }
+    return examine(findFacts(this.paths, known))
   }
 
   #followMeans(): void {
@@ -361,6 +376,7 @@ export class Daemon {
     const Notes = notesOn({
       dbus: this.#shown.DBus,
       ...this.#attachment.conditions,
+      logind: this.#sleep.logind,
       only: this.config.network.only,
       runtimeDirectory: !this.paths.socket.startsWith(this.paths.state),
       socket: this.paths.socket,

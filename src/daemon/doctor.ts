@@ -10,7 +10,13 @@ import { diskEncryption, type Encryption, swapEncryption } from '../host/disk-en
 import { lingers } from '../host/linger.ts'
 import { sandbox } from '../host/sandbox.ts'
 import type { Paths } from '../paths.ts'
-import { type ComputerFacts, clockCheck, sandboxCheck, sessionBusCheck } from './computer-checks.ts'
+import {
+  type ComputerFacts,
+  clockCheck,
+  sandboxCheck,
+  sessionBusCheck,
+  sleepCheck
+} from './computer-checks.ts'
 import {
   coreDumpCheck,
   filesCheck,
@@ -69,6 +75,7 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   sandboxCheck,
   sessionBusCheck,
   clockCheck,
+  sleepCheck,
   ...networkChecks.map(
     check =>
       ({ network }: Facts) =>

@@ -155,6 +155,11 @@ export function methods(daemon: Daemon): Implementation {
       return { Id: peer, Address, LatencyUSec, Paths: paths }
     },
 
+    Why: ({ Circle, Peer }, call) =>
+      daemon.circles.find(Circle).explaining.why(Peer, call.signal, sentence => call.progress(sentence)),
+
+    Matrix: async ({ Circle }) => daemon.circles.find(Circle).explaining.matrix(),
+
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 
     Subscribe: async (asked, call) => {

@@ -1,12 +1,29 @@
 /** What a circle needs of the daemon. */
 import type { CircleId, PeerId } from '../crypto/identity.ts'
 import type { Write } from '../host/database.ts'
-import type { Place } from '../net/interfaces.ts'
+import type { InterfaceAddress, Place } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
+import type { Spot } from './network/separation.ts'
 import type { Gate } from './sessions/gate.ts'
 import type { Publisher } from './surfaces/publisher.ts'
+
+/** An interface in use. */
+export interface Used {
+  readonly name: string
+  readonly policy: 'announce' | 'listen'
+  readonly addresses: readonly InterfaceAddress[]
+}
+
+/** The network around this computer, for explanations. */
+export interface Nearby {
+  interfaces(): readonly Used[]
+  /** Asks by multicast who is there. */
+  ask(): void
+  /** Whether the network keeps us apart from a device that is there for sure and does not answer. Takes 10 s at most. */
+  keptApart(spot: Spot): Promise<boolean>
+}
 
 export interface Surroundings {
   /** Monotonic milliseconds. */
@@ -34,6 +51,7 @@ export interface Surroundings {
   commit(writes: readonly Write[]): Promise<void>
   /** This device is the lost one: the circle ends here, and its keys are sealed away. */
   lock(lock: Lock): void
+  readonly nearby: Nearby
   /** A deadline may have changed. */
   arm(): void
   /** Members or discovery keys changed: announcements must be made anew. */

@@ -30,6 +30,13 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
+  /** What came of it, a word: connected, or why not; '' while it is under way, and before the first one. */
+  result: string
+  /** When an answer or a fault of the last probe came, and which: answered, or why not. */
+  probedAt: number
+  probeResult: string
+  /** Of the last handshake or probe, microseconds; 0: none came through. */
+  roundTripUSec: number
   /** When it was last given out to be kept over a restart. */
   keptAt: number
 }
@@ -62,6 +69,10 @@ export class Candidates {
       workedAt: -Infinity,
       failures: 0,
       triedAt: -Infinity,
+      result: '',
+      probedAt: -Infinity,
+      probeResult: '',
+      roundTripUSec: 0,
       keptAt: -Infinity
     })
     this.#bound(source)
@@ -77,16 +88,49 @@ export class Candidates {
     return fresh
   }
 
+  /** An attempt begins. */
+  tried(now: number, text: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate === undefined) return
+    candidate.triedAt = now
+    candidate.result = ''
+  }
+
+  /** It came to nothing; a word says why. */
+  failed(text: string, result: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate === undefined) return
+    candidate.failures++
+    candidate.result = result
+  }
+
+  /** It is not wanted any more. */
+  cancelled(text: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate !== undefined) candidate.result = 'cancelled'
+  }
+
   /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
-  worked(now: number, text: string): boolean {
+  worked(now: number, text: string, roundTripUSec = 0): boolean {
     this.offer(now, text, 'known')
     const candidate = this.#all.get(text)
     if (candidate === undefined) return false
     candidate.workedAt = now
     candidate.failures = 0
+    candidate.result = 'connected'
+    if (roundTripUSec > 0) candidate.roundTripUSec = roundTripUSec
     if (now - candidate.keptAt < KEEP_INTERVAL) return false
     candidate.keptAt = now
     return true
+  }
+
+  /** A probe to it was answered, or could not be sent, or was refused. */
+  probed(now: number, text: string, result: string, roundTripUSec = 0): void {
+    const candidate = this.#all.get(text)
+    if (candidate === undefined) return
+    candidate.probedAt = now
+    candidate.probeResult = result
+    if (roundTripUSec > 0) candidate.roundTripUSec = roundTripUSec
   }
 
   /** The address to show for a session: one that came in is from a port nobody listens on. */

@@ -103,6 +103,23 @@ export class Dialling {
     this.want(now, peer)
   }
 
+  /**
+   * One look at a peer that is not to be dialled: at these of its addresses, or at the best of them. What comes of
+   * it is a session, or nothing.
+   */
+  glance(now: number, peer: Peer, addresses?: readonly string[]): void {
+    const plan = peer.plan
+    const all =
+      addresses?.map(text => peer.candidates.get(text)) ?? peer.candidates.ranked(this.#wiring.own())
+    const texts = all.flatMap(candidate =>
+      candidate === undefined || now - candidate.triedAt < REPEAT || this.#underWay(plan, candidate.text)
+        ? []
+        : [candidate.text]
+    )
+    plan.queue = [...new Set([...texts, ...plan.queue])].slice(0, CANDIDATES_AT_FIRST)
+    this.step(now, peer)
+  }
+
   /** Somebody names this address right now: try it at once, whatever the rounds do. */
   hint(now: number, peer: Peer, address: string): void {
     const plan = peer.plan
@@ -137,13 +154,12 @@ export class Dialling {
     for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
   }
 
-  /** Gives the peer, or undefined when that attempt was over already. */
-  failed(now: number, number: number): Peer | undefined {
+  /** It came to nothing, as the word says. Gives the peer, or undefined when that attempt was over already. */
+  failed(now: number, number: number, result: string): Peer | undefined {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    const candidate = attempt.peer.candidates.get(attempt.address)
-    if (candidate !== undefined) candidate.failures++
+    attempt.peer.candidates.failed(attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)
@@ -183,21 +199,22 @@ export class Dialling {
   #begin(now: number, peer: Peer, address: string): void {
     const { timers, emit } = this.#wiring
     const number = ++this.#number
+    // links that do not come are given up sooner by who makes them: it is the handshake that does not come
     const limit = timer(at => {
       emit({ type: 'cancel', attempt: number })
-      this.failed(at, number)
+      this.failed(at, number, 'handshake')
     })
     const attempt: Attempt = { number, peer, address, limit }
     this.#attempts.set(number, attempt)
     peer.plan.attempts.set(number, attempt)
     timers.set(limit, now + ATTEMPT_LIMIT)
-    const candidate = peer.candidates.get(address)
-    if (candidate !== undefined) candidate.triedAt = now
+    peer.candidates.tried(now, address)
     emit({ type: 'dial', attempt: number, peer: peer.id, address })
   }
 
   #cancel(attempt: Attempt): void {
     this.#forget(attempt)
+    attempt.peer.candidates.cancelled(attempt.address)
     this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
   }
 

@@ -14,6 +14,8 @@ import { peerKey } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, portable } from '../wire/address.ts'
 import { toBase32 } from '../wire/base32.ts'
+import type { Card } from '../wire/extra.ts'
+import { encodeExtra } from '../wire/extra.ts'
 import { Kind } from '../wire/frame.ts'
 import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
 import {
@@ -50,7 +52,7 @@ interface Wiring {
   readonly incarnation: number
   readonly timers: Timers
   readonly emit: (output: Output) => void
-  /** What a member says of itself. */
+  /** What a member says of itself: newer than all it said before. */
   readonly told: (now: number, peer: PeerId, record: PeerRecord) => void
 }
 
@@ -78,7 +80,8 @@ export class Gossip {
   #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
-  #flags: Flags = { onBattery: false, metered: false }
+  #flags: Flags = { onBattery: false, asleep: false, metered: false }
+  #cards: readonly Card[] = []
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
   #contradictAt = -Infinity
@@ -132,7 +135,35 @@ export class Gossip {
     if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
+  /** How our cards can be woken; part of the own word as far as their addresses are. */
+  setCards(now: number, cards: readonly Card[]): void {
+    const same = textOf(cards) === textOf(this.#cards)
+    this.#cards = cards
+    if (!same && this.#own !== undefined) this.#sayOwnSoon(now)
+  }
+
+  /** Says at once that this device sleeps, where it last said it may be reached. False: it has no word to say. */
+  sleep(now: number): boolean {
+    if (this.#own === undefined) return false
+    this.#flags = { ...this.#flags, asleep: true }
+    this.#wiring.timers.clear(this.#ownDue)
+    this.#sayOwn(now)
+    return true
+  }
+
+  /** Says its word anew, and compares all that is known with everybody there is a session with. */
+  wake(now: number): void {
+    this.#flags = { ...this.#flags, asleep: false }
+    this.#wiring.timers.clear(this.#ownDue)
+    this.#sayOwn(now)
+    for (const exchange of this.#exchanges.values()) {
+      exchange.digestAt = -Infinity
+      this.#sendDigest(now, exchange)
+    }
+  }
+
   #sayOwnSoon(now: number): void {
+    if (this.#flags.asleep) return
     this.#wiring.timers.advance(this.#ownDue, Math.max(now, this.#ownAt + OWN_INTERVAL))
   }
 
@@ -272,7 +303,8 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, this.#flags)
+    const extra = encodeExtra(this.#own, this.#cards)
+    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, { ...this.#flags, extra })
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 
@@ -295,6 +327,9 @@ export class Gossip {
 /** Owner, incarnation and signature: the same bytes from many sessions are verified once. */
 const keyOf = (record: PeerRecord): string =>
   `${toBase32(record.id)} ${record.incarnation} ${toBase32(record.bytes.subarray(-64))}`
+
+const textOf = (cards: readonly Card[]): string =>
+  cards.map(({ address, mac }) => `${formatAddress(address)} ${mac.join()}`).join()
 
 const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && one.every((byte, i) => byte === other[i])

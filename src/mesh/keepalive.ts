@@ -62,6 +62,7 @@ export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
   #means: Means = { onBattery: false, metered: false }
+  #graceUntil = -Infinity
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -77,6 +78,17 @@ export class Keepalive {
     this.#means = { onBattery, metered, ...means }
     if (onBattery === this.#means.onBattery && metered === this.#means.metered) return
     this.changed(this.#wiring.sessions())
+  }
+
+  /** This process did not run for a while: all are asked now, and until then no silence counts. */
+  grace(now: number, until: number): void {
+    this.#graceUntil = until
+    for (const session of this.#wiring.sessions()) {
+      session.misses = 0
+      this.probe(now, session)
+      // whatever becomes of it, silence was not the reason
+      session.silence = 0
+    }
   }
 
   /** The means of either end did. A session whose turn is over by now is pinged at the next `expire`. */
@@ -157,7 +169,7 @@ export class Keepalive {
       this.#arm(session)
       return
     }
-    session.misses++
+    if (now >= this.#graceUntil) session.misses++
     if (session.misses >= MISSES) {
       this.#wiring.silent(now, session)
       return

@@ -15,6 +15,8 @@ import type { Presence } from './presence.ts'
 import type { Silences } from './silences.ts'
 import type { Timers } from './timers.ts'
 
+type Parting = typeof CloseReason.Stopping | typeof CloseReason.Asleep
+
 interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
@@ -28,7 +30,8 @@ interface Wiring {
 export class Links {
   readonly #wiring: Wiring
   readonly #sessions = new Map<number, Session>()
-  #stopped = false
+  #closing: Parting | undefined
+  #over = false
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -42,8 +45,13 @@ export class Links {
     return this.#sessions.get(number)
   }
 
-  get stopped(): boolean {
-    return this.#stopped
+  /** Why there are no sessions: this device stops, or sleeps. A session that begins all the same ends with it. */
+  get closing(): Parting | undefined {
+    return this.#closing
+  }
+  /** For good. */
+  get over(): boolean {
+    return this.#over
   }
 
   /** A session was confirmed. */
@@ -72,17 +80,22 @@ export class Links {
     peer.clones.clear()
     presence.lost(now, peer, reason)
     // one that said goodbye is not there at once
-    if (!this.#stopped) dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
+    if (this.#closing === undefined && !peer.asleep)
+      dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
   }
 
   /** A Close frame came: u16 reason. */
   goodbye(now: number, session: Session, body: Uint8Array): void {
     const reason = body.length === 2 ? (body[0]! << 8) | body[1]! : 0
-    const leaving = reason === CloseReason.Stopping || reason === CloseReason.Left
+    const sleeping = reason === CloseReason.Asleep
+    const leaving = sleeping || reason === CloseReason.Stopping || reason === CloseReason.Left
     const { peer } = session
     if (leaving) peer.life.wordAt = now
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
-    this.#dropAll(now, gone, CloseReason.Done, leaving ? 'stopped' : 'closed')
+    // unless another device with its identity is still there
+    if (sleeping && gone.length === peer.sessions.length) peer.asleep = true
+    const lost = sleeping ? 'asleep' : leaving ? 'stopped' : 'closed'
+    this.#dropAll(now, gone, CloseReason.Done, lost)
   }
 
   /** The peer is a member no more. */
@@ -96,8 +109,18 @@ export class Links {
 
   /** Says goodbye to all; whatever ends from now on is not dialled again. */
   stop(now: number): void {
-    this.#stopped = true
+    this.#over = true
+    this.#closing = CloseReason.Stopping
     this.#dropAll(now, this.#sessions.values(), CloseReason.Stopping, 'closed')
+  }
+
+  /** The same, until `wake`. */
+  sleep(now: number, reason: Parting): void {
+    this.#closing = reason
+    this.#dropAll(now, this.#sessions.values(), reason, 'asleep')
+  }
+  wake(): void {
+    if (!this.#over) this.#closing = undefined
   }
 
   /** The ones written to last, so that none takes over only to be dropped too. */

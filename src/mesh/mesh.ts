@@ -5,22 +5,27 @@
  * a session with every member. A peer is `reachable` only after a round trip with it was measured; it ceases
  * to be so with its last session.
  *
- *   in    setMembers, setOwnAddresses, network, offer        who and where
+ *   in    setMembers, setOwnAddresses, network, offer, retry who and where
  *         setOnBattery, setMetered                           how often links are asked
+ *         sleep, wake, grace, setCards, seek                 this device sleeps, and is woken; so do others
  *         opened, closed, dialFailed                         what became of links
  *         heard, receive                                     any frame; Ping Pong Gossip Nominate Close
  *         probed, probeFailed, alive, witnessed              what became of probes
  *         verified, ownRecord                                answers to `verify` and `sign`
  *         expire                                             the deadline passed
- *   out   take, deadline, peers, session, links, matrix
+ *   out   take, deadline, peers, session, links, matrix, candidates
  *
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
 import type { PeerId } from '../crypto/identity.ts'
-import { formatAddress, parseAddress } from '../wire/address.ts'
+import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
+import type { Card } from '../wire/extra.ts'
+import { decodeExtra } from '../wire/extra.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
+import type { CandidateView } from './choice.ts'
+import { candidatesOf } from './choice.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
 import { Keepalive } from './keepalive.ts'
@@ -35,11 +40,13 @@ import { Questions } from './questions.ts'
 import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
 import { networkBeyond, Silences } from './silences.ts'
+import { Sleep } from './sleep.ts'
 import { Switching } from './switching.ts'
 import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
 
+export type { CandidateView } from './choice.ts'
 export type { Evidence } from './life.ts'
 export type { LinkKind, OwnLink } from './paths.ts'
 export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
@@ -65,6 +72,7 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #sleep: Sleep
   readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
@@ -74,7 +82,7 @@ export class Mesh {
   #probe = 0
   readonly #due = {
     round: (now: number, peer: Peer): void => {
-      if (!this.#renewal.enough(now, peer)) this.#dialling.round(now, peer)
+      if (!this.#renewal.enough(now, peer) && !this.#sleep.enough(now, peer)) this.#dialling.round(now, peer)
     },
     next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
     latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
@@ -151,6 +159,15 @@ export class Mesh {
       saves: peer => saves(this.#keepalive.means) || saves(peer),
       number: () => ++this.#probe
     })
+    this.#sleep = new Sleep({
+      timers,
+      peers: () => this.#peers.values(),
+      presence: this.#presence,
+      keepalive: this.#keepalive,
+      dialling: this.#dialling,
+      gossip: this.#gossip,
+      links: this.#links
+    })
   }
 
   /** All current members; self among them is ignored. The sessions of others are closed. */
@@ -178,7 +195,7 @@ export class Mesh {
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
     const told = JSON.stringify(links)
-    if (!this.#links.stopped && !(same && told === this.#ownLinks)) {
+    if (!this.#links.over && !(same && told === this.#ownLinks)) {
       this.#ownLinks = told
       this.#own = withLinks(own, links)
       if (!same) this.#moved(now)
@@ -197,16 +214,57 @@ export class Mesh {
     this.#setMeans(now, { metered })
   }
 
+  /** Somebody asks for it: if it is not reachable it is dialled now, not at its next turn. */
+  retry(now: number, id: PeerId): void {
+    const peer = this.#peers.get(id)
+    if (peer?.plan.wanted && this.#links.closing === undefined) this.#dialling.want(now, peer)
+    this.#settle(now)
+  }
+
+  /** What wakes our cards, by their addresses; said with those of them that we say. */
+  setCards(now: number, cards: readonly Card[]): void {
+    this.#gossip.setCards(now, cards)
+    this.#settle(now)
+  }
+
+  /**
+   * This device is about to sleep, or to be switched `off`: tells everybody, ends all sessions, and does nothing
+   * any more until `wake`.
+   */
+  sleep(now: number, off = false): void {
+    this.#sleep.sleep(now, off)
+    this.#settle(now)
+  }
+
+  /** It woke up, or was stopped and goes on. */
+  wake(now: number): void {
+    this.#sleep.wake(now)
+    this.#settle(now)
+  }
+
+  /** It was not running for a moment: whatever nobody answered meanwhile accuses nobody. */
+  grace(now: number): void {
+    if (this.#links.closing === undefined) this.#sleep.grace(now)
+    this.#settle(now)
+  }
+
+  /** Somebody has this peer woken: it is looked for. */
+  seek(now: number, id: PeerId): void {
+    const peer = this.#peers.get(id)
+    if (peer !== undefined) this.#sleep.seek(now, peer)
+    this.#settle(now)
+  }
+
   /** Something came up or changed: what could not be reached before may be now. */
   network(now: number): void {
-    if (!this.#links.stopped) this.#lookAgain(now)
+    this.#lookAgain(now)
     this.#settle(now)
   }
 
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined && !this.#links.stopped) this.#named(now, peer, addresses, source)
+    if (peer !== undefined && !this.#links.over) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 
@@ -214,9 +272,9 @@ export class Mesh {
   opened(now: number, opened: Opened): void {
     const number = opened.session
     const peer = this.#peers.get(opened.peer)
-    if (peer === undefined || this.#links.stopped) {
-      const reason = this.#links.stopped ? CloseReason.Stopping : CloseReason.Removed
-      this.#outputs.push({ type: 'close', session: number, reason })
+    const { closing } = this.#links
+    if (peer === undefined || closing !== undefined) {
+      this.#outputs.push({ type: 'close', session: number, reason: closing ?? CloseReason.Removed })
       this.#settle(now)
       return
     }
@@ -224,6 +282,7 @@ export class Mesh {
     const session = newSession(now, peer, opened, beyond, this.#due)
     this.#silences.opened(now, session)
     this.#links.add(session)
+    this.#sleep.opened(peer)
     if (session.outgoing) this.#proved(now, session)
     this.#renewal.opened(now, session)
     this.#dialling.done(now, peer)
@@ -248,7 +307,7 @@ export class Mesh {
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
-    const peer = this.#dialling.failed(now, attempt)
+    const peer = this.#dialling.failed(now, attempt, reason)
     const refused = /refused/.test(reason)
     if (peer !== undefined && peer.refused !== refused) {
       peer.refused = refused
@@ -274,13 +333,15 @@ export class Mesh {
     const peer = this.#peers.get(id)
     if (peer !== undefined) {
       peer.life.probeAt = now
+      peer.candidates.probed(now, address, 'answered', roundTripUSec)
       this.#switching.probed(peer, probe, address, roundTripUSec)
     }
     this.#settle(now)
   }
 
   /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
-  probeFailed(now: number, _id: PeerId, _probe: number, _address: string, _reason: string): void {
+  probeFailed(now: number, id: PeerId, _probe: number, address: string, reason: string): void {
+    this.#peers.get(id)?.candidates.probed(now, address, reason)
     this.#settle(now)
   }
 
@@ -309,6 +370,7 @@ export class Mesh {
   /** Answers `sign`: its body, and our signature over it. */
   ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     this.#gossip.ownRecord(body, signature)
+    this.#sleep.signed(now)
     this.#settle(now)
   }
 
@@ -363,6 +425,12 @@ export class Mesh {
     }
   }
 
+  /** Where it may be, and how it went there; what is in use first, then the best. */
+  candidates(now: number, id: PeerId): CandidateView[] {
+    const peer = this.#peers.get(id)
+    return peer === undefined ? [] : candidatesOf(now, peer, this.#own)
+  }
+
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
     return [...this.#presence.views.values()].map(({ id, state, reason, latencyUSec, unreachableSince }) => ({
@@ -387,7 +455,7 @@ export class Mesh {
     const peer = newPeer(id, this.#due)
     this.#peers.set(id, peer)
     this.#presence.changed(peer)
-    if (!this.#links.stopped) this.#dialling.want(now, peer)
+    if (this.#links.closing === undefined) this.#dialling.want(now, peer)
   }
 
   #remove(now: number, peer: Peer): void {
@@ -434,6 +502,9 @@ export class Mesh {
       this.#presence.changed(peer)
       this.#switching.look(now, peer)
     }
+    // it sleeps, and yet it is heard, or was a moment ago
+    if (peer.asleep && source === 'announcement' && this.#links.closing === undefined)
+      this.#dialling.glance(now, peer, addresses)
     if (!peer.plan.wanted || source === 'inbound') return
     if (fresh) this.#dialling.want(now, peer)
     else if (source === 'announcement') {
@@ -454,8 +525,8 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Its owner signed where it may be reached. */
-  #told(now: number, id: PeerId, { addresses, onBattery, metered }: PeerRecord): void {
+  /** Its owner signed where it may be reached, and how it is. */
+  #told(now: number, id: PeerId, { addresses, asleep, extra, metered, onBattery }: PeerRecord): void {
     const peer = this.#peers.get(id)
     if (peer === undefined) return
     peer.onBattery = onBattery
@@ -464,7 +535,12 @@ export class Mesh {
     const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
     if (fresh) this.#switching.look(now, peer)
+    this.#sleep.told(now, peer, asleep)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
+    const cards = decodeExtra(addresses, extra)
+    const text = cards.map(({ address, mac }) => `${formatHost(address)} ${mac.join()}`).join()
+    if (text !== peer.cards && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
+    peer.cards = text
   }
 
   #moved(now: number): void {
@@ -479,6 +555,7 @@ export class Mesh {
 
   /** Dials all that want it at once, and asks every session whether it is still there. */
   #lookAgain(now: number): void {
+    if (this.#links.closing !== undefined) return
     for (const peer of this.#peers.values()) {
       if (peer.plan.wanted) this.#dialling.afresh(now, peer)
       for (const session of peer.sessions) {
@@ -492,7 +569,8 @@ export class Mesh {
   #proved(now: number, session: Session): void {
     const { peer, address } = session
     this.#dialling.succeeded(peer, address)
-    if (peer.candidates.worked(now, address)) this.#records.push({ peer: peer.id, address })
+    if (peer.candidates.worked(now, address, session.roundTrip))
+      this.#records.push({ peer: peer.id, address })
   }
 
   #measured(now: number, session: Session, number: number): void {

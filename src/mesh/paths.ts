@@ -44,11 +44,17 @@ export function withLinks(own: readonly Address[], links: readonly OwnLink[]): O
 
 /** Of the way to that address, as the kernel will probably choose it. */
 export function gradeOf(to: Address, own: readonly OwnAddress[]): Grade {
-  const near = own.filter(address => onLink(address, to))
-  const all = near.length > 0 ? near : own.filter(({ link }) => link?.primary)
-  const grades = all.map(address => grade(address, near.length > 0))
-  return grades.reduce((best, one) => (compare(one, best) < 0 ? one : best), grades[0] ?? UNKNOWN)
+  let direct: Grade | undefined
+  let routed: Grade | undefined
+  for (const address of own) {
+    if (onLink(address, to)) direct = better(direct, grade(address, true))
+    else if (address.link?.primary) routed = better(routed, grade(address, false))
+  }
+  return direct ?? routed ?? UNKNOWN
 }
+
+const better = (one: Grade | undefined, other: Grade): Grade =>
+  one === undefined || compare(other, one) < 0 ? other : one
 
 /** Of the way that a session from this address of ours took to that one of the peer; undefined: it is not ours. */
 export function gradeBetween(local: string, remote: string, own: readonly OwnAddress[]): Grade | undefined {

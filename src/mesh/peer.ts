@@ -1,6 +1,7 @@
 /** What the parts of the mesh share: the peer, its sessions, and what goes out. */
 import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
+import type { Card } from '../wire/extra.ts'
 import type { CloseReason } from '../wire/frame.ts'
 import { Candidates } from './candidates.ts'
 import type { Evidence, Life } from './life.ts'
@@ -24,7 +25,7 @@ export type Reason =
   | 'isolated'
   /** A witness reaches it, we do not. */
   | 'path'
-  /** It said so. */
+  /** It said so; or, of a peer that is not asleep, this device sleeps. */
   | 'asleep'
 
 /** A peer as the rest of the daemon sees it. */
@@ -39,6 +40,8 @@ export interface PeerView {
   readonly path: '' | 'direct'
   /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
   readonly unreachableSince: number
+  /** Monotonic milliseconds; 0 unless it is asleep. */
+  readonly asleepSince: number
   /** The last sign of life, as of the moment of reading. */
   readonly evidence: Evidence
 }
@@ -90,9 +93,12 @@ export interface Peer {
   /** It refused the last attempt. */
   refused: boolean
   unreachableSince: number
+  asleepSince: number
   /** As it said last. */
   onBattery: boolean
   metered: boolean
+  /** It said so last, and no session with it has begun since. */
+  asleep: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -101,6 +107,8 @@ export interface Peer {
   heard: { bootId: string; counter: number }
   /** Boots that were seen alive beside another one with the same identity. */
   readonly clones: Set<string>
+  /** The last `cards` that were told. */
+  cards: string
   readonly candidates: Candidates
   readonly life: Life
   /** Its last session, if that ended because a ping after a silence was not answered. */
@@ -179,6 +187,8 @@ export type Output =
   /** Ask the peers of these sessions to pass a sealed probe on and its answer back: `witnessed`, or nothing. */
   | { type: 'witness'; probe: number; peer: PeerId; by: readonly number[] }
   | { type: 'clone'; peer: PeerId }
+  /** Its owner signed that it can be woken by these cards: never an empty list, and not the one told before. */
+  | { type: 'cards'; peer: PeerId; cards: readonly Card[] }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
@@ -209,12 +219,15 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     lost: '',
     refused: false,
     unreachableSince: 0,
+    asleepSince: 0,
     onBattery: false,
+    asleep: false,
     metered: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
+    cards: '',
     candidates: new Candidates(),
     life: newLife(),
     mute: undefined,

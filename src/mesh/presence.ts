@@ -35,6 +35,7 @@ export function reasonOf(
   online: boolean
 ): Reason {
   if (peer.state === 'reachable') return ''
+  if (peer.state === 'asleep') return 'asleep'
   if (!online) return 'no-network'
   if (peer.lost !== '') return peer.lost
   if (peer.refused) return 'refused'
@@ -55,6 +56,7 @@ function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerVie
     latencyUSec: reachable ? peer.latencyUSec : 0,
     path: reachable ? 'direct' : '',
     unreachableSince: peer.unreachableSince,
+    asleepSince: peer.asleepSince,
     get evidence() {
       return evidenceOf(peer)
     }
@@ -66,6 +68,7 @@ const sameView = (one: PeerView, other: PeerView): boolean =>
   one.reason === other.reason &&
   one.latencyUSec === other.latencyUSec &&
   one.unreachableSince === other.unreachableSince &&
+  one.asleepSince === other.asleepSince &&
   one.addresses.length === other.addresses.length &&
   one.addresses.every((address, i) => address === other.addresses[i])
 
@@ -117,6 +120,7 @@ export class Presence {
       peer.lost = ''
       peer.refused = false
       peer.unreachableSince = 0
+      peer.asleepSince = 0
       peer.latencyUSec = 0
       peer.latencyAt = -Infinity
     }
@@ -126,10 +130,10 @@ export class Presence {
 
   /** Its last session is gone. */
   lost(now: number, peer: Peer, reason: Reason): void {
-    if (peer.state === 'reachable') {
-      peer.state = 'unreachable'
-      peer.unreachableSince = now
-    }
+    if (peer.state === 'reachable') peer.unreachableSince = now
+    if (peer.asleep && peer.state !== 'asleep') peer.asleepSince = now
+    if (!peer.asleep) peer.asleepSince = 0
+    peer.state = peer.asleep ? 'asleep' : 'unreachable'
     peer.lost = reason
     this.#wiring.timers.clear(peer.latencyDue)
     this.changed(peer)

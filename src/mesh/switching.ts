@@ -71,8 +71,9 @@ export class Switching {
     this.#wiring = wiring
   }
 
-  /** Something changed that may make another way better. */
+  /** Something changed that may make another way better. Without a session the next one brings a look. */
   look(now: number, peer: Peer): void {
+    if (peer.nominated === undefined) return
     const shift = this.#shift(peer)
     shift.look = undefined
     this.#wiring.timers.set(shift.due, now + SETTLE)

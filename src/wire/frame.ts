@@ -52,7 +52,9 @@ export const CloseReason = {
   /** Bytes that make no sense. */
   Protocol: 5,
   /** Nothing more to do (end of joining). */
-  Done: 6
+  Done: 6,
+  /** The device goes to sleep: nobody need look for it until it says something else. */
+  Asleep: 7
 } as const
 export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason]
 

@@ -9,8 +9,9 @@
  *            signature = Ed25519 of the id over "coterie/1 peer\0" | all before it
  *            address as in address.ts; n ≤ 16, none twice, none link-local
  *            incarnation 1 to 2^48 - 1: a greater one of the same id replaces a lesser one
- *            flags: 1 = its owner runs on battery, 4 = all its networks are metered; the other bits, and extra
- *            (≤ 256 bytes), are for later: written 0 and empty, not read, passed on as they are
+ *            flags: 1 = its owner runs on battery, 2 = it sleeps from now on, 4 = all its networks are metered
+ *            extra ≤ 256 bytes, as in extra.ts
+ *            the other bits, and extra that makes no sense: written 0 and empty, not read, passed on as they are
  *
  * Ids inside a digest, and inside records, are never twice. A body that differs from this in any way is
  * refused as a whole. Records are kept and passed on as the bytes that were signed.
@@ -25,13 +26,16 @@ export const MAX_INCARNATION = 2 ** 48 - 1
 const MAX_EXTRA = 256
 const SIGNATURE = 64
 const HEAD = 1 + 32 + 8 + 1 + 1
-const FLAGS = { onBattery: 1, metered: 4 } as const
+const FLAGS = { onBattery: 1, asleep: 2, metered: 4 } as const
+const NOTHING = new Uint8Array(0)
 const PREFIX = new TextEncoder().encode('coterie/1 peer\0')
 
 /** What else an owner says of itself. */
 export type Flags = { readonly [name in keyof typeof FLAGS]: boolean }
 
 export interface PeerRecord extends Flags {
+  /** At most 256 bytes, as in extra.ts. */
+  readonly extra: Uint8Array
   /** Ed25519 key of the owner, 32 bytes. */
   readonly id: Uint8Array
   readonly incarnation: number
@@ -47,21 +51,23 @@ export interface DigestEntry {
 
 export type GossipBody = { digest: DigestEntry[] } | { records: PeerRecord[] }
 
-/** A record without its signature. At most 16 addresses, none link-local. */
+/** A record without its signature. At most 16 addresses, none link-local; what is not said of its condition is not so. */
 export function unsignedRecord(
   id: Uint8Array,
   incarnation: number,
   addresses: readonly Address[],
-  flags: Partial<Flags> = {}
+  { extra = NOTHING, ...flags }: Partial<Flags & Pick<PeerRecord, 'extra'>> = {}
 ): Uint8Array {
-  const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2)
+  const length = addresses.reduce((sum, address) => sum + addressLength(address), HEAD + 2 + extra.length)
   const bytes = new Uint8Array(length)
   bytes[0] = 1
   bytes.set(id, 1)
   writeIncarnation(bytes, 33, incarnation)
   for (const [name, bit] of Object.entries(FLAGS)) if (flags[name as keyof Flags]) bytes[41]! |= bit
   bytes[42] = addresses.length
-  addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
+  const end = addresses.reduce((offset, address) => writeAddress(bytes, offset, address), HEAD)
+  writeU16(bytes, end, extra.length)
+  bytes.set(extra, end + 2)
   return bytes
 }
 
@@ -150,11 +156,12 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
     offset = read.end
   }
   if (seen.size !== n || offset + 2 > bytes.length) return undefined
-  const extra = readU16(bytes, offset)
-  if (extra > MAX_EXTRA || bytes.length !== offset + 2 + extra + SIGNATURE) return undefined
-  const onBattery = (bytes[41]! & FLAGS.onBattery) !== 0
-  const metered = (bytes[41]! & FLAGS.metered) !== 0
-  return { id: bytes.subarray(1, 33), incarnation, onBattery, metered, addresses, bytes }
+  const end = bytes.length - SIGNATURE
+  const extra = bytes.subarray(offset + 2, end)
+  if (extra.length > MAX_EXTRA || end !== offset + 2 + readU16(bytes, offset)) return undefined
+  const has = (name: keyof Flags) => (bytes[41]! & FLAGS[name]) !== 0
+  const flags = { onBattery: has('onBattery'), asleep: has('asleep'), metered: has('metered') }
+  return { id: bytes.subarray(1, 33), incarnation, ...flags, extra, addresses, bytes }
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {

@@ -288,6 +288,11 @@ export class Computer {
       announce: () => {
         this.announced++
       },
+      nearby: {
+        interfaces: () => [],
+        ask: () => {},
+        keptApart: async () => false
+      },
       staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),
       changed: () => {}

@@ -66,6 +66,7 @@ export const well: Facts = {
   synchronised: true,
   dbus: 'owned',
   dbusOwner: 0,
+  logind: { present: true, inhibition: 'held', why: '' },
   sandbox: { noNewPrivileges: true, seccomp: true, ownUsers: true, usersAllowed: true },
   network
 }

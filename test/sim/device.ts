@@ -15,6 +15,8 @@ const CONNECT_LIMIT = 10_000
 /** How long the side that answered waits for the first record. */
 const HALF_OPEN_LIMIT = 5_000
 const VERIFICATION = 1
+/** Between what logind says and the sleep. */
+const MOMENT = 250
 
 export const keyOf = (name: string): Uint8Array => createHash('sha256').update(`device ${name}`).digest()
 
@@ -52,6 +54,7 @@ export class Device implements Station {
   #sleptAt = 0
   #now = 0
   #session = 0
+  #suspension = 0
   #wake = Infinity
   /** What happened while the process did not run. */
   readonly #unread: ((mesh: Mesh, now: number) => void)[] = []
@@ -128,6 +131,23 @@ export class Device implements Station {
   sleep(): void {
     this.awake = false
     this.#sleptAt = this.world.clock.now
+  }
+
+  /** Suspended as logind does it: the process hears of it, and has a moment. */
+  suspend(): void {
+    const suspension = ++this.#suspension
+    this.tell((mesh, now) => mesh.sleep(now))
+    this.world.clock.after(MOMENT, () => {
+      if (suspension === this.#suspension) this.sleep()
+    })
+  }
+
+  /** Whatever kept it from running is over, and it notices. */
+  resume(): void {
+    this.#suspension++
+    if (!this.awake) this.wake()
+    if (this.frozen) this.thaw()
+    this.tell((mesh, now) => mesh.wake(now))
   }
 
   wake(): void {

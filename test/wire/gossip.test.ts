@@ -44,28 +44,34 @@ t.test('the bytes of a record are frozen', async t => {
 })
 
 t.test(
-  'flags 1 and 4: its owner runs on battery, is on metered networks; what else the flags say is kept and passed on',
+  'flags: it runs on battery, sleeps, is on metered networks; what else they say is kept and passed on',
   async t => {
     const plain = record(1)
-    t.match(plain, { onBattery: false, metered: false })
-    const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], { metered: true })
-    const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
-    t.same(differs.indexOf(4), 41)
-    t.same(
-      differs.filter(bits => bits !== 0),
-      [4]
-    )
-    for (const [flags, onBattery, metered] of [
-      [1, true, false],
-      [4, false, true],
-      [0xfe, false, true],
-      [0xff, true, true],
-      [0xfa, false, false]
+    t.match(plain, { onBattery: false, asleep: false, metered: false })
+    for (const [bit, flags] of [
+      [1, { onBattery: true }],
+      [2, { asleep: true }],
+      [4, { metered: true }]
+    ] as const) {
+      const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], flags)
+      const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
+      t.same(differs.indexOf(bit), 41)
+      t.same(
+        differs.filter(bits => bits !== 0),
+        [bit]
+      )
+    }
+    for (const [flags, onBattery, asleep, metered] of [
+      [1, true, false, false],
+      [2, false, true, false],
+      [4, false, false, true],
+      [0xf8, false, false, false],
+      [0xff, true, true, true]
     ] as const) {
       const bytes = plain.bytes.slice()
       bytes[41] = flags
       const read = decodeRecord(bytes)!
-      t.match(read, { onBattery, metered })
+      t.match(read, { onBattery, asleep, metered })
       t.same(read.bytes, bytes)
     }
   }

@@ -7,7 +7,6 @@ import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { Reach } from '../../net/reach.ts'
-import { addressOf, formatAddress } from '../../wire/address.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
@@ -16,6 +15,8 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import { Explaining } from './explaining.ts'
+import { Following, uri } from './following.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -24,7 +25,7 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
-import { Traffic } from './traffic.ts'
+import { type RestPhase, Traffic } from './traffic.ts'
 import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
@@ -47,6 +48,8 @@ export class Circle {
   readonly #shares: Shares
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
+  readonly #following: Following
+  readonly explaining: Explaining
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -78,6 +81,14 @@ export class Circle {
       onSession: session => this.opened(session)
     })
     this.#announcer = new Announcer(this.#membership, around)
+    this.explaining = new Explaining({
+      around,
+      membership: this.#membership,
+      announcer: this.#announcer,
+      roster: () => this.#roster,
+      traffic: () => this.#traffic,
+      note: sentence => this.#warnings.separated(sentence)
+    })
     this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#traffic = new Traffic({
       around,
@@ -89,10 +100,19 @@ export class Circle {
       belongs: peer => this.#membership.admits(peer) && !this.#out,
       onRecovery: (number, session, body) => this.#recover(number, session, body),
       onPeer: view => {
+        this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
       onReached: (peer, address) => this.#addresses.add(peer, address),
+      onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
+    })
+    this.#following = new Following({
+      announcer: this.#announcer,
+      membership: this.#membership,
+      traffic: this.#traffic,
+      warnings: this.#warnings,
+      explaining: this.explaining
     })
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
@@ -101,6 +121,7 @@ export class Circle {
       self: this.self,
       publisher: around.publisher,
       wall: around.wall,
+      now: around.now,
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
@@ -160,7 +181,7 @@ export class Circle {
       probe: address => this.#traffic.measure(peer, address)
     }
   }
-  /** A datagram came that may be a probe; returns whether it is of this circle. */
+  /** A datagram came that may be a probe; returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#traffic.datagram(datagram, from, to)
   }
@@ -262,6 +283,7 @@ export class Circle {
 
   /** Something new can be reached: dial at once. */
   networkChanged(): void {
+    this.explaining.moved()
     this.#traffic.network()
     this.#traffic.carry()
   }
@@ -269,6 +291,11 @@ export class Circle {
   /** What this computer has decides how often links are asked. */
   setMeans(means: Means): void {
     this.#traffic.setMeans(means)
+    this.#traffic.carry()
+  }
+  /** The computer sleeps, or woke up. */
+  rest(phase: RestPhase): void {
+    this.#traffic.rest(phase)
     this.#traffic.carry()
   }
   get links(): LinkCounts {
@@ -295,25 +322,13 @@ export class Circle {
   }
 
   /** An announcement came from this IP address, on an interface where we announce or only listen. */
-  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
-    const heard = this.#announcer.read(announcement)
-    if (heard === undefined) {
-      // played back where we only listen, it would make us show ourselves
-      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
-      if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
-      return
-    }
-    const addresses = uri(source, heard.port)
-    if (!this.#membership.members.has(heard.peer)) {
-      const [address] = addresses
-      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
-      return
-    }
-    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
-    const known = this.#traffic.peers.get(heard.peer)?.addresses ?? []
-    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
-    this.#traffic.offer(heard.peer, addresses, 'announcement')
-    this.#traffic.carry()
+  heard(
+    announcement: Uint8Array,
+    source: string,
+    policy: 'announce' | 'listen' = 'announce',
+    interfaceName = ''
+  ): void {
+    this.#following.heard(announcement, { interface: interfaceName, source, policy })
   }
 
   #shareCircle(): ShareCircle {
@@ -343,11 +358,6 @@ export class Circle {
     else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
   }
 
-  /** A lost device is near. */
-  #tell(peer: PeerId, address: string): void {
-    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
-  }
-
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
@@ -369,6 +379,7 @@ export class Circle {
     const { announce, changed } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
+    this.explaining.membersChanged()
     const before = new Set(this.#traffic.peers.keys())
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
@@ -382,10 +393,4 @@ export class Circle {
     announce()
     changed()
   }
-}
-
-/** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
-function uri(bare: string, port: number): string[] {
-  const address = addressOf(bare, port)
-  return address === undefined ? [] : [formatAddress(address)]
 }

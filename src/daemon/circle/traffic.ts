@@ -7,6 +7,7 @@ import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
 import {
+  type CandidateView,
   type LinkCounts,
   Mesh,
   type Output,
@@ -30,6 +31,9 @@ import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
 
+/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
+export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
+
 export interface TrafficOptions {
   readonly around: Surroundings
   readonly membership: Membership
@@ -44,6 +48,8 @@ export interface TrafficOptions {
   readonly onPeer: (view: PeerView) => void
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
+  /** An attempt came to nothing; a word says why. */
+  readonly onDialFailed: (peer: PeerId, address: string, reason: string) => void
   /** There is a session. */
   readonly onMet: () => void
 }
@@ -82,6 +88,15 @@ export class Traffic {
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
   }
+  /** Where it may be, and how it went there. */
+  candidates(peer: PeerId): CandidateView[] {
+    return this.#mesh.candidates(this.#now, peer)
+  }
+  /** Somebody asks for it: dial it now, if it is not reachable. */
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
+    this.carry()
+  }
   /** Who sees whom. */
   matrix(): Sight[] {
     return this.#mesh.matrix(this.#now)
@@ -117,6 +132,13 @@ export class Traffic {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
   }
+  /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
+  rest(phase: RestPhase): void {
+    const now = this.#now
+    if (phase === 'wake') this.#mesh.wake(now)
+    else if (phase === 'grace') this.#mesh.grace(now)
+    else this.#mesh.sleep(now, phase === 'off')
+  }
   /** Something new can be reached: dial at once. */
   network(): void {
     this.#mesh.network(this.#now)
@@ -136,7 +158,7 @@ export class Traffic {
   measure(peer: PeerId, address: string): Promise<number | string> {
     return this.#probing.measure(peer, address)
   }
-  /** Returns whether it is of this circle. */
+  /** Returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#probing.receive(datagram, from, to)
   }
@@ -262,7 +284,9 @@ export class Traffic {
       const session = await this.#dials.open({ attempt, peer, address, staticKey })
       if (session !== undefined) this.opened(session)
     } catch (error) {
-      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      const { message } = error as Error
+      this.#mesh.dialFailed(this.#now, attempt, message)
+      this.#options.onDialFailed(peer, address, message)
       this.carry()
     }
   }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
+import { readNeighbours } from '../../host/neighbours.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import {
   type Announced,
@@ -26,10 +27,13 @@ import { dialTcp } from '../../net/tcp.ts'
 import { parseAddress } from '../../wire/address.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
+import type { Nearby, Used } from '../surroundings.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
+import { keptApart, type Spot } from './separation.ts'
 
-const DIAL_TIMEOUT_MS = 5_000
+/** Less than an attempt may take as a whole: what is not there by then is told as such. */
+const DIAL_TIMEOUT_MS = 4_500
 /** What is asked by multicast comes back within this, or not at all. */
 const ECHO_MS = 500
 
@@ -65,7 +69,7 @@ export interface Conditions {
   readonly discovery: { readonly [interfaceName: string]: DiscoveryState }
 }
 
-export class Attachment {
+export class Attachment implements Nearby {
   /** The network was looked at. */
   readonly looked: Promise<void>
   readonly #options: AttachmentOptions
@@ -130,6 +134,21 @@ export class Attachment {
     }
   }
 
+  /** Those in use. */
+  interfaces(): readonly Used[] {
+    return (this.#snapshot?.interfaces ?? []).flatMap(({ name, addresses }) => {
+      const policy = this.#planned.find(one => one.interface === name)?.policy
+      return policy === undefined ? [] : [{ name, policy, addresses }]
+    })
+  }
+  /** Asks by multicast who is there. */
+  ask(): void {
+    this.#discovery.query()
+  }
+  keptApart(spot: Spot): Promise<boolean> {
+    return keptApart(spot, readNeighbours)
+  }
+
   /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
   async hearings(): Promise<readonly Hearing[]> {
     const since = performance.now()
@@ -167,6 +186,13 @@ export class Attachment {
       this.#listeners = this.#makeListeners()
     }
     this.#apply()
+  }
+
+  /** After a sleep: looks at the network, announces anew and asks who is there. */
+  refresh(): void {
+    this.#watcher.look()
+    this.#discovery.rotate(true)
+    this.#open.rotate()
   }
 
   /** New announcements of the circles, under new names; the old ones lapse. */
