@@ -42,8 +42,6 @@ interface Wiring {
   readonly dialling: Dialling
   /** Either end of a link with it does. */
   readonly saves: (peer: Peer) => boolean
-  /** The number of the next probe. */
-  readonly number: () => number
 }
 
 /** What is remembered of one peer. */
@@ -66,6 +64,8 @@ interface Look {
 export class Switching {
   readonly #wiring: Wiring
   readonly #shifts = new Map<Peer, Shift>()
+  /** Of its last probe. Below 0: those of the watch are above. */
+  #probe = 0
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -101,12 +101,17 @@ export class Switching {
     this.look(now, peer)
   }
 
-  /** An answer to a probe came from there. */
-  probed(peer: Peer, probe: number, address: string, roundTripUSec: number): void {
+  /**
+   * An answer to a probe came from there. False when it is the watch that asked: what answers here is one address of
+   * many, and says nothing of the one in use.
+   */
+  probed(now: number, peer: Peer, probe: number, address: string, roundTripUSec: number): boolean {
+    if (probe > 0) return false
+    peer.life.pongAt = now
     const look = this.#shifts.get(peer)?.look
-    if (look?.probe !== probe) return
-    const before = look.answers.get(address) ?? Infinity
-    look.answers.set(address, Math.min(before, roundTripUSec))
+    if (look?.probe === probe)
+      look.answers.set(address, Math.min(look.answers.get(address) ?? Infinity, roundTripUSec))
+    return true
   }
 
   removed(peer: Peer): void {
@@ -142,7 +147,7 @@ export class Switching {
 
   /** Probes what may be better; false when there is nothing. */
   #begin(now: number, peer: Peer, shift: Shift, session: Session): boolean {
-    const { emit, number, own, saves, timers } = this.#wiring
+    const { emit, own, saves, timers } = this.#wiring
     const inUse = peer.candidates.dialable(session)
     const grade = gradeBetween(session.local, inUse, own())
     if (grade === undefined) return false
@@ -158,7 +163,7 @@ export class Switching {
       .slice(0, AT_MOST)
       .map(({ address, grade }) => ({ address, grade }))
     if (asked.length === 0) return false
-    const probe = number()
+    const probe = --this.#probe
     shift.look = { probe, inUse, grade, asked, answers: new Map() }
     const addresses = [...new Set([inUse, ...asked.map(({ address }) => address)])]
     emit({ type: 'probe', probe, peer: peer.id, addresses })
