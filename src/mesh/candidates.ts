@@ -29,8 +29,9 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
-  /** What came of it, a word: connected, or why not; '' while it is under way, and before the first one. */
+  /** What came of the last one that is over, a word, and when: connected, or why not; '' when there was none. */
   result: string
+  endedAt: number
   /** When an answer or a fault of the last probe came, and which: answered, or why not. */
   probedAt: number
   probeResult: string
@@ -69,6 +70,7 @@ export class Candidates {
       failures: 0,
       triedAt: -Infinity,
       result: '',
+      endedAt: -Infinity,
       probedAt: -Infinity,
       probeResult: '',
       roundTripUSec: 0,
@@ -90,23 +92,22 @@ export class Candidates {
   /** An attempt begins. */
   tried(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate === undefined) return
-    candidate.triedAt = now
-    candidate.result = ''
+    if (candidate !== undefined) candidate.triedAt = now
   }
 
   /** It came to nothing; a word says why. */
-  failed(text: string, result: string): void {
+  failed(now: number, text: string, result: string): void {
     const candidate = this.#all.get(text)
     if (candidate === undefined) return
     candidate.failures++
     candidate.result = result
+    candidate.endedAt = now
   }
 
-  /** It is not wanted any more. */
+  /** It is not wanted any more; how the one before went is worth more. */
   cancelled(text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate !== undefined) candidate.result = 'cancelled'
+    if (candidate?.result === '') candidate.result = 'cancelled'
   }
 
   /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
@@ -117,6 +118,7 @@ export class Candidates {
     candidate.workedAt = now
     candidate.failures = 0
     candidate.result = 'connected'
+    candidate.endedAt = now
     if (roundTripUSec > 0) candidate.roundTripUSec = roundTripUSec
     if (now - candidate.keptAt < KEEP_INTERVAL) return false
     candidate.keptAt = now

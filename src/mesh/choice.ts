@@ -17,10 +17,12 @@ export interface CandidateView {
   /** Of the last attempt; Infinity when there was none. */
   readonly lastTriedAgoMs: number
   /**
-   * What came of it: '' (under way, or never tried), connected, cancelled (not needed any more), handshake
+   * What came of the last one that is over: '' (there was none), connected, cancelled (not needed any more), handshake
    * (somebody takes the connection and does not answer as this peer), or why there was no connection.
    */
   readonly result: string
+  /** Since then; Infinity when there was none. */
+  readonly lastResultAgoMs: number
   /** Of the last answer to a probe, or fault; Infinity when there was none. */
   readonly lastProbedAgoMs: number
   /** answered, or why not; '' when there was none. */
@@ -50,6 +52,7 @@ const UNNAMED: Omit<CandidateView, 'address'> = {
   sources: [],
   lastTriedAgoMs: Infinity,
   result: '',
+  lastResultAgoMs: Infinity,
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,
@@ -67,6 +70,7 @@ function viewOf(now: number, peer: Peer, candidate: Candidate, used: string | un
     sources,
     lastTriedAgoMs: now - candidate.triedAt,
     result,
+    lastResultAgoMs: now - candidate.endedAt,
     lastProbedAgoMs: now - candidate.probedAt,
     probeResult,
     roundTripUSec,

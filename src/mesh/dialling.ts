@@ -152,7 +152,7 @@ export class Dialling {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    attempt.peer.candidates.failed(attempt.address, result)
+    attempt.peer.candidates.failed(now, attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)

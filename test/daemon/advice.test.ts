@@ -7,6 +7,7 @@ const candidate = (host: string, result: string, more: Partial<CandidateView> = 
   sources: [{ source: 'gossip', agoMs: 1000 }],
   lastTriedAgoMs: result === '' ? Infinity : 1000,
   result,
+  lastResultAgoMs: result === '' ? Infinity : 1000,
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,

@@ -204,7 +204,7 @@ const otherwise: Rule = ({ name, candidates }) =>
     ? [`The addresses of ${name} are being tried; ask again in some seconds.`]
     : [`${name} does not answer at any address: it is off, or cut off. \`coterie doctor\` looks at this end.`]
 
-const failed = ({ why, chosen }: CandidateView): boolean => !chosen && why !== 'trying'
+const failed = ({ chosen }: CandidateView): boolean => !chosen
 
 const hostOf = ({ address }: { readonly address: string }): string => {
   const parsed = parseAddress(address)

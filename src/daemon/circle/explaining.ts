@@ -201,10 +201,8 @@ export class Explaining {
     const settled = () => {
       if (traffic().peers.get(peer)?.state === 'reachable') return true
       const past = around.now() - began
-      const under = traffic()
-        .candidates(peer)
-        .some(one => one.why === 'trying' || one.lastTriedAgoMs > past)
-      return past >= DIALLED_MS || (!under && past >= ANSWER_MS)
+      const tried = () => traffic().candidates(peer).every(one => one.lastResultAgoMs < past)
+      return past >= DIALLED_MS || (past >= ANSWER_MS && tried())
     }
     while (!signal.aborted && !settled()) await this.#pause(LOOK_MS)
     const silent = traffic()
