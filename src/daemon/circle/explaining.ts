@@ -201,7 +201,10 @@ export class Explaining {
     const settled = () => {
       if (traffic().peers.get(peer)?.state === 'reachable') return true
       const past = around.now() - began
-      const tried = () => traffic().candidates(peer).every(one => one.lastResultAgoMs < past)
+      const tried = () =>
+        traffic()
+          .candidates(peer)
+          .every(one => one.lastResultAgoMs < past)
       return past >= DIALLED_MS || (past >= ANSWER_MS && tried())
     }
     while (!signal.aborted && !settled()) await this.#pause(LOOK_MS)
