@@ -189,7 +189,7 @@ export const PingPath = record('PingPath', 'What one way to a peer measured.', {
   Lost: field(uint32, 'How many were not answered in time, or could not be sent.'),
   Reason: field(
     string,
-    'Why the last one was lost: timeout, unreachable, refused, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
+    'Why the last one was lost: timeout, unreachable, no-route, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
   )
 })
 export type PingPathRecord = Value<typeof PingPath>

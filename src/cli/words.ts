@@ -107,10 +107,7 @@ const REASONS: { readonly [reason: string]: string } = {
   'no-network': 'no network here',
   isolated: 'this device may be cut off itself',
   path: 'others reach it, this device does not',
-  asleep: 'it said that it sleeps',
-  unreachable: 'no way there',
-  barred: 'only by an interface that is not in use',
-  'no-keys': 'not met in the last 10 minutes'
+  asleep: 'it said that it sleeps'
 }
 export const reason = (word: string): string => REASONS[word] ?? word
 
@@ -125,6 +122,7 @@ const RESULTS: { readonly [result: string]: string } = {
   closed: 'hung up',
   reset: 'hung up',
   barred: 'interface not in use',
+  'no-keys': 'not met in the last 10 minutes',
   cancelled: 'not needed',
   address: 'no address'
 }

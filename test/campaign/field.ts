@@ -29,10 +29,11 @@ class Told {
       })
   }
 
-  /** When it said, after that moment, what fits; Infinity when it did not in time. */
-  async says(pattern: RegExp, after: number, milliseconds: number): Promise<number> {
+  /** When it said, after that moment, what fits; Infinity when it did not in time, counted from then. */
+  async says(pattern: RegExp, after: number, milliseconds: number, from = after): Promise<number> {
     const stop = new AbortController()
-    const late = delay(after + milliseconds - performance.now(), true, { signal: stop.signal })
+    const left = Math.max(0, from + milliseconds - performance.now())
+    const late = delay(left, true, { signal: stop.signal })
     late.catch(() => {})
     try {
       for (;;) {
@@ -45,8 +46,9 @@ class Told {
       stop.abort()
     }
   }
-  async must(pattern: RegExp, after: number, milliseconds: number): Promise<void> {
-    if ((await this.says(pattern, after, milliseconds)) < NEVER) return
+  /** It has said it, or says it from now on in time. */
+  async must(pattern: RegExp, milliseconds: number): Promise<void> {
+    if ((await this.says(pattern, 0, milliseconds, performance.now())) < NEVER) return
     const end = this.lines.slice(-15).map(({ text }) => text)
     throw new Error(`${this.plain.name} did not say ${pattern}\n${end.join('\n')}`)
   }
@@ -71,9 +73,7 @@ export async function serf(lab: Lab, times: number): Promise<Series[]> {
     const ways = agents.flatMap(one =>
       plains.filter(p => p !== one.plain).map(other => ({ one, name: other.name }))
     )
-    await Promise.all(
-      ways.map(({ one, name }) => one.must(new RegExp(`EventMemberJoin: ${name} `), 0, 60_000))
-    )
+    await Promise.all(ways.map(({ one, name }) => one.must(new RegExp(`EventMemberJoin: ${name} `), 60_000)))
     const [first, second, last] = agents as [Told, Told, Told]
     const name = last.plain.name
     const others = [first, second]
@@ -178,9 +178,9 @@ export async function syncthing(lab: Lab): Promise<Series[]> {
   const one = run(center, hub.home)
   const theirs = others.map((plain, n) => run(plain, homes[n]!.home))
   await Promise.all(
-    homes.map(({ id }) => one.must(new RegExp(`Established secure connection to ${id}`), 0, 180_000))
+    homes.map(({ id }) => one.must(new RegExp(`Established secure connection to ${id}`), 180_000))
   )
-  await Promise.all(theirs.map(of => of.must(/Established secure connection/, 0, 180_000)))
+  await Promise.all(theirs.map(of => of.must(/Established secure connection/, 180_000)))
   await delay(10_000)
   const losing = async (n: number) => {
     const { id } = homes[n]!
