@@ -31,6 +31,7 @@ const lost: Case = {
   clockAhead: 0,
   clockFar: false,
   apart: [],
+  together: false,
   reachedBy: [],
   wakeable: false,
   here: {
@@ -77,10 +78,15 @@ const table: [string, Partial<Case>, RegExp[]][] = [
   ],
   [
     'heard and silent: a firewall',
-    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')] },
+    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')], together: true },
     [
       /^nas is heard from 10\.0\.0\.9, and its port does not answer: a firewall.*`sudo ufw allow 24747:24756\/tcp`/
     ]
+  ],
+  [
+    'heard and silent, and that is all we know',
+    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')] },
+    [/: most likely a firewall there.* Or the access point keeps devices apart: that shows within a minute/]
   ],
   [
     'heard and silent, and no neighbour: the access point',

@@ -26,6 +26,8 @@ export interface Case {
   readonly clockFar: boolean
   /** Interfaces on which the network keeps us apart from it. */
   readonly apart: readonly string[]
+  /** It answers as a neighbour there, so nothing keeps the two apart. */
+  readonly together: boolean
   /** Others that say they reach it. */
   readonly reachedBy: readonly string[]
   /** It has told how it can be woken. */
@@ -132,15 +134,20 @@ const silentHandshake: Rule = ({ name, candidates }) => {
   ]
 }
 
-const firewall: Rule = ({ name, candidates, heard, apart, here }) => {
+const firewall: Rule = ({ name, candidates, heard, apart, together, here }) => {
   const silent = candidates.filter(
     one => failed(one) && (one.result === 'timeout' || one.result === 'unreachable')
   )
   const there = silent.filter(one => heard.some(({ host }) => host === hostOf(one)))
-  if (there.length > 0 && apart.length === 0)
+  if (there.length > 0 && apart.length === 0) {
+    const from = `${name} is heard from ${listed(there.map(hostOf))}, and its port does not answer`
+    const mend = `On ${name}: \`sudo ufw allow ${PORTS}/tcp\`, or what \`coterie doctor\` says there.`
     return [
-      `${name} is heard from ${listed(there.map(hostOf))}, and its port does not answer: a firewall there lets nobody in. On ${name}: \`sudo ufw allow ${PORTS}/tcp\`, or what \`coterie doctor\` says there.`
+      together
+        ? `${from}: a firewall there lets nobody in. ${mend}`
+        : `${from}: most likely a firewall there lets nobody in. ${mend} Or the access point keeps devices apart: that shows within a minute, so ask again then.`
     ]
+  }
   if (heard.length > 0 || there.length > 0) return []
   const near = silent.filter(one => here.near(one.address)).map(hostOf)
   if (near.length === 0) return []

@@ -8,6 +8,7 @@ import type { PeerId } from '../../crypto/identity.ts'
 import type { CandidateView, PeerView, Sight } from '../../mesh/mesh.ts'
 import { networkOf, within } from '../../net/place.ts'
 import { formatHost, parseAddress } from '../../wire/address.ts'
+import type { Spot } from '../network/separation.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { advice, type Case } from './advice.ts'
 import type { Announcer, Made } from './announcer.ts'
@@ -19,10 +20,13 @@ import { leastAhead, Sightings } from './sightings.ts'
 const HEARD_MS = 1_200_000
 /** What was asked by multicast is answered by then; what was dialled, by the other. */
 const ANSWER_MS = 1_500
-const DIALLED_MS = 6_000
+const DIALLED_MS = 6_500
+/** The same announcement is told once in 5 s. */
+const REPEAT_MS = 5_200
 const LOOK_MS = 250
-/** Whether the network keeps devices apart is looked at once in this time. */
+/** Whether the network keeps devices apart is looked at once in this time; sooner where it could not be said. */
 const APART_MS = 60_000
+const UNCLEAR_MS = 15_000
 /** Without a word from the network: what nobody answers looks like that. */
 const SILENT = /^(timeout|unreachable)$/
 
@@ -63,7 +67,10 @@ export class Explaining {
   readonly #sightings = new Sightings()
   /** Interfaces on which the network keeps us apart from these peers. */
   readonly #apart = new Map<PeerId, string>()
-  #lookedAt = Number.NEGATIVE_INFINITY
+  /** Peers that answer as neighbours, and at no port. */
+  readonly #together = new Set<PeerId>()
+  /** When that may be looked at again. */
+  #lookAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ExplainingOptions) {
     this.#options = options
@@ -85,22 +92,25 @@ export class Explaining {
   /** An attempt came to nothing. */
   dialFailed(peer: PeerId, address: string, reason: string): void {
     const { around } = this.#options
-    if (!SILENT.test(reason) || around.now() - this.#lookedAt < APART_MS) return
+    if (!SILENT.test(reason) || around.now() < this.#lookAt) return
     const spot = this.#heardAt(peer, address)
     if (spot === undefined) return
-    this.#lookedAt = around.now()
+    this.#lookAt = around.now() + APART_MS
     void this.#look(peer, spot)
   }
 
   /** What is shown of a peer has changed. */
   viewed({ id, state }: PeerView): void {
-    if (state === 'reachable' && this.#apart.delete(id)) this.#note()
+    if (state !== 'reachable') return
+    this.#together.delete(id)
+    if (this.#apart.delete(id)) this.#note()
   }
 
   /** The network is another one, or not: what was seen of it has to be seen again. */
   moved(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY
+    this.#lookAt = Number.NEGATIVE_INFINITY
     this.#apart.clear()
+    this.#together.clear()
     this.#note()
   }
 
@@ -198,14 +208,21 @@ export class Explaining {
     const began = around.now()
     around.nearby.ask()
     traffic().retry(peer)
+    let asked = 1
     const settled = () => {
       if (traffic().peers.get(peer)?.state === 'reachable') return true
       const past = around.now() - began
+      const heard = this.#recent(peer).length > 0
+      // what was heard just before it was lost is told again only then
+      if (!heard && past >= asked * REPEAT_MS) {
+        asked++
+        around.nearby.ask()
+      }
       const tried = () =>
         traffic()
           .candidates(peer)
           .every(one => one.lastResultAgoMs < past)
-      return past >= DIALLED_MS || (past >= ANSWER_MS && tried())
+      return past >= DIALLED_MS || (past >= ANSWER_MS && heard && tried())
     }
     while (!signal.aborted && !settled()) await this.#pause(LOOK_MS)
     const silent = traffic()
@@ -222,29 +239,37 @@ export class Explaining {
     })
   }
 
-  async #look(peer: PeerId, spot: { interface: string; address: string }): Promise<void> {
+  async #look(peer: PeerId, spot: Spot): Promise<void> {
     const { around, traffic } = this.#options
-    const apart = await around.nearby.keptApart(spot)
+    const verdict = await around.nearby.keptApart(spot)
     if (traffic().peers.get(peer)?.state === 'reachable') return
-    if (apart) this.#apart.set(peer, spot.interface)
+    if (verdict === 'unclear') this.#lookAt = Math.min(this.#lookAt, around.now() + UNCLEAR_MS)
+    this.#together.delete(peer)
+    if (verdict === 'apart') this.#apart.set(peer, spot.interface)
     else this.#apart.delete(peer)
+    if (verdict === 'together') this.#together.add(peer)
     this.#note()
   }
 
   /** Where it must be, if it is there at all: heard there, or others reach it and that is our network too. */
-  #spot(peer: PeerId, address: string): { interface: string; address: string } | undefined {
+  #spot(peer: PeerId, address: string): Spot | undefined {
     const heard = this.#heardAt(peer, address)
     if (heard !== undefined || this.#reachedBy(peer).length === 0) return heard
     const host = hostOf(address)
     const near = this.#options.around.nearby.interfaces().find(one => within(one.addresses, host))
-    return near && { interface: near.name, address: host }
+    return near && { interface: near.name, address: host, silentMs: this.#silentMs(peer) }
   }
 
   /** It was heard from that address, since it was lost. */
-  #heardAt(peer: PeerId, address: string): { interface: string; address: string } | undefined {
+  #heardAt(peer: PeerId, address: string): Spot | undefined {
     const host = hostOf(address)
     const sighting = this.#recent(peer).find(({ source }) => bare(source) === host)
-    return sighting && { interface: sighting.interface, address: host }
+    return sighting && { interface: sighting.interface, address: host, silentMs: this.#silentMs(peer) }
+  }
+
+  #silentMs(peer: PeerId): number {
+    const since = this.#options.traffic().peers.get(peer)?.unreachableSince ?? 0
+    return since > 0 ? this.#options.around.now() - since : Infinity
   }
 
   #recent(peer: PeerId) {
@@ -335,6 +360,7 @@ export class Explaining {
         clockAhead: ahead,
         clockFar: far !== undefined,
         apart: apart === undefined ? [] : [apart],
+        together: this.#together.has(peer),
         reachedBy: reachedBy.map(id => membership.members.get(id)?.name ?? id),
         wakeable: false,
         here: this.#here(peer)
