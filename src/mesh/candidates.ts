@@ -145,6 +145,13 @@ export class Candidates {
     return session.address
   }
 
+  /** Those that something other than gossip or a session from there has named. */
+  named(): Candidate[] {
+    return [...this.#all.values()].filter(({ sources }) =>
+      (['static', 'known', 'announcement'] as const).some(source => sources.has(source))
+    )
+  }
+
   /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
   ranked(own: readonly Address[]): Candidate[] {
     const ours = (candidate: Candidate): boolean =>

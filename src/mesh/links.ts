@@ -24,6 +24,10 @@ interface Wiring {
   readonly nomination: Nomination
   readonly dialling: Dialling
   readonly gossip: Gossip
+  /** Whether those who are wanted no more are let go. */
+  readonly bounded: () => boolean
+  /** The last session of a peer ended; without a reason: it was wanted no more. */
+  readonly lost: (now: number, peer: Peer, reason: Reason) => void
   readonly silences: Silences
 }
 
@@ -70,7 +74,7 @@ export class Links {
   ended(now: number, session: Session, reason: Reason): void {
     const { presence, nomination, dialling, silences } = this.#wiring
     const { peer } = session
-    this.#forget(session)
+    this.#forget(now, session)
     silences.ended(now, session)
     if (peer.nominated !== session) return
     peer.nominated = undefined
@@ -79,8 +83,9 @@ export class Links {
     if (peer.nominated !== undefined) return
     peer.clones.clear()
     presence.lost(now, peer, reason)
+    this.#wiring.lost(now, peer, reason)
     // one that said goodbye is not there at once
-    if (this.#closing === undefined && !peer.asleep)
+    if (this.#closing === undefined && !peer.asleep && reason !== '')
       dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
   }
 
@@ -94,15 +99,16 @@ export class Links {
     const gone = leaving ? peer.sessions.filter(other => other.bootId === session.bootId) : [session]
     // unless another device with its identity is still there
     if (sleeping && gone.length === peer.sessions.length) peer.asleep = true
-    const lost = sleeping ? 'asleep' : leaving ? 'stopped' : 'closed'
+    const unwanted = reason === CloseReason.Done && this.#wiring.bounded() ? '' : 'closed'
+    const lost = sleeping ? 'asleep' : leaving ? 'stopped' : unwanted
     this.#dropAll(now, gone, CloseReason.Done, lost)
   }
 
   /** The peer is a member no more. */
-  remove(peer: Peer): void {
+  remove(now: number, peer: Peer): void {
     peer.nominated = undefined
     for (const session of [...peer.sessions]) {
-      this.#forget(session)
+      this.#forget(now, session)
       this.#wiring.emit({ type: 'close', session: session.number, reason: CloseReason.Removed })
     }
   }
@@ -130,13 +136,13 @@ export class Links {
     for (const session of all) if (session.peer.nominated === session) this.drop(now, session, reason, lost)
   }
 
-  #forget(session: Session): void {
+  #forget(now: number, session: Session): void {
     const { timers, gossip } = this.#wiring
     const { peer } = session
     peer.life.sessionAt = Math.max(peer.life.sessionAt, session.heardAt)
     this.#sessions.delete(session.number)
     peer.sessions.splice(peer.sessions.indexOf(session), 1)
-    gossip.closed(session.number)
+    gossip.closed(now, session.number)
     for (const each of [session.keepalive, session.closing, session.renewal]) timers.clear(each)
   }
 }

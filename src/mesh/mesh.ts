@@ -2,8 +2,9 @@
  * The mesh of one circle: which members are reachable from here, where, and how far away they are.
  *
  * A pure core: the daemon tells what happened and when, and takes what is to be done. It keeps the full mesh:
- * a session with every member. A peer is `reachable` only after a round trip with it was measured; it ceases
- * to be so with its last session.
+ * a session with every member; in a circle of more than FULL_MESH with some of them, and knows the others by what
+ * these say (crowd.ts). A peer is `reachable` only after a round trip with it was measured; it ceases to be so with
+ * its last session.
  *
  *   in    setMembers, setOwnAddresses, network, offer, retry who and where
  *         setOnBattery, setMetered                           how often links are asked
@@ -27,10 +28,13 @@ import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
 import type { CandidateView } from './choice.ts'
 import { candidatesOf } from './choice.ts'
+import { Crowd } from './crowd.ts'
 import { Dialling } from './dialling.ts'
 import { Gossip } from './gossip.ts'
+import { introduce } from './introduce.ts'
 import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
+import { Members } from './members.ts'
 import { Nomination } from './nomination.ts'
 import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
@@ -54,6 +58,8 @@ export interface MeshOptions {
   readonly random: () => number
   /** Of the first own record; greater than any before, where that is known. */
   readonly incarnation: number
+  /** Reads the bytes of a record, as strictly as `decodeRecord` does; for cores of one process that share them. */
+  readonly decode?: (bytes: Uint8Array) => PeerRecord | undefined
 }
 
 export class Mesh {
@@ -69,6 +75,7 @@ export class Mesh {
   readonly #renewal: Renewal
   readonly #gossip: Gossip
   readonly #links: Links
+  readonly #crowd: Crowd
   readonly #sleep: Sleep
   readonly #silences = new Silences()
   readonly #questions = new Questions()
@@ -87,7 +94,7 @@ export class Mesh {
   #outputs: Output[] = []
   #records: Worked[] = []
 
-  constructor({ self, random, incarnation }: MeshOptions) {
+  constructor({ self, random, incarnation, decode }: MeshOptions) {
     this.#self = self
     const timers = this.#timers
     const emit = (output: Output): void => {
@@ -99,7 +106,8 @@ export class Mesh {
     this.#presence = new Presence({
       timers,
       emit,
-      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text)
+      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text),
+      word: peer => this.#crowd.word(peer)
     })
     this.#keepalive = new Keepalive({
       timers,
@@ -125,13 +133,18 @@ export class Mesh {
     })
     this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
     this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
-    this.#gossip = new Gossip({
+    const gossip = {
       self,
       incarnation,
       timers,
       emit,
-      told: (now, peer, record) => this.#told(now, peer, record)
-    })
+      random,
+      decode,
+      full: () => !this.#crowd.bounded,
+      told: (now, member, record, from) => this.#told(now, member, record, from),
+      heard: (now, session, body) => this.#crowd.heard(now, session, body)
+    } satisfies ConstructorParameters<typeof Gossip>[0]
+    this.#gossip = new Gossip(gossip, new Members([self]))
     this.#links = new Links({
       timers,
       emit,
@@ -139,7 +152,22 @@ export class Mesh {
       nomination: this.#nomination,
       dialling: this.#dialling,
       gossip: this.#gossip,
+      bounded: () => this.#crowd.bounded,
+      lost: (now, peer, reason) => this.#crowd.lost(now, peer, reason),
       silences: this.#silences
+    })
+    this.#crowd = new Crowd({
+      self,
+      timers,
+      emit,
+      random,
+      dialling: this.#dialling,
+      presence: this.#presence,
+      gossip: () => this.#gossip,
+      links: () => this.#links,
+      peers: this.#peers,
+      add: (now, id) => this.#add(now, id),
+      remove: (now, peer) => this.#remove(now, peer)
     })
     this.#roaming = new Roaming({
       timers,
@@ -157,16 +185,22 @@ export class Mesh {
   }
 
   /** All current members; self among them is ignored. The sessions of others are closed. */
-  setMembers(now: number, ids: readonly PeerId[]): void {
-    const others = new Set(ids.filter(id => id !== this.#self))
+  setMembers(now: number, ids: readonly PeerId[] | Members): void {
+    const members = ids instanceof Members ? ids : new Members([this.#self, ...ids])
     let removed = false
     for (const peer of [...this.#peers.values()]) {
-      if (others.has(peer.id)) continue
+      if (members.number(peer.id) >= 0) continue
       this.#remove(now, peer)
       removed = true
     }
-    for (const id of others) if (!this.#peers.has(id)) this.#add(now, id)
-    this.#gossip.setMembers(now, [...others])
+    this.#gossip.setMembers(now, members)
+    this.#crowd.setMembers(now)
+    if (!this.#crowd.bounded)
+      for (const id of members.ids)
+        if (id !== this.#self && !this.#peers.has(id)) {
+          const peer = this.#add(now, id)
+          if (this.#links.closing === undefined) this.#dialling.want(now, peer)
+        }
     if (removed) this.#renewal.hurry(now, this.#links.all)
     this.#settle(now)
   }
@@ -193,6 +227,7 @@ export class Mesh {
 
   /** Somebody asks for it: if it is not reachable it is dialled now, not at its next turn. */
   retry(now: number, id: PeerId): void {
+    this.#crowd.use(now, id)
     const peer = this.#peers.get(id)
     if (peer?.plan.wanted && this.#links.closing === undefined) this.#dialling.want(now, peer)
     this.#settle(now)
@@ -227,6 +262,7 @@ export class Mesh {
 
   /** Somebody has this peer woken: it is looked for. */
   seek(now: number, id: PeerId): void {
+    this.#crowd.use(now, id)
     const peer = this.#peers.get(id)
     if (peer !== undefined) this.#sleep.seek(now, peer)
     this.#settle(now)
@@ -241,20 +277,22 @@ export class Mesh {
   /** Addresses of a member that someone or something named. Anything that is none is ignored. */
   offer(now: number, id: PeerId, addresses: readonly string[], source: Exclude<Source, 'gossip'>): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined && !this.#links.over) this.#named(now, peer, addresses, source)
+    if (peer === undefined) this.#crowd.offer(now, id, addresses, source)
+    else if (!this.#links.over) this.#named(now, peer, addresses, source)
     this.#settle(now)
   }
 
   /** A session was confirmed. */
   opened(now: number, opened: Opened): void {
     const number = opened.session
-    const peer = this.#peers.get(opened.peer)
+    const peer = this.#member(now, opened.peer)
     const { closing } = this.#links
     if (peer === undefined || closing !== undefined) {
       this.#outputs.push({ type: 'close', session: number, reason: closing ?? CloseReason.Removed })
       this.#settle(now)
       return
     }
+    const first = peer.nominated === undefined
     const beyond = networkBeyond(opened.address, this.#own)
     const session = newSession(now, peer, opened, beyond, this.#due)
     this.#silences.opened(now, session)
@@ -266,7 +304,8 @@ export class Mesh {
     this.#nomination.opened(now, session)
     this.#roaming.opened(now, session)
     this.#presence.changed(peer)
-    this.#gossip.opened(now, number)
+    if (first) this.#crowd.found(now, peer)
+    this.#gossip.opened(now, number, this.#self < peer.id)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
     if (session.roundTrip > 0) this.#presence.reached(now, peer)
@@ -342,7 +381,7 @@ export class Mesh {
 
   /** Answers `sign`: its body, and our signature over it. */
   ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
-    this.#gossip.ownRecord(body, signature)
+    this.#gossip.ownRecord(now, body, signature)
     this.#sleep.signed(now)
     this.#settle(now)
   }
@@ -352,11 +391,12 @@ export class Mesh {
    * those that follow it. False: nothing was asked, as there is no session and none was there a moment ago.
    */
   ping(now: number, id: PeerId, token: number): boolean {
+    const dialled = this.#crowd.use(now, id)
     const peer = this.#peers.get(id)
     const send = (at: number, session: Session): void => {
       this.#keepalive.send(at, session, token)
     }
-    const asked = peer !== undefined && this.#questions.ask(now, peer, token, send)
+    const asked = peer !== undefined && this.#questions.ask(now, peer, token, send, dialled)
     this.#settle(now)
     return asked
   }
@@ -378,8 +418,20 @@ export class Mesh {
     this.#settle(now)
   }
 
+  /** Records that were verified when they came, and kept over a restart. */
+  recall(now: number, records: Iterable<PeerRecord>): void {
+    this.#gossip.recall(records)
+    for (const peer of this.#peers.values()) {
+      const { census } = this.#gossip
+      const record = census.record(census.members.number(peer.id))
+      if (record !== undefined && introduce(now, peer, record) && peer.plan.wanted)
+        this.#dialling.want(now, peer)
+    }
+    this.#settle(now)
+  }
+
   peers(): ReadonlyMap<PeerId, PeerView> {
-    return this.#presence.views
+    return this.#crowd.peers()
   }
 
   /** The session to write to, of a reachable peer. */
@@ -424,11 +476,19 @@ export class Mesh {
     return taken
   }
 
-  #add(now: number, id: PeerId): void {
+  /** A Peer, if need be a new one; undefined when that is no member. */
+  #member(now: number, id: PeerId): Peer | undefined {
+    const peer = this.#peers.get(id)
+    const other = id !== this.#self && this.#gossip.census.members.number(id) >= 0
+    return peer === undefined && this.#crowd.bounded && other ? this.#add(now, id) : peer
+  }
+
+  #add(now: number, id: PeerId): Peer {
     const peer = newPeer(id, this.#due)
     this.#peers.set(id, peer)
+    this.#crowd.added(now, peer)
     this.#presence.changed(peer)
-    if (this.#links.closing === undefined) this.#dialling.want(now, peer)
+    return peer
   }
 
   #remove(now: number, peer: Peer): void {
@@ -436,7 +496,7 @@ export class Mesh {
     this.#questions.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
-    this.#links.remove(peer)
+    this.#links.remove(now, peer)
   }
 
   #read(now: number, session: Session, kind: number, body: Uint8Array): void {
@@ -495,17 +555,18 @@ export class Mesh {
   }
 
   /** Its owner signed where it may be reached, and how it is. */
-  #told(now: number, id: PeerId, { addresses, asleep, extra, metered, onBattery }: PeerRecord): void {
+  #told(now: number, member: number, record: PeerRecord, from: number): void {
+    this.#crowd.told(now, member, record, from)
+    const id = this.#gossip.census.members.ids[member]!
     const peer = this.#peers.get(id)
+    const cards = decodeExtra(record.addresses, record.extra)
+    if (peer === undefined && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
     if (peer === undefined) return
-    peer.onBattery = onBattery
-    peer.metered = metered
+    const fresh = introduce(now, peer, record)
     this.#keepalive.changed(peer.sessions)
-    const fresh = peer.candidates.replace(now, addresses.map(formatAddress), 'gossip')
     this.#presence.changed(peer)
-    this.#sleep.told(now, peer, asleep)
+    this.#sleep.told(now, peer, record.asleep)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
-    const cards = decodeExtra(addresses, extra)
     const text = cards.map(({ address, mac }) => `${formatHost(address)} ${mac.join()}`).join()
     if (text !== peer.cards && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
     peer.cards = text
@@ -553,6 +614,8 @@ export class Mesh {
   /** After every input: does what is due at once, gives out what changed, stores the deadline. */
   #settle(now: number): void {
     this.#timers.expire(now)
+    if (this.#crowd.settle(now)) this.#timers.expire(now)
+    this.#crowd.tell()
     this.#presence.settle()
     this.deadline = this.#timers.next
   }

@@ -174,6 +174,8 @@ export type Output =
   /** Without a reason nothing is said: the other end does not answer, and what was sent to it is taken back. */
   | { type: 'close'; session: number; reason: CloseReason | undefined }
   | { type: 'peer'; peer: PeerView }
+  /** What is shown of all may be another thing: look at `peers`. */
+  | { type: 'peers' }
   | { type: 'pong'; token: number; roundTripUSec: number }
   /** Sign these bytes as they are; answer with `ownRecord`. */
   | { type: 'sign'; body: Uint8Array }

@@ -77,6 +77,8 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** Its candidates, best first. */
   readonly ranked: (peer: Peer) => readonly string[]
+  /** What others say of it, where that is all there is. */
+  readonly word: (peer: Peer) => PeerView | undefined
 }
 
 export class Presence {
@@ -157,7 +159,7 @@ export class Presence {
   settle(): void {
     for (const peer of this.#changed) {
       const shown = this.#views.get(peer.id)
-      const view = viewOf(peer, this.#wiring.ranked(peer), this.#online)
+      const view = this.#wiring.word(peer) ?? viewOf(peer, this.#wiring.ranked(peer), this.#online)
       if (shown !== undefined && sameView(view, shown)) continue
       this.#views.set(peer.id, view)
       this.#wiring.emit({ type: 'peer', peer: view })

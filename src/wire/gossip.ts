@@ -1,7 +1,7 @@
 /**
  * Gossip: what devices tell each other about where every member may be reached. Big-endian.
  *
- *   body     u8 1 | digest    or    u8 2 | records
+ *   body     u8 1 | digest    or    u8 2 | records    or one of those in census.ts
  *   digest   u16 n | n × (id 32 | u64 incarnation)         what the sender has; n ≤ 1,600
  *   records  u8 n | n × (u16 length | record)              what the receiver lacks; 1 ≤ n ≤ 32
  *
@@ -104,9 +104,9 @@ export function encodeRecords(records: readonly PeerRecord[]): Uint8Array {
 }
 
 /** Copies what it keeps. Undefined for anything but a body exactly as above; no signature is checked here. */
-export function decodeGossip(body: Uint8Array): GossipBody | undefined {
+export function decodeGossip(body: Uint8Array, decode = decodeRecord): GossipBody | undefined {
   if (body[0] === 1) return decodeDigest(body)
-  return body[0] === 2 ? decodeRecords(body) : undefined
+  return body[0] === 2 ? decodeRecords(body, decode) : undefined
 }
 
 function decodeDigest(body: Uint8Array): { digest: DigestEntry[] } | undefined {
@@ -122,7 +122,7 @@ function decodeDigest(body: Uint8Array): { digest: DigestEntry[] } | undefined {
   return distinct(digest) ? { digest } : undefined
 }
 
-function decodeRecords(body: Uint8Array): { records: PeerRecord[] } | undefined {
+function decodeRecords(body: Uint8Array, decode: typeof decodeRecord): { records: PeerRecord[] } | undefined {
   const n = body[1]
   if (n === undefined || n < 1 || n > MAX_RECORDS) return undefined
   const records: PeerRecord[] = []
@@ -131,7 +131,7 @@ function decodeRecords(body: Uint8Array): { records: PeerRecord[] } | undefined 
     if (offset + 2 > body.length) return undefined
     const end = offset + 2 + readU16(body, offset)
     if (end > body.length) return undefined
-    const record = decodeRecord(body.slice(offset + 2, end))
+    const record = decode(body.slice(offset + 2, end))
     if (record === undefined) return undefined
     records.push(record)
     offset = end
@@ -165,7 +165,7 @@ export function decodeRecord(bytes: Uint8Array): PeerRecord | undefined {
 }
 
 function distinct(entries: readonly { id: Uint8Array }[]): boolean {
-  return new Set(entries.map(({ id }) => id.join())).size === entries.length
+  return entries.length < 2 || new Set(entries.map(({ id }) => id.join())).size === entries.length
 }
 
 function readIncarnation(bytes: Uint8Array, offset: number): number | undefined {

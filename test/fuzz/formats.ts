@@ -44,6 +44,7 @@ import { decodeSsdp, encodeSsdp } from '../../src/wire/ssdp.ts'
 import { decodeWitness, encodeWitness } from '../../src/wire/witness.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap } from '../../src/wire/wrap.ts'
 import type { Dice } from '../circle/dice.ts'
+import { census } from './census-format.ts'
 import { joiningFormats } from './joining-formats.ts'
 import { joined, latin, randomBytes, text, unless } from './mutate.ts'
 
@@ -388,5 +389,6 @@ export const formats: { readonly [name: string]: Format } = {
       return read && encodeWitness(read)
     }
   },
+  census,
   ...joiningFormats
 }

@@ -324,6 +324,9 @@ export class Traffic {
       case 'peer':
         onPeer(output.peer)
         break
+      case 'peers':
+        for (const peer of this.#mesh.peers().values()) onPeer(peer)
+        break
       case 'pong':
         this.#pings.answered(output.token, output.roundTripUSec)
         break
