@@ -55,6 +55,8 @@ interface Wiring {
   readonly emit: (output: Output) => void
   readonly random: () => number
   readonly own: () => readonly Address[]
+  /** The eager minute of a peer begins. */
+  readonly eager: (now: number, peer: Peer) => void
 }
 
 export class Dialling {
@@ -84,6 +86,7 @@ export class Dialling {
     if (wait === 0) plan.credit--
     plan.since = now + Math.max(delay, wait)
     this.#wiring.timers.set(plan.round, plan.since)
+    this.#wiring.eager(now, peer)
   }
 
   /**
@@ -128,6 +131,23 @@ export class Dialling {
     if (this.#underWay(plan, address)) return
     plan.queue = [address, ...plan.queue.filter(other => other !== address)]
     this.step(now, peer)
+  }
+
+  /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
+  proved(now: number, peer: Peer, address: string): void {
+    const { plan } = peer
+    if (!plan.wanted) return
+    const known = peer.candidates.get(address)?.text
+    for (const attempt of [...plan.attempts.values()]) {
+      if (known !== undefined && attempt.address !== known) continue
+      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < REPEAT) return
+      this.#cancel(attempt)
+    }
+    if (known === undefined) this.want(now, peer)
+    else {
+      plan.queue = [known, ...plan.queue.filter(other => other !== known)]
+      this.step(now, peer)
+    }
   }
 
   /** A session is confirmed, or the peer is none any more. */
