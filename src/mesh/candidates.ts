@@ -32,6 +32,8 @@ export interface Candidate {
   /** What came of the last one that is over, a word, and when: connected, or why not; '' when there was none. */
   result: string
   endedAt: number
+  /** When the first probe was sent that nothing came of yet; before `probedAt` when there is none. */
+  askedAt: number
   /** When an answer or a fault of the last probe came, and which: answered, or why not. */
   probedAt: number
   probeResult: string
@@ -71,6 +73,7 @@ export class Candidates {
       triedAt: -Infinity,
       result: '',
       endedAt: -Infinity,
+      askedAt: -Infinity,
       probedAt: -Infinity,
       probeResult: '',
       roundTripUSec: 0,
@@ -123,6 +126,12 @@ export class Candidates {
     if (now - candidate.keptAt < KEEP_INTERVAL) return false
     candidate.keptAt = now
     return true
+  }
+
+  /** A probe was sent there. */
+  asked(now: number, text: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate !== undefined && candidate.askedAt <= candidate.probedAt) candidate.askedAt = now
   }
 
   /** A probe to it was answered, or could not be sent, or was refused. */

@@ -23,15 +23,18 @@ export interface CandidateView {
   readonly result: string
   /** Since then; Infinity when there was none. */
   readonly lastResultAgoMs: number
-  /** Of the last answer to a probe, or fault; Infinity when there was none. */
+  /** Of the last answer to a probe, or fault, or since no answer comes; Infinity when there was none. */
   readonly lastProbedAgoMs: number
-  /** answered, or why not; '' when there was none. */
+  /** answered, timeout, or what hindered it; '' when there was none. */
   readonly probeResult: string
   /** 0 when unknown. */
   readonly roundTripUSec: number
   readonly chosen: boolean
   readonly why: Why
 }
+
+/** What is not answered by then was not answered. */
+const PATIENCE = 1_500
 
 /** What is in use first, then as they are tried. `own`: addresses of this device. */
 export function candidatesOf(now: number, peer: Peer, own: readonly Address[]): CandidateView[] {
@@ -61,7 +64,8 @@ const UNNAMED: Omit<CandidateView, 'address'> = {
 }
 
 function viewOf(now: number, peer: Peer, candidate: Candidate, used: string | undefined): CandidateView {
-  const { text, result, probeResult, roundTripUSec } = candidate
+  const { text, result, probeResult, roundTripUSec, askedAt } = candidate
+  const silent = askedAt > candidate.probedAt && now - askedAt >= PATIENCE
   const sources = [...candidate.sources]
     .sort(([, a], [, b]) => b - a)
     .map(([source, at]) => ({ source, agoMs: now - at }))
@@ -71,8 +75,8 @@ function viewOf(now: number, peer: Peer, candidate: Candidate, used: string | un
     lastTriedAgoMs: now - candidate.triedAt,
     result,
     lastResultAgoMs: now - candidate.endedAt,
-    lastProbedAgoMs: now - candidate.probedAt,
-    probeResult,
+    lastProbedAgoMs: now - (silent ? askedAt : candidate.probedAt),
+    probeResult: silent ? 'timeout' : probeResult,
     roundTripUSec,
     chosen: text === used,
     why: text === used ? 'in-use' : whyNot(peer, candidate)
