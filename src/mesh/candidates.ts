@@ -15,6 +15,9 @@ const LIMITS: Record<Source, number> = {
   inbound: 4
 }
 
+/** Who is there and may be spoken to answers sooner. */
+const SILENT = 1_000
+
 /** An address that works is kept again no more often. */
 const KEEP_INTERVAL = 3_600_000
 
@@ -107,10 +110,14 @@ export class Candidates {
     candidate.endedAt = now
   }
 
-  /** It is not wanted any more; how the one before went is worth more. */
-  cancelled(text: string): void {
+  /** It is not wanted any more. When nothing came of it for SILENT, that says something; else the one before does. */
+  cancelled(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate?.result === '') candidate.result = 'cancelled'
+    if (candidate === undefined) return
+    if (now - candidate.triedAt >= SILENT) {
+      candidate.result = 'timeout'
+      candidate.endedAt = now
+    } else if (candidate.result === '') candidate.result = 'cancelled'
   }
 
   /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
