@@ -166,8 +166,8 @@ export class Daemon {
       onHeard: ({ announcement, source, policy, interface: name }) => {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
-      onListening: bound => {
-        for (const circle of this.circles.all) circle.listening(bound)
+      onListening: reach => {
+        for (const circle of this.circles.all) circle.listening(reach)
       },
       onGained: () => {
         for (const circle of this.circles.all) circle.networkChanged()
@@ -235,7 +235,7 @@ export class Daemon {
       vault: this.#vault,
       search: (onFound, signal) => this.#attachment.search(onFound, signal),
       locked: () => this.#unlocking.away,
-      bound: () => this.#attachment.bound,
+      reach: () => this.#attachment.reach,
       onChange: () => {
         this.#followMeans()
         this.#show({})

@@ -1,6 +1,7 @@
 /** Where a peer may be: every address we were told, by whom, how it went, and in which order to try them. */
 import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, parseAddress, sameHost, sameSubnet } from '../wire/address.ts'
+import { compare, gradeOf, type OwnAddress } from './paths.ts'
 
 /** Best first: what the user wrote, what was heard a moment ago, what worked once, what others say. */
 const SOURCES = ['static', 'announcement', 'known', 'gossip', 'inbound'] as const
@@ -169,7 +170,7 @@ export class Candidates {
   }
 
   /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
-  ranked(own: readonly Address[]): Candidate[] {
+  ranked(own: readonly OwnAddress[]): Candidate[] {
     const ours = (candidate: Candidate): boolean =>
       own.some(address => address.port === candidate.address.port && sameHost(address, candidate.address))
     const scored = [...this.#all.values()]
@@ -194,22 +195,16 @@ export class Candidates {
 }
 
 /**
- * Lower is better, from the left: does it not fail every time, did it work last, is it on a link we are on,
- * is it near, who says so.
+ * Lower is better, from the left: does it not fail every time, by which of our links, did it work last, is it on a link
+ * we are on, is it near, who says so.
  */
-function score(candidate: Candidate, own: readonly Address[]): number[] {
+function score(candidate: Candidate, own: readonly OwnAddress[]): number[] {
+  const [metered, kind] = gradeOf(candidate.address, own)
   const near = own.some(address => sameSubnet(address, candidate.address))
   const distance = { 'link-local': 0, private: 1, global: 2, loopback: 3 }[addressClass(candidate.address)]
   const source = SOURCES.findIndex(name => candidate.sources.has(name))
-  return [Math.min(candidate.failures, 3), -candidate.workedAt, near ? 0 : 1, distance, source]
-}
-
-function compare(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) {
-    // not a difference: two infinities have none
-    if (a[i]! !== b[i]!) return a[i]! < b[i]! ? -1 : 1
-  }
-  return 0
+  const failures = Math.min(candidate.failures, 3)
+  return [failures, metered, kind, -candidate.workedAt, near ? 0 : 1, distance, source]
 }
 
 /** Keeps the order within each family and the best one first. */

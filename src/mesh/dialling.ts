@@ -7,8 +7,8 @@
  * after the peer was lost, or after something gave new hope; then the gap doubles up to MAX_GAP, with jitter
  * so that a circle does not dial in step.
  */
-import type { Address } from '../wire/address.ts'
 import type { Candidate } from './candidates.ts'
+import type { OwnAddress } from './paths.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
@@ -54,7 +54,7 @@ interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
   readonly random: () => number
-  readonly own: () => readonly Address[]
+  readonly own: () => readonly OwnAddress[]
   /** The eager minute of a peer begins. */
   readonly eager: (now: number, peer: Peer) => void
 }
@@ -131,6 +131,13 @@ export class Dialling {
     if (this.#underWay(plan, address)) return
     plan.queue = [address, ...plan.queue.filter(other => other !== address)]
     this.step(now, peer)
+  }
+
+  /** One attempt there, beside a session that works. False when there are too many under way. */
+  only(now: number, peer: Peer, address: string): boolean {
+    if (this.#attempts.size >= ATTEMPTS || peer.plan.attempts.size > 0) return false
+    this.#begin(now, peer, address)
+    return true
   }
 
   /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */

@@ -61,7 +61,7 @@ interface Wiring {
   /** What a member says of itself. */
   readonly told: (now: number, member: number, record: PeerRecord, from: number) => void
   /** How the other end of a session sees these. */
-  readonly viewed: (now: number, session: number, views: readonly { peer: PeerId; view: View }[]) => void
+  readonly viewed: (now: number, session: number, views: readonly View[]) => void
   /** What a session says of others, in a crowd. */
   readonly heard: (
     now: number,
@@ -254,7 +254,7 @@ export class Gossip {
     const decoded = decodeGossip(body, this.#wiring.decode)
     if (decoded === undefined) this.#count('malformed')
     else if ('digest' in decoded) this.#answer(now, exchange, decoded.digest)
-    else if ('views' in decoded) this.#viewed(now, exchange, decoded.views)
+    else if ('views' in decoded) this.#wiring.viewed(now, session, decoded.views)
     else this.#consider(now, exchange, decoded.records)
   }
 
@@ -280,16 +280,6 @@ export class Gossip {
       }
       this.#repair.came(now, member)
     }
-  }
-
-  #viewed(now: number, { session }: Exchange, views: readonly View[]): void {
-    const { members } = this.census
-    const known = views.flatMap(view => {
-      const member = members.owner(view.id, 0)
-      return member < 0 ? [] : [{ peer: members.ids[member]!, view }]
-    })
-    if (known.length < views.length) this.#count('view-of-stranger')
-    this.#wiring.viewed(now, session, known)
   }
 
   #sendDigest(now: number, exchange: Exchange): void {

@@ -193,8 +193,15 @@ export class Watching {
 
   // --- views
 
-  viewed(now: number, by: Peer, views: readonly { peer: PeerId; view: View }[]): void {
-    this.#views.receive(now, by, views)
+  viewed(now: number, by: Peer, views: readonly View[]): void {
+    const { emit, gossip } = this.#wiring
+    const { members } = gossip.census
+    const known = views.flatMap(view => {
+      const member = members.owner(view.id, 0)
+      return member < 0 ? [] : [{ peer: members.ids[member]!, view }]
+    })
+    if (known.length < views.length) emit({ type: 'count', what: 'view-of-stranger' })
+    this.#views.receive(now, by, known)
   }
 
   matrix(now: number): Sight[] {
