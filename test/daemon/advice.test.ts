@@ -33,7 +33,6 @@ const lost: Case = {
   apart: [],
   together: false,
   reachedBy: [],
-  wakeable: false,
   here: {
     networks: ['10.0.0.0/24'],
     near: address => address.startsWith('tcp://10.0.0.'),
@@ -52,13 +51,8 @@ const table: [string, Partial<Case>, RegExp[]][] = [
     [/^The clock of nas is at least 11 min behind this one: .*`sudo timedatectl set-ntp true`/]
   ],
   ['a little is nothing', { state: 'reachable', clockAhead: 200 }, []],
-  ['asleep', { state: 'asleep', wakeable: true }, [/`coterie wake nas`/]],
-  [
-    'asleep, a name for a shell',
-    { state: 'asleep', wakeable: true, name: "it's" },
-    [/`coterie wake 'it'\\''s'`/]
-  ],
-  ['asleep for good', { state: 'asleep' }, [/not how it can be woken/]],
+  ['asleep', { state: 'asleep' }, [/`coterie wake nas`/]],
+  ['asleep, a name for a shell', { state: 'asleep', name: "it's" }, [/`coterie wake 'it'\\''s'`/]],
   [
     'no network here',
     { reason: 'no-network', here: { ...lost.here, announcing: [] } },

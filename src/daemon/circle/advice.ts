@@ -30,8 +30,6 @@ export interface Case {
   readonly together: boolean
   /** Others that say they reach it. */
   readonly reachedBy: readonly string[]
-  /** It has told how it can be woken. */
-  readonly wakeable: boolean
   readonly here: {
     /** Networks of the interfaces in use, such as 192.168.1.0/24. */
     readonly networks: readonly string[]
@@ -59,10 +57,8 @@ export function advice(of: Case): string[] {
   return found.length > 0 ? found : otherwise(of)
 }
 
-const asleep: Rule = ({ name, wakeable }) => [
-  wakeable
-    ? `${name} said that it sleeps; \`coterie wake ${word(name)}\` has a device near it wake it up.`
-    : `${name} said that it sleeps, and not how it can be woken: open it, or press a key there.`
+const asleep: Rule = ({ name }) => [
+  `${name} said that it sleeps; \`coterie wake ${word(name)}\` has a device near it wake it, if its card can be woken; else open it, or press a key there.`
 ]
 
 const noNetwork: Rule = ({ here }) =>

@@ -6,15 +6,14 @@ import { ApiError, type Result } from '../../api/api.ts'
 import { slotAt } from '../../crypto/announcement.ts'
 import type { PeerId } from '../../crypto/identity.ts'
 import type { CandidateView, PeerView, Sight } from '../../mesh/mesh.ts'
-import { networkOf, within } from '../../net/place.ts'
-import { formatHost, parseAddress } from '../../wire/address.ts'
+import { within } from '../../net/place.ts'
 import type { Spot } from '../network/separation.ts'
 import type { Surroundings } from '../surroundings.ts'
-import { advice, type Case } from './advice.ts'
 import type { Announcer, Made } from './announcer.ts'
 import type { Membership } from './membership.ts'
 import type { Roster } from './roster.ts'
 import { leastAhead, Sightings } from './sightings.ts'
+import { bare, hostOf, usec, whyRecord } from './why-record.ts'
 
 /** Announcements come once in a slot at least; what is older says nothing of now. */
 const HEARD_MS = 1_200_000
@@ -304,85 +303,23 @@ export class Explaining {
   #tell(peer: PeerId): Result<'Why'> {
     const { around, membership, roster, traffic } = this.#options
     const view = traffic().peers.get(peer)!
-    const shown = roster().peer(peer)!
-    const wall = (agoMs: number) => (agoMs < Infinity ? Math.floor((around.wall() - agoMs) * 1000) : 0)
-    const since = (at: number) => wall(around.now() - at)
-    const candidates = traffic().candidates(peer)
     const far = this.#far().get(peer)
-    const recent = [...(far === undefined ? [] : [{ ...far, followed: false }]), ...this.#recent(peer)]
-    const reachedBy = this.#reachedBy(peer)
-    const ahead = far?.ahead ?? this.#sightings.clock(peer, around.now())
-    const apart = this.#apart.get(peer)
-    const { evidence } = view
-    return {
-      Peer: peer,
-      Name: shown.Name,
-      State: view.state,
-      Reason: view.reason,
-      LatencyUSec: view.latencyUSec,
-      LastSeenUSec: shown.LastSeenUSec,
-      AsleepSinceUSec: shown.AsleepSinceUSec,
-      Evidence: shown.Evidence,
-      EvidenceBy: evidence.by,
-      EvidenceUSec: evidence.how === '' ? 0 : since(evidence.at),
-      Candidates: candidates.map(one => ({
-        Address: one.address,
-        Named: one.sources.map(({ source, agoMs }) => ({ By: source, AtUSec: wall(agoMs) })),
-        TriedUSec: wall(one.lastTriedAgoMs),
-        Result: one.result,
-        ProbedUSec: wall(one.lastProbedAgoMs),
-        ProbeResult: one.probeResult,
-        RoundTripUSec: one.roundTripUSec,
-        InUse: one.chosen,
-        Why: one.why
-      })),
-      Heard: recent.map(one => ({
-        Interface: one.interface,
-        Address: one.source,
-        HeardUSec: since(one.at),
-        Followed: one.followed
-      })),
-      ReachedBy: reachedBy,
-      Apart: apart === undefined ? [] : [apart],
-      ClockAheadUSec: usec(Math.max(0, ahead) * 1000),
-      ClockBehindUSec: usec(Math.max(0, -ahead) * 1000),
-      Advice: advice({
-        name: shown.Name,
-        state: view.state,
-        reason: view.reason,
-        candidates,
-        heard: recent.map(one => ({
-          interface: one.interface,
-          host: bare(one.source),
-          listenOnly: one.policy === 'listen',
-          followed: one.followed
-        })),
-        clockAhead: ahead,
-        clockFar: far !== undefined,
-        apart: apart === undefined ? [] : [apart],
-        together: this.#together.has(peer),
-        reachedBy: reachedBy.map(id => membership.members.get(id)?.name ?? id),
-        wakeable: false,
-        here: this.#here(peer)
-      })
-    }
-  }
-
-  #here(peer: PeerId): Case['here'] {
-    const { around, traffic } = this.#options
-    const interfaces = around.nearby.interfaces()
-    const addresses = interfaces.flatMap(one => one.addresses)
-    const named = (policy: 'announce' | 'listen') =>
-      interfaces.filter(one => one.policy === policy).map(({ name }) => name)
-    return {
-      networks: [
-        ...new Set(addresses.filter(one => !/^(fe[89ab]|::1|127\.)/i.test(one.address)).map(networkText))
-      ],
-      near: address => within(addresses, hostOf(address)) || /%25/.test(address),
-      announcing: named('announce'),
-      listening: named('listen'),
-      others: [...traffic().peers.values()].some(view => view.id !== peer && view.state === 'reachable')
-    }
+    return whyRecord({
+      view,
+      shown: roster().peer(peer)!,
+      candidates: traffic().candidates(peer),
+      heard: [...(far === undefined ? [] : [{ ...far, followed: false }]), ...this.#recent(peer)],
+      ahead: far?.ahead ?? this.#sightings.clock(peer, around.now()),
+      far: far !== undefined,
+      apart: this.#apart.get(peer),
+      together: this.#together.has(peer),
+      reachedBy: this.#reachedBy(peer),
+      nameOf: id => membership.members.get(id)?.name ?? id,
+      now: around.now(),
+      wallMs: around.wall(),
+      interfaces: around.nearby.interfaces(),
+      others: [...traffic().peers.values()].some(one => one.id !== peer && one.state === 'reachable')
+    })
   }
 
   #note(): void {
@@ -394,23 +331,4 @@ export class Explaining {
   }
 }
 
-const usec = (ms: number): number => Math.max(0, Math.round(ms * 1000))
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-const bare = (source: string): string => source.replace(/%.*/, '')
-
-/** Bare, without scope. */
-function hostOf(address: string): string {
-  const parsed = parseAddress(address)
-  return parsed === undefined ? '' : formatHost(parsed)
-}
-
-/** 192.168.1.0/24; the bytes of networkOf, as people write them. */
-function networkText(of: { readonly address: string; readonly prefix: number }): string {
-  const [bytes = '', prefix] = networkOf(of).split('/')
-  const parts = bytes.split('.').map(Number)
-  if (parts.length === 4) return `${bytes}/${prefix}`
-  const host = parseAddress(
-    `tcp://[${Array.from({ length: 8 }, (_, i) => ((parts[i * 2]! << 8) | parts[i * 2 + 1]!).toString(16)).join(':')}]:1`
-  )
-  return host === undefined ? of.address : `${formatHost(host)}/${prefix}`
-}
