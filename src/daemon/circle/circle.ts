@@ -14,6 +14,7 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
 import { Explaining } from './explaining.ts'
 import { Following, uri } from './following.ts'
 import { firstIncarnation } from './incarnation.ts'
@@ -24,7 +25,7 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
-import { type OwnMeans, type RestPhase, Traffic } from './traffic.ts'
+import { Traffic } from './traffic.ts'
 import { Waking } from './waking.ts'
 import { Warnings } from './warnings.ts'
 
@@ -104,10 +105,8 @@ export class Circle {
       onPeer: view => {
         this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
-        this.waking.changed()
       },
-      onCards: (peer, cards) => this.waking.told(peer, cards),
-      onWake: (from, body) => this.waking.receive(from, body),
+      waking: () => this.waking,
       onReached: (peer, address) => this.#addresses.add(peer, address),
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
@@ -297,12 +296,10 @@ export class Circle {
   /** What this computer has decides how often links are asked; its cards are how it can be woken. */
   setMeans(means: OwnMeans): void {
     this.#traffic.setMeans(means)
-    this.#traffic.carry()
   }
   rest(phase: RestPhase): void {
     this.asleep = phase === 'sleep' || phase === 'off'
     this.#traffic.rest(phase)
-    this.#traffic.carry()
   }
   get links(): LinkCounts {
     return this.#traffic.links

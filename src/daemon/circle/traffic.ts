@@ -15,9 +15,7 @@ import {
   type PeerView,
   type Sight
 } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
-import type { Card } from '../../wire/extra.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
 import { Introductions } from '../sessions/introductions.ts'
@@ -26,19 +24,13 @@ import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
 import type { Membership } from './membership.ts'
 import { Probing } from './probing.ts'
+import type { Waking } from './waking.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
-
-/** What this computer has, and how it can be woken. */
-export interface OwnMeans extends Means {
-  readonly cards: readonly Card[]
-}
-
-/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
-export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
 
 export interface TrafficOptions {
   readonly around: Surroundings
@@ -52,8 +44,7 @@ export interface TrafficOptions {
   /** A frame about the recovery of the circle. */
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
   readonly onPeer: (view: PeerView) => void
-  readonly onCards: (peer: PeerId, cards: readonly Card[]) => void
-  readonly onWake: (from: PeerId, body: Uint8Array) => void
+  readonly waking: () => Pick<Waking, 'changed' | 'receive' | 'told'>
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
   /** An attempt came to nothing; a word says why. */
@@ -140,12 +131,14 @@ export class Traffic {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
     this.#mesh.setCards(this.#now, cards)
+    this.carry()
   }
   /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
   rest(phase: RestPhase): void {
     if (phase === 'wake') this.#mesh.wake(this.#now)
     else if (phase === 'grace') this.#mesh.grace(this.#now)
     else this.#mesh.sleep(this.#now, phase === 'off')
+    this.carry()
   }
   seek(peer: PeerId): void {
     this.#mesh.seek(this.#now, peer)
@@ -279,7 +272,7 @@ export class Traffic {
       this.#probing.receiveFrame(number, session, body)
     } else if (kind === Kind.Wake) {
       this.#mesh.heard(this.#now, number)
-      this.#options.onWake(session.peer, body)
+      this.#options.waking().receive(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
@@ -346,6 +339,7 @@ export class Traffic {
         break
       case 'peer':
         onPeer(output.peer)
+        this.#options.waking().changed()
         break
       case 'peers':
         for (const peer of this.#mesh.peers().values()) onPeer(peer)
@@ -373,7 +367,7 @@ export class Traffic {
         this.#probing.carryOut(output)
         break
       case 'cards':
-        this.#options.onCards(output.peer, output.cards)
+        this.#options.waking().told(output.peer, output.cards)
         break
       case 'clone':
         warnings.twice(output.peer)
