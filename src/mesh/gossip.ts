@@ -126,6 +126,11 @@ export class Gossip {
     return this.#incarnation
   }
 
+  /** The owner's word that is known of a member. */
+  record(peer: PeerId): PeerRecord | undefined {
+    return this.census.record(this.census.members.number(peer))
+  }
+
   /** Self among them. */
   setMembers(now: number, members: Members): void {
     const before = this.census.members

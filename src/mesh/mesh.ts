@@ -166,6 +166,9 @@ export class Mesh {
       gossip: () => this.#gossip,
       links: () => this.#links,
       peers: this.#peers,
+      ask: (now, { nominated }) => {
+        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+      },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)
     })
