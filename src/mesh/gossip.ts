@@ -16,7 +16,7 @@ import { type CensusBody, decodeCensus } from '../wire/census.ts'
 import type { Card } from '../wire/extra.ts'
 import { encodeExtra } from '../wire/extra.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord, View } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
@@ -60,7 +60,9 @@ interface Wiring {
   readonly full: () => boolean
   /** What a member says of itself. */
   readonly told: (now: number, member: number, record: PeerRecord, from: number) => void
-  /** What a session says of others. */
+  /** How the other end of a session sees these. */
+  readonly viewed: (now: number, session: number, views: readonly View[]) => void
+  /** What a session says of others, in a crowd. */
   readonly heard: (
     now: number,
     session: number,
@@ -257,6 +259,7 @@ export class Gossip {
     const decoded = decodeGossip(body, this.#wiring.decode)
     if (decoded === undefined) this.#count('malformed')
     else if ('digest' in decoded) this.#answer(now, exchange, decoded.digest)
+    else if ('views' in decoded) this.#wiring.viewed(now, session, decoded.views)
     else this.#consider(now, exchange, decoded.records)
   }
 

@@ -41,12 +41,14 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** All that are open. */
   readonly sessions: () => Iterable<Session>
+  /** Nothing came back for the first time. */
+  readonly missed: (now: number, session: Session) => void
   readonly silences: Silences
   /** Somebody probes the others every few seconds. */
   readonly watched: () => boolean
   /** What is on the way may have forgotten a session: another one should be made before it is given up. */
   readonly doubted: (now: number, session: Session) => void
-  /** Nothing came back: the session is dead. */
+  /** Nothing came back again and again: the session is dead. */
   readonly silent: (now: number, session: Session) => void
   /** An answer to a question came; true for the first one. */
   readonly answered: (token: number) => boolean
@@ -177,6 +179,7 @@ export class Keepalive {
     const { beyond, outgoing, silence } = session
     if (beyond !== '' && outgoing && silence >= LEAST) this.#wiring.doubted(now, session)
     this.probe(now, session)
+    if (session.misses === 1) this.#wiring.missed(now, session)
   }
 
   #arm(session: Session): void {

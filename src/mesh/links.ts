@@ -8,6 +8,7 @@
 import { CloseReason } from '../wire/frame.ts'
 import type { Dialling } from './dialling.ts'
 import { ROUND } from './dialling.ts'
+import { flapped } from './flaps.ts'
 import type { Gossip } from './gossip.ts'
 import type { Nomination } from './nomination.ts'
 import type { Output, Peer, Reason, Session } from './peer.ts'
@@ -82,6 +83,7 @@ export class Links {
     nomination.fallback(now, peer)
     if (peer.nominated !== undefined) return
     peer.clones.clear()
+    flapped(now, peer.flaps)
     presence.lost(now, peer, reason)
     this.#wiring.lost(now, peer, reason)
     // one that said goodbye is not there at once

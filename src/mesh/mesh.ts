@@ -19,7 +19,6 @@
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
 import type { PeerId } from '../crypto/identity.ts'
-import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { Card } from '../wire/extra.ts'
 import { decodeExtra } from '../wire/extra.ts'
@@ -36,6 +35,8 @@ import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Members } from './members.ts'
 import { Nomination } from './nomination.ts'
+import type { OwnAddress, OwnLink } from './paths.ts'
+import { withLinks } from './paths.ts'
 import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
@@ -44,12 +45,15 @@ import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
 import { networkBeyond, Silences } from './silences.ts'
 import { Sleep } from './sleep.ts'
+import { Switching } from './switching.ts'
 import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
+import { Watching } from './watching.ts'
 
 export type { CandidateView } from './choice.ts'
 export type { Evidence } from './life.ts'
+export type { LinkKind, OwnLink } from './paths.ts'
 export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
@@ -58,6 +62,8 @@ export interface MeshOptions {
   readonly random: () => number
   /** Of the first own record; greater than any before, where that is known. */
   readonly incarnation: number
+  /** Whether it may watch others; yes when absent. */
+  readonly watch?: boolean
   /** Reads the bytes of a record, as strictly as `decodeRecord` does; for cores of one process that share them. */
   readonly decode?: (bytes: Uint8Array) => PeerRecord | undefined
 }
@@ -80,12 +86,18 @@ export class Mesh {
   readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
-  #own: readonly Address[] = []
+  readonly #switching: Switching
+  readonly #watching: Watching
+  #own: readonly OwnAddress[] = []
+  #ownLinks = ''
   readonly #due = {
     round: (now: number, peer: Peer): void => {
       if (!this.#renewal.enough(now, peer) && !this.#sleep.enough(now, peer)) this.#dialling.round(now, peer)
     },
     next: (now: number, peer: Peer): void => this.#dialling.step(now, peer),
+    steady: (now: number, peer: Peer): void => this.#presence.steady(now, peer),
+    missing: (now: number, peer: Peer): void => this.#watching.due.missing(now, peer),
+    step: (now: number, peer: Peer): void => this.#watching.due.step(now, peer),
     latency: (now: number, peer: Peer): void => this.#presence.latency(now, peer),
     keepalive: (now: number, session: Session): void => this.#keepalive.due(now, session),
     closing: (now: number, session: Session): void => this.#links.drop(now, session, undefined, 'closed'),
@@ -94,7 +106,7 @@ export class Mesh {
   #outputs: Output[] = []
   #records: Worked[] = []
 
-  constructor({ self, random, incarnation, decode }: MeshOptions) {
+  constructor({ self, random, incarnation, decode, watch = true }: MeshOptions) {
     this.#self = self
     const timers = this.#timers
     const emit = (output: Output): void => {
@@ -103,10 +115,12 @@ export class Mesh {
       const session = this.#links.get(output.session)
       if (session !== undefined) session.spoke = true
     }
+    const ranked = (peer: Peer): string[] => peer.candidates.ranked(this.#own).map(({ text }) => text)
     this.#presence = new Presence({
       timers,
       emit,
-      ranked: peer => peer.candidates.ranked(this.#own).map(candidate => candidate.text),
+      ranked,
+      shown: (now, peer) => this.#watching.shown(now, peer),
       word: peer => this.#crowd.word(peer)
     })
     this.#keepalive = new Keepalive({
@@ -119,7 +133,8 @@ export class Mesh {
         const { nominated, plan } = session.peer
         if (nominated === session && !plan.wanted) this.#dialling.want(now, session.peer)
       },
-      silent: (now, session) => this.#links.drop(now, session, undefined, 'timeout'),
+      missed: (now, session) => this.#watching.missed(now, session),
+      silent: (now, session) => this.#watching.silent(now, session),
       answered: token => this.#questions.answered(token),
       measured: (now, session, number) => this.#measured(now, session, number)
     })
@@ -131,7 +146,13 @@ export class Mesh {
       moved: (now, peer) => this.#questions.moved(now, peer),
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
-    this.#dialling = new Dialling({ timers, emit, random, own: () => this.#own })
+    this.#dialling = new Dialling({
+      timers,
+      emit,
+      random,
+      own: () => this.#own,
+      eager: (now, peer) => this.#watching.eager(now, peer)
+    })
     this.#renewal = new Renewal({ timers, random, dialling: this.#dialling })
     const gossip = {
       self,
@@ -142,6 +163,7 @@ export class Mesh {
       decode,
       full: () => !this.#crowd.bounded,
       told: (now, member, record, from) => this.#told(now, member, record, from),
+      viewed: (now, number, views) => this.#watching.viewed(now, this.#links.get(number)!.peer, views),
       heard: (now, session, body) => this.#crowd.heard(now, session, body)
     } satisfies ConstructorParameters<typeof Gossip>[0]
     this.#gossip = new Gossip(gossip, new Members([self]))
@@ -153,8 +175,25 @@ export class Mesh {
       dialling: this.#dialling,
       gossip: this.#gossip,
       bounded: () => this.#crowd.bounded,
-      lost: (now, peer, reason) => this.#crowd.lost(now, peer, reason),
+      lost: (now, peer, reason) => {
+        this.#watching.lost(peer)
+        this.#crowd.lost(now, peer, reason)
+      },
       silences: this.#silences
+    })
+    this.#watching = new Watching({
+      self,
+      timers,
+      emit,
+      peers: this.#peers,
+      presence: this.#presence,
+      keepalive: this.#keepalive,
+      dialling: this.#dialling,
+      gossip: this.#gossip,
+      links: this.#links,
+      full: () => !this.#crowd.bounded,
+      ranked,
+      watch
     })
     this.#crowd = new Crowd({
       self,
@@ -175,6 +214,13 @@ export class Mesh {
     this.#roaming = new Roaming({
       timers,
       drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
+    })
+    this.#switching = new Switching({
+      timers,
+      emit,
+      own: () => this.#own,
+      dialling: this.#dialling,
+      saves: peer => saves(this.#keepalive.means) || saves(peer)
     })
     this.#sleep = new Sleep({
       timers,
@@ -208,13 +254,22 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
-  setOwnAddresses(now: number, addresses: readonly string[]): void {
+  /**
+   * Address URIs of our listeners; anything else in the list is ignored. A change is a network event. `links` tells of
+   * the link that each is on, as far as that is known; it decides only which way to a peer is the better one.
+   */
+  setOwnAddresses(now: number, addresses: readonly string[], links: readonly OwnLink[] = []): void {
     const own = addresses.map(parseAddress).filter(address => address !== undefined)
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && !this.#links.over) this.#moved(now, own)
+    const told = JSON.stringify(links)
+    if (!this.#links.over && !(same && told === this.#ownLinks)) {
+      this.#ownLinks = told
+      this.#own = withLinks(own, links)
+      if (!same) this.#moved(now)
+      this.#switching.moved(now, this.#peers.values())
+    }
     this.#settle(now)
   }
 
@@ -254,12 +309,14 @@ export class Mesh {
   /** It woke up, or was stopped and goes on. */
   wake(now: number): void {
     this.#sleep.wake(now)
+    this.#watching.resumed(now)
     this.#settle(now)
   }
 
   /** It was not running for a moment: whatever nobody answered meanwhile accuses nobody. */
   grace(now: number): void {
     if (this.#links.closing === undefined) this.#sleep.grace(now)
+    this.#watching.resumed(now)
     this.#settle(now)
   }
 
@@ -306,9 +363,11 @@ export class Mesh {
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
     this.#roaming.opened(now, session)
+    this.#switching.opened(now, session)
     this.#presence.changed(peer)
     if (first) this.#crowd.found(now, peer)
     this.#gossip.opened(now, number, this.#self < peer.id)
+    this.#watching.opened(now, session)
     // also on the side that dialled: the handshake's round trip counts the work of both sides
     this.#keepalive.probe(now, session)
     if (session.roundTrip > 0) this.#presence.reached(now, peer)
@@ -337,7 +396,11 @@ export class Mesh {
   /** A frame of a kind that is not ours came on a session: a sign of life. */
   heard(now: number, number: number): void {
     const session = this.#links.get(number)
-    if (session !== undefined) this.#keepalive.heard(now, session)
+    if (session === undefined) return
+    this.#keepalive.heard(now, session)
+    if (session.peer.watch.burst === undefined) return
+    this.#watching.heard(now, session)
+    this.#settle(now)
   }
 
   receive(now: number, number: number, kind: number, body: Uint8Array): void {
@@ -347,33 +410,33 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, address: string, roundTripUSec: number): void {
+  probed(now: number, id: PeerId, probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
     peer?.candidates.probed(now, address, 'answered', roundTripUSec)
-    if (peer !== undefined) peer.life.probeAt = now
+    if (peer !== undefined && !this.#switching.probed(now, peer, probe, address, roundTripUSec))
+      this.#watching.probed(now, peer, address, roundTripUSec)
     this.#settle(now)
   }
 
   /** A probe could not be sent there, or was refused; a word says why. `no-keys`: none can be sealed for it. */
-  probeFailed(now: number, id: PeerId, _probe: number, address: string, reason: string): void {
-    this.#peers.get(id)?.candidates.probed(now, address, reason)
+  probeFailed(now: number, id: PeerId, probe: number, address: string, reason: string): void {
+    const peer = this.#peers.get(id)
+    peer?.candidates.probed(now, address, reason)
+    if (peer !== undefined) this.#watching.failed(now, peer, probe, reason)
     this.#settle(now)
   }
 
   /** An authentic probe of that peer came from there. */
-  alive(now: number, id: PeerId, _address: string): void {
+  alive(now: number, id: PeerId, address: string): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) peer.life.probeAt = now
+    if (peer !== undefined) this.#watching.alive(now, peer, address)
     this.#settle(now)
   }
 
   /** Its answer to a probe came through that member. */
   witnessed(now: number, id: PeerId, _probe: number, by: PeerId): void {
     const peer = this.#peers.get(id)
-    if (peer !== undefined) {
-      peer.life.witnessAt = now
-      peer.life.witness = by
-    }
+    if (peer !== undefined) this.#watching.witnessed(now, peer, by)
     this.#settle(now)
   }
 
@@ -461,14 +524,12 @@ export class Mesh {
 
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
-    return [...this.#presence.views.values()].map(({ id, state, reason, latencyUSec, unreachableSince }) => ({
-      observer: this.#self,
-      peer: id,
-      state,
-      reason,
-      latencyUSec,
-      ageMs: unreachableSince === 0 ? 0 : now - unreachableSince
-    }))
+    return this.#watching.matrix(now)
+  }
+
+  /** Who is watched by this device. */
+  get watched(): PeerId[] {
+    return this.#watching.watched
   }
 
   /** What to save and what to do since last asked, in order. */
@@ -487,7 +548,7 @@ export class Mesh {
   }
 
   #add(now: number, id: PeerId): Peer {
-    const peer = newPeer(id, this.#due)
+    const peer = newPeer(id, this.#due, now)
     this.#peers.set(id, peer)
     this.#crowd.added(now, peer)
     this.#presence.changed(peer)
@@ -497,13 +558,16 @@ export class Mesh {
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
     this.#questions.removed(peer)
+    this.#switching.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(now, peer)
+    this.#watching.removed(peer)
   }
 
   #read(now: number, session: Session, kind: number, body: Uint8Array): void {
     this.#keepalive.heard(now, session)
+    this.#watching.heard(now, session)
     switch (kind) {
       case Kind.Ping:
         if (body.length !== 8) this.#count('malformed')
@@ -533,7 +597,10 @@ export class Mesh {
   #named(now: number, peer: Peer, addresses: readonly string[], source: Source): void {
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#presence.changed(peer)
+    if (fresh) {
+      this.#presence.changed(peer)
+      this.#switching.look(now, peer)
+    }
     // it sleeps, and yet it is heard, or was a moment ago
     if (peer.asleep && source === 'announcement' && this.#links.closing === undefined)
       this.#dialling.glance(now, peer, addresses)
@@ -554,6 +621,7 @@ export class Mesh {
   #setMeans(now: number, means: Partial<Means>): void {
     this.#keepalive.setMeans(means)
     this.#gossip.setFlags(now, means)
+    this.#watching.meansChanged()
     this.#settle(now)
   }
 
@@ -566,8 +634,10 @@ export class Mesh {
     if (peer === undefined && cards.length > 0) this.#outputs.push({ type: 'cards', peer: id, cards })
     if (peer === undefined) return
     const fresh = introduce(now, peer, record)
+    this.#watching.meansChanged()
     this.#keepalive.changed(peer.sessions)
     this.#presence.changed(peer)
+    if (fresh) this.#switching.look(now, peer)
     this.#sleep.told(now, peer, record.asleep)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
     const text = cards.map(({ address, mac }) => `${formatHost(address)} ${mac.join()}`).join()
@@ -575,8 +645,8 @@ export class Mesh {
     peer.cards = text
   }
 
-  #moved(now: number, own: readonly Address[]): void {
-    this.#own = own
+  #moved(now: number): void {
+    const own = this.#own
     this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)
@@ -607,6 +677,7 @@ export class Mesh {
 
   #measured(now: number, session: Session, number: number): void {
     this.#nomination.answered(session, number)
+    this.#watching.measured(now, session)
     if (session.peer.nominated !== undefined) this.#presence.reached(now, session.peer)
   }
 
@@ -619,7 +690,8 @@ export class Mesh {
     this.#timers.expire(now)
     if (this.#crowd.settle(now)) this.#timers.expire(now)
     this.#crowd.tell()
-    this.#presence.settle()
+    this.#presence.settle(now)
+    this.#watching.settle(now)
     this.deadline = this.#timers.next
   }
 }

@@ -3,9 +3,14 @@ import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { Card } from '../wire/extra.ts'
 import type { CloseReason } from '../wire/frame.ts'
+import type { Burst } from './bursts.ts'
 import { Candidates } from './candidates.ts'
+import type { Flaps } from './flaps.ts'
+import { newFlaps } from './flaps.ts'
 import type { Evidence, Life } from './life.ts'
 import { newLife } from './life.ts'
+import type { Udp } from './probes.ts'
+import { newUdp } from './probes.ts'
 import type { Timer } from './timers.ts'
 import { timer } from './timers.ts'
 
@@ -85,6 +90,18 @@ export interface Plan {
   readonly attempts: Map<number, Attempt>
 }
 
+/** What the watch knows of one peer. */
+export interface Watched {
+  /** The last question, and its number where it went by UDP, else 0. */
+  askedAt: number
+  probe: number
+  /** When its answer is missing; set while it is waited for. */
+  readonly missing: Timer
+  /** It did not answer: it is asked by all ways. */
+  burst: Burst | undefined
+  readonly step: Timer
+}
+
 export interface Peer {
   readonly id: PeerId
   state: State
@@ -93,6 +110,8 @@ export interface Peer {
   /** It refused the last attempt. */
   refused: boolean
   unreachableSince: number
+  /** Since when its state is what it is. */
+  since: number
   asleepSince: number
   /** As it said last. */
   onBattery: boolean
@@ -111,6 +130,11 @@ export interface Peer {
   cards: string
   readonly candidates: Candidates
   readonly life: Life
+  readonly udp: Udp
+  readonly watch: Watched
+  readonly flaps: Flaps
+  /** When it may be shown as reachable. */
+  readonly steady: Timer
   /** Its last session, if that ended because a ping after a silence was not answered. */
   mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
@@ -214,13 +238,18 @@ export interface Worked {
 type Due<T> = (now: number, of: T) => void
 
 /** A member of whom nothing is known. `due` is called when its timers are. */
-export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; latency: Due<Peer> }): Peer {
+export function newPeer(
+  id: PeerId,
+  due: Record<'round' | 'next' | 'latency' | 'steady' | 'missing' | 'step', Due<Peer>>,
+  now = 0
+): Peer {
   const peer: Peer = {
     id,
     state: 'unreachable',
     lost: '',
     refused: false,
     unreachableSince: 0,
+    since: now,
     asleepSince: 0,
     onBattery: false,
     asleep: false,
@@ -232,6 +261,16 @@ export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; la
     cards: '',
     candidates: new Candidates(),
     life: newLife(),
+    udp: newUdp(),
+    watch: {
+      askedAt: -Infinity,
+      probe: 0,
+      missing: timer(at => due.missing(at, peer)),
+      burst: undefined,
+      step: timer(at => due.step(at, peer))
+    },
+    flaps: newFlaps(),
+    steady: timer(at => due.steady(at, peer)),
     mute: undefined,
     plan: {
       wanted: false,
