@@ -228,7 +228,7 @@ if (DEVICES >= 1_000) {
   parts(thousand, 0.5)
   oneWay(thousand)
 }
-alarms(500, Number(process.env["HOURS"] ?? 4))
+alarms(500, Number(process.env['HOURS'] ?? 4))
 const crowd = settled(DEVICES)
 const many = idleAndChange(crowd)
 row(
