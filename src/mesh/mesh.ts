@@ -220,13 +220,13 @@ export class Mesh {
       saves: peer => saves(this.#keepalive.means) || saves(peer)
     })
     this.#sleep = new Sleep({
-      timers,
       peers: () => this.#peers.values(),
       presence: this.#presence,
       keepalive: this.#keepalive,
       dialling: this.#dialling,
       gossip: this.#gossip,
-      links: this.#links
+      links: this.#links,
+      rest: peer => this.#watching.rest(peer)
     })
   }
 
