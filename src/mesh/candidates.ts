@@ -20,6 +20,9 @@ const LIMITS: Record<Source, number> = {
 /** A guess is tried no more often. */
 const GUESS_AGAIN = 600_000
 
+/** Who is there and may be spoken to answers sooner. */
+const SILENT = 1_000
+
 /** An address that works is kept again no more often. */
 const KEEP_INTERVAL = 3_600_000
 
@@ -34,8 +37,11 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
-  /** What came of it, a word: connected, or why not; '' while it is under way, and before the first one. */
+  /** What came of the last one that is over, a word, and when: connected, or why not; '' when there was none. */
   result: string
+  endedAt: number
+  /** When the first probe was sent that nothing came of yet; before `probedAt` when there is none. */
+  askedAt: number
   /** When an answer or a fault of the last probe came, and which: answered, or why not. */
   probedAt: number
   probeResult: string
@@ -82,6 +88,8 @@ export class Candidates {
       failures: 0,
       triedAt: -Infinity,
       result: '',
+      endedAt: -Infinity,
+      askedAt: -Infinity,
       probedAt: -Infinity,
       probeResult: '',
       roundTripUSec: 0,
@@ -103,23 +111,26 @@ export class Candidates {
   /** An attempt begins. */
   tried(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate === undefined) return
-    candidate.triedAt = now
-    candidate.result = ''
+    if (candidate !== undefined) candidate.triedAt = now
   }
 
   /** It came to nothing; a word says why. */
-  failed(text: string, result: string): void {
+  failed(now: number, text: string, result: string): void {
     const candidate = this.#all.get(text)
     if (candidate === undefined) return
     candidate.failures++
     candidate.result = result
+    candidate.endedAt = now
   }
 
-  /** It is not wanted any more. */
-  cancelled(text: string): void {
+  /** It is not wanted any more. When nothing came of it for SILENT, that says something; else the one before does. */
+  cancelled(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate !== undefined) candidate.result = 'cancelled'
+    if (candidate === undefined) return
+    if (now - candidate.triedAt >= SILENT) {
+      candidate.result = 'timeout'
+      candidate.endedAt = now
+    } else if (candidate.result === '') candidate.result = 'cancelled'
   }
 
   /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
@@ -130,10 +141,17 @@ export class Candidates {
     candidate.workedAt = now
     candidate.failures = 0
     candidate.result = 'connected'
+    candidate.endedAt = now
     if (roundTripUSec > 0) candidate.roundTripUSec = roundTripUSec
     if (now - candidate.keptAt < KEEP_INTERVAL) return false
     candidate.keptAt = now
     return true
+  }
+
+  /** A probe was sent there. */
+  asked(now: number, text: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate !== undefined && candidate.askedAt <= candidate.probedAt) candidate.askedAt = now
   }
 
   /** A probe to it was answered, or could not be sent, or was refused. */

@@ -103,7 +103,7 @@ export class Dialling {
 
   /** The network changed: what is under way may go out by an interface that is gone. */
   afresh(now: number, peer: Peer): void {
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.want(now, peer)
   }
 
@@ -149,7 +149,7 @@ export class Dialling {
     for (const attempt of [...plan.attempts.values()]) {
       if (known !== undefined && attempt.address !== known) continue
       if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < REPEAT) return
-      this.#cancel(attempt)
+      this.#cancel(now, attempt)
     }
     if (known === undefined) this.want(now, peer)
     else {
@@ -166,7 +166,7 @@ export class Dialling {
     timers.clear(peer.plan.round)
     timers.clear(peer.plan.next)
     this.#waiting.delete(peer)
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.#serve(now)
   }
 
@@ -187,7 +187,7 @@ export class Dialling {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    attempt.peer.candidates.failed(attempt.address, result)
+    attempt.peer.candidates.failed(now, attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)
@@ -242,9 +242,9 @@ export class Dialling {
     emit({ type: 'dial', attempt: number, peer: peer.id, address })
   }
 
-  #cancel(attempt: Attempt): void {
+  #cancel(now: number, attempt: Attempt): void {
     this.#forget(attempt)
-    attempt.peer.candidates.cancelled(attempt.address)
+    attempt.peer.candidates.cancelled(now, attempt.address)
     this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
   }
 

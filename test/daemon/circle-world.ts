@@ -291,7 +291,7 @@ export class Computer {
       nearby: {
         interfaces: () => [],
         ask: () => {},
-        keptApart: async () => false
+        keptApart: async () => 'unclear'
       },
       staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),

@@ -34,7 +34,7 @@ import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
-import { keptApart, type Spot } from './separation.ts'
+import { keptApart, type Spot, type Verdict } from './separation.ts'
 
 /** Less than an attempt may take as a whole: what is not there by then is told as such. */
 const DIAL_TIMEOUT_MS = 4_500
@@ -164,7 +164,7 @@ export class Attachment implements Nearby {
   ask(): void {
     this.#discovery.query()
   }
-  keptApart(spot: Spot): Promise<boolean> {
+  keptApart(spot: Spot): Promise<Verdict> {
     return keptApart(spot, readNeighbours)
   }
 
