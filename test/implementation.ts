@@ -466,6 +466,12 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
         ]
       }
     },
+    async Wake(params, call) {
+      called('Wake', params)
+      const found = find(params.Peer)
+      await gate('Wake', call)
+      return { Id: found.Id, SentBy: found.Reachable ? [] : [ids.self], Reachable: found.Reachable }
+    },
     async Watch(params, call: StreamCall<Result<'Watch'>>) {
       called('Watch', params)
       for (const event of facts.events) await call.reply(event)

@@ -591,6 +591,28 @@ export const methods = {
       )
     }
   }),
+  Wake: method({
+    doc: 'Wake a device that sleeps: the packet that its card waits for is sent by this device where it is on the same network, else by a member that is. Then it is waited for.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Peer: field(string, 'Id, short id or unique name.'),
+      WaitUSec: optional(
+        uint64,
+        'How long to wait for it, a duration; 0 means 20 seconds, a minute is the most.'
+      )
+    },
+    result: {
+      Id: field(string, 'Peer id.'),
+      SentBy: field(
+        list(string),
+        'Peer ids of those that sent the packet; nobody when it was awake already.'
+      ),
+      Reachable: field(boolean, 'It can be reached now.')
+    }
+  }),
   Why: method({
     doc: 'Why a peer is reachable by the path it has, or why it is not: each of its addresses, what came of it, and what would help. One that is not reachable is tried again first, which takes some seconds.',
     kind: 'job',

@@ -206,6 +206,9 @@ export class Mesh {
       gossip: () => this.#gossip,
       links: () => this.#links,
       peers: this.#peers,
+      ask: (now, { nominated }) => {
+        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+      },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)
     })
@@ -221,13 +224,13 @@ export class Mesh {
       saves: peer => saves(this.#keepalive.means) || saves(peer)
     })
     this.#sleep = new Sleep({
-      timers,
       peers: () => this.#peers.values(),
       presence: this.#presence,
       keepalive: this.#keepalive,
       dialling: this.#dialling,
       gossip: this.#gossip,
-      links: this.#links
+      links: this.#links,
+      rest: peer => this.#watching.rest(peer)
     })
   }
 
