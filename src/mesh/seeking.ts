@@ -14,6 +14,7 @@ import type { Probes } from './probes.ts'
 import { saves } from './thrift.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
+import { patience } from './watch.ts'
 
 export const EVERY = 500
 export const EVERY_SAVING = 2_000
@@ -56,7 +57,7 @@ export class Seeking {
 
   /** It answered there, or asked from there. */
   found(now: number, peer: Peer, address: string): void {
-    if (peer.nominated === undefined) this.#wiring.dialling.proved(now, peer, address)
+    if (peer.nominated === undefined) this.#wiring.dialling.proved(now, peer, address, patience(peer))
   }
 
   #round(now: number): void {
