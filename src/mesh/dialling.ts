@@ -136,14 +136,15 @@ export class Dialling {
   /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
   proved(now: number, peer: Peer, address: string, patience: number): void {
     const { plan } = peer
-    if (!plan.wanted) return
+    if (!plan.wanted || now - plan.provedAt < REPEAT) return
     const known = peer.candidates.get(address)?.text
     for (const attempt of [...plan.attempts.values()]) {
       if (known !== undefined && attempt.address !== known) continue
       if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < patience) return
       this.#cancel(attempt)
     }
-    if (known === undefined) this.want(now, peer)
+    plan.provedAt = now
+    if (known === undefined) this.round(now, peer)
     else {
       plan.queue = [known, ...plan.queue.filter(other => other !== known)]
       this.step(now, peer)
