@@ -126,10 +126,13 @@ export const WhyCandidate = record('WhyCandidate', 'One address of a peer, and h
   TriedUSec: field(uint64, 'When the last attempt to make a session began; 0: there was none.'),
   Result: field(
     string,
-    'What came of it: empty (none, or under way), connected, refused, unreachable (nobody there, or a firewall says so), no-route, timeout, handshake (somebody took the connection and did not answer as this peer), protocol, closed, reset, barred (by an interface not in use), cancelled (not needed any more), or an errno.'
+    'What came of the last attempt that is over: empty (there was none), connected, refused, unreachable (nobody there, or a firewall says so), no-route, timeout, handshake (somebody took the connection and did not answer as this peer), protocol, closed, reset, barred (by an interface not in use), cancelled (not needed any more), or an errno.'
   ),
-  ProbedUSec: field(uint64, 'When a probe was last answered there, or failed; 0: never.'),
-  ProbeResult: field(string, 'answered, or why not; empty: there was none.'),
+  ProbedUSec: field(
+    uint64,
+    'When a probe was last answered there, or failed, or since when none is answered; 0: never.'
+  ),
+  ProbeResult: field(string, 'answered, timeout, or what hindered it; empty: there was none.'),
   RoundTripUSec: field(uint64, 'The last round trip there, a duration; 0 when unknown.'),
   InUse: field(boolean, 'The session goes there.'),
   Why: field(

@@ -1,6 +1,7 @@
 /** The checks of `coterie doctor` on the computer itself: clock, sleep, session bus, walls around the daemon. Pure. */
 import type { CheckRecord } from '../api/api.ts'
 import type { LogindState } from '../host/logind.ts'
+import type { Power } from '../host/power.ts'
 import type { Sandbox } from '../host/sandbox.ts'
 import { failed, ok, warning } from './verdicts.ts'
 
@@ -15,6 +16,12 @@ export interface ComputerFacts {
   readonly dbusOwner: number
   readonly sandbox: Sandbox
   readonly logind: LogindState
+  readonly power: {
+    readonly power: Power
+    /** It has one. */
+    readonly battery: boolean
+  }
+  readonly upowerInstalled: boolean
   /** The daemon is run by systemd. */
   readonly supervised: boolean
 }
@@ -39,6 +46,19 @@ export function clockCheck({ wall, synchronised }: ComputerFacts): CheckRecord {
     name,
     'The clock is set, but nobody is known to keep it right; devices that differ by many minutes do not find each other.',
     SYNCHRONISE
+  )
+}
+
+/** Without a battery nobody is asked. */
+export function powerCheck({ power: { power, battery }, upowerInstalled }: ComputerFacts): CheckRecord {
+  const name = 'power'
+  if (!battery) return ok(name, 'There is no battery to be saved.')
+  if (power.by === 'UPower')
+    return ok(name, 'UPower tells when this computer runs on battery: then links are asked less often.')
+  return warning(
+    name,
+    'UPower does not run, so it is noticed up to a minute late that this computer runs on battery.',
+    upowerInstalled ? 'sudo systemctl start upower' : 'install the package upower'
   )
 }
 

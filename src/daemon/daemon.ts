@@ -4,11 +4,10 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CheckRecord, INTERFACE, type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
-import { ownerPid } from '../host/bus-names.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
@@ -21,7 +20,7 @@ import { toBase32 } from '../wire/base32.ts'
 import type { Circle } from './circle/circle.ts'
 import { Circles } from './circle/circles.ts'
 import type { Config } from './config.ts'
-import { examine, findFacts } from './doctor.ts'
+import { diagnose } from './diagnosis.ts'
 import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
@@ -35,7 +34,6 @@ import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
-import { networkFacts } from './network/network-facts.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
@@ -168,8 +166,8 @@ export class Daemon {
       onHeard: ({ announcement, source, policy, interface: name }) => {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
-      onListening: bound => {
-        for (const circle of this.circles.all) circle.listening(bound)
+      onListening: reach => {
+        for (const circle of this.circles.all) circle.listening(reach)
       },
       onGained: () => {
         for (const circle of this.circles.all) circle.networkChanged()
@@ -237,7 +235,7 @@ export class Daemon {
       vault: this.#vault,
       search: (onFound, signal) => this.#attachment.search(onFound, signal),
       locked: () => this.#unlocking.away,
-      bound: () => this.#attachment.bound,
+      reach: () => this.#attachment.reach,
       onChange: () => {
         this.#followMeans()
         this.#show({})
@@ -336,20 +334,19 @@ export class Daemon {
 
   /** Looks at everything at once, and is done within 5 s. */
   async examine(): Promise<CheckRecord[]> {
-    const { session, system } = this.#buses
-    const dbus = this.#shown.DBus
-    const config = this.config.network
-    const [network, synchronised, dbusOwner] = await Promise.all([
-      networkFacts(this.#attachment, system, { config, wanted: this.circles.all.length > 0 }),
-      clockSynchronised(system),
-      dbus === 'taken' ? ownerPid(session, INTERFACE) : 0
-    ])
-    const keyStore = () => this.#vault.keyStore
-    const { present: supervised } = this.#supervisor
-    const away = this.#unlocking.away
-    const { logind } = this.#sleep
-    const known = { keyStore, away, supervised, network, synchronised, dbus, dbusOwner, logind }
-    return examine(findFacts(this.paths, known))
+    return diagnose({
+      paths: this.paths,
+      buses: this.#buses,
+      attachment: this.#attachment,
+      config: this.config.network,
+      circles: this.circles.all,
+      keyStore: () => this.#vault.keyStore,
+      away: this.#unlocking.away,
+      supervised: this.#supervisor.present,
+      dbus: this.#shown.DBus,
+      logind: this.#sleep.logind,
+      power: this.#power
+    })
   }
 
   #followMeans(): void {

@@ -13,6 +13,7 @@ import type { Paths } from '../paths.ts'
 import {
   type ComputerFacts,
   clockCheck,
+  powerCheck,
   sandboxCheck,
   sessionBusCheck,
   sleepCheck
@@ -30,6 +31,7 @@ import { firewallCheck } from './network/firewall-check.ts'
 import { mdnsPortCheck, multicastCheck } from './network/multicast-checks.ts'
 import { interfacesCheck, listenersCheck, networkSourceCheck } from './network/network-checks.ts'
 import type { NetworkFacts } from './network/network-facts.ts'
+import { accessPointCheck, type PeerFacts, peerClocksCheck } from './peer-checks.ts'
 
 /** Of a file or directory that is there. */
 export interface Access {
@@ -40,7 +42,7 @@ export interface Access {
   readonly uid: number
 }
 
-export interface Facts extends ComputerFacts {
+export interface Facts extends ComputerFacts, PeerFacts {
   readonly network: NetworkFacts
   readonly uid: number
   /** Undefined before there is a key. */
@@ -76,11 +78,14 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   sessionBusCheck,
   clockCheck,
   sleepCheck,
+  powerCheck,
+  peerClocksCheck,
   ...networkChecks.map(
     check =>
       ({ network }: Facts) =>
         check(network)
-  )
+  ),
+  accessPointCheck
 ]
 
 export const examine = (facts: Facts): CheckRecord[] => checks.map(check => check(facts))
@@ -89,6 +94,7 @@ export const examine = (facts: Facts): CheckRecord[] => checks.map(check => chec
 export function findFacts(
   paths: Paths,
   known: Omit<ComputerFacts, 'wall' | 'sandbox'> &
+    PeerFacts &
     Pick<Facts, 'away' | 'network'> & { keyStore: () => KeyStoreName | undefined }
 ): Facts {
   const keyPath = join(paths.state, 'key')

@@ -5,7 +5,7 @@ import type { InterfaceAddress, Place } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
-import type { Spot } from './network/separation.ts'
+import type { Spot, Verdict } from './network/separation.ts'
 import type { Gate } from './sessions/gate.ts'
 import type { Publisher } from './surfaces/publisher.ts'
 
@@ -22,7 +22,7 @@ export interface Nearby {
   /** Asks by multicast who is there. */
   ask(): void
   /** Whether the network keeps us apart from a device that is there for sure and does not answer. Takes 10 s at most. */
-  keptApart(spot: Spot): Promise<boolean>
+  keptApart(spot: Spot): Promise<Verdict>
 }
 
 export interface Surroundings {

@@ -16,6 +16,8 @@ export interface Neighbour {
   readonly mac: string
   /** there: it answered. old: it did a while ago, or was heard. silent: it was asked and did not. asked: it is now. */
   readonly state: 'there' | 'old' | 'silent' | 'asked'
+  /** Seconds since it last answered; Infinity where that is not told. */
+  readonly confirmedS: number
 }
 
 export interface Neighbours {
@@ -40,7 +42,7 @@ export const NO_NEIGHBOURS: Neighbours = { neighbours: [], gateways: [] }
 /** Empty where there is no `ip`, or none that writes JSON. Never rejects. */
 export async function readNeighbours(): Promise<Neighbours> {
   const [neighbours, ...routes] = await Promise.all([
-    ip('neighbour', 'show'),
+    ip('-statistics', 'neighbour', 'show'),
     ip('-4', 'route', 'show', 'default'),
     ip('-6', 'route', 'show', 'default')
   ])
@@ -54,13 +56,14 @@ const ip = (...words: string[]) =>
     )
   })
 
-/** The output of `ip -json neighbour`. Entries that make no sense are left out. */
+/** The output of `ip -json -statistics neighbour`. Entries that make no sense are left out. */
 export function parseNeighbours(text: string): Neighbour[] {
-  return entries(text).flatMap(({ dst, dev, lladdr, state }): Neighbour[] => {
+  return entries(text).flatMap(({ dst, dev, lladdr, state, confirmed }): Neighbour[] => {
     if (typeof dst !== 'string' || typeof dev !== 'string' || !Array.isArray(state)) return []
     const mac = typeof lladdr === 'string' ? lladdr.toLowerCase() : ''
     const found = STATES[String(state[0])]
-    return found === undefined ? [] : [{ interface: dev, address: dst, mac, state: found }]
+    const confirmedS = typeof confirmed === 'number' ? confirmed : Infinity
+    return found === undefined ? [] : [{ interface: dev, address: dst, mac, state: found, confirmedS }]
   })
 }
 

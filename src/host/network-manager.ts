@@ -121,6 +121,9 @@ export function concerns(m: Pick<BusMessage, 'interface' | 'member' | 'body'>): 
 /** Where the signals come from that `concerns` looks at. */
 const PATHS = ['Devices', 'ActiveConnection', 'IP4Config', 'IP6Config'].map(name => `${ROOT}/${name}`)
 
+/** It answers in milliseconds, or hangs. */
+const VERSION_MS = 2_000
+
 export class NetworkManagerSource {
   readonly name = 'NetworkManager'
   readonly #bus: Bus
@@ -192,5 +195,24 @@ export class NetworkManagerSource {
       // Another user's profile, or gone by now: without a zone.
     }
     this.#zones.set(path, zone)
+  }
+}
+
+/** '' when it does not run, or does not say. */
+export async function networkManagerVersion(bus: Bus): Promise<string> {
+  try {
+    const [answer] = await bus.call({
+      destination: NM,
+      path: ROOT,
+      interface: PROPERTIES,
+      member: 'Get',
+      signature: 'ss',
+      body: [NM, 'Version'],
+      timeoutMs: VERSION_MS,
+      autoStart: false
+    })
+    return textOf(plain(answer))
+  } catch {
+    return ''
   }
 }

@@ -1,6 +1,7 @@
 /** Where a peer may be: every address we were told, by whom, how it went, and in which order to try them. */
 import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, parseAddress, sameHost, sameSubnet } from '../wire/address.ts'
+import { compare, gradeOf, type OwnAddress } from './paths.ts'
 
 /** Best first: what the user wrote, what was heard a moment ago, what worked once, what others say. */
 const SOURCES = ['static', 'announcement', 'known', 'gossip', 'inbound'] as const
@@ -14,6 +15,9 @@ const LIMITS: Record<Source, number> = {
   gossip: 16,
   inbound: 4
 }
+
+/** Who is there and may be spoken to answers sooner. */
+const SILENT = 1_000
 
 /** An address that works is kept again no more often. */
 const KEEP_INTERVAL = 3_600_000
@@ -29,8 +33,11 @@ export interface Candidate {
   failures: number
   /** When the last attempt began. */
   triedAt: number
-  /** What came of it, a word: connected, or why not; '' while it is under way, and before the first one. */
+  /** What came of the last one that is over, a word, and when: connected, or why not; '' when there was none. */
   result: string
+  endedAt: number
+  /** When the first probe was sent that nothing came of yet; before `probedAt` when there is none. */
+  askedAt: number
   /** When an answer or a fault of the last probe came, and which: answered, or why not. */
   probedAt: number
   probeResult: string
@@ -69,6 +76,8 @@ export class Candidates {
       failures: 0,
       triedAt: -Infinity,
       result: '',
+      endedAt: -Infinity,
+      askedAt: -Infinity,
       probedAt: -Infinity,
       probeResult: '',
       roundTripUSec: 0,
@@ -90,23 +99,26 @@ export class Candidates {
   /** An attempt begins. */
   tried(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate === undefined) return
-    candidate.triedAt = now
-    candidate.result = ''
+    if (candidate !== undefined) candidate.triedAt = now
   }
 
   /** It came to nothing; a word says why. */
-  failed(text: string, result: string): void {
+  failed(now: number, text: string, result: string): void {
     const candidate = this.#all.get(text)
     if (candidate === undefined) return
     candidate.failures++
     candidate.result = result
+    candidate.endedAt = now
   }
 
-  /** It is not wanted any more. */
-  cancelled(text: string): void {
+  /** It is not wanted any more. When nothing came of it for SILENT, that says something; else the one before does. */
+  cancelled(now: number, text: string): void {
     const candidate = this.#all.get(text)
-    if (candidate !== undefined) candidate.result = 'cancelled'
+    if (candidate === undefined) return
+    if (now - candidate.triedAt >= SILENT) {
+      candidate.result = 'timeout'
+      candidate.endedAt = now
+    } else if (candidate.result === '') candidate.result = 'cancelled'
   }
 
   /** A session was made there. True when that should be kept: it is new, or was kept long ago. */
@@ -117,10 +129,17 @@ export class Candidates {
     candidate.workedAt = now
     candidate.failures = 0
     candidate.result = 'connected'
+    candidate.endedAt = now
     if (roundTripUSec > 0) candidate.roundTripUSec = roundTripUSec
     if (now - candidate.keptAt < KEEP_INTERVAL) return false
     candidate.keptAt = now
     return true
+  }
+
+  /** A probe was sent there. */
+  asked(now: number, text: string): void {
+    const candidate = this.#all.get(text)
+    if (candidate !== undefined && candidate.askedAt <= candidate.probedAt) candidate.askedAt = now
   }
 
   /** A probe to it was answered, or could not be sent, or was refused. */
@@ -151,7 +170,7 @@ export class Candidates {
   }
 
   /** All of them but our own addresses, best first, families alternating (RFC 8305, 4). */
-  ranked(own: readonly Address[]): Candidate[] {
+  ranked(own: readonly OwnAddress[]): Candidate[] {
     const ours = (candidate: Candidate): boolean =>
       own.some(address => address.port === candidate.address.port && sameHost(address, candidate.address))
     const scored = [...this.#all.values()]
@@ -176,22 +195,16 @@ export class Candidates {
 }
 
 /**
- * Lower is better, from the left: does it not fail every time, did it work last, is it on a link we are on,
- * is it near, who says so.
+ * Lower is better, from the left: does it not fail every time, by which of our links, did it work last, is it on a link
+ * we are on, is it near, who says so.
  */
-function score(candidate: Candidate, own: readonly Address[]): number[] {
+function score(candidate: Candidate, own: readonly OwnAddress[]): number[] {
+  const [metered, kind] = gradeOf(candidate.address, own)
   const near = own.some(address => sameSubnet(address, candidate.address))
   const distance = { 'link-local': 0, private: 1, global: 2, loopback: 3 }[addressClass(candidate.address)]
   const source = SOURCES.findIndex(name => candidate.sources.has(name))
-  return [Math.min(candidate.failures, 3), -candidate.workedAt, near ? 0 : 1, distance, source]
-}
-
-function compare(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) {
-    // not a difference: two infinities have none
-    if (a[i]! !== b[i]!) return a[i]! < b[i]! ? -1 : 1
-  }
-  return 0
+  const failures = Math.min(candidate.failures, 3)
+  return [failures, metered, kind, -candidate.workedAt, near ? 0 : 1, distance, source]
 }
 
 /** Keeps the order within each family and the best one first. */

@@ -17,19 +17,24 @@ export interface CandidateView {
   /** Of the last attempt; Infinity when there was none. */
   readonly lastTriedAgoMs: number
   /**
-   * What came of it: '' (under way, or never tried), connected, cancelled (not needed any more), handshake
+   * What came of the last one that is over: '' (there was none), connected, cancelled (not needed any more), handshake
    * (somebody takes the connection and does not answer as this peer), or why there was no connection.
    */
   readonly result: string
-  /** Of the last answer to a probe, or fault; Infinity when there was none. */
+  /** Since then; Infinity when there was none. */
+  readonly lastResultAgoMs: number
+  /** Of the last answer to a probe, or fault, or since no answer comes; Infinity when there was none. */
   readonly lastProbedAgoMs: number
-  /** answered, or why not; '' when there was none. */
+  /** answered, timeout, or what hindered it; '' when there was none. */
   readonly probeResult: string
   /** 0 when unknown. */
   readonly roundTripUSec: number
   readonly chosen: boolean
   readonly why: Why
 }
+
+/** What is not answered by then was not answered. */
+const PATIENCE = 1_500
 
 /** What is in use first, then as they are tried. `own`: addresses of this device. */
 export function candidatesOf(now: number, peer: Peer, own: readonly Address[]): CandidateView[] {
@@ -50,6 +55,7 @@ const UNNAMED: Omit<CandidateView, 'address'> = {
   sources: [],
   lastTriedAgoMs: Infinity,
   result: '',
+  lastResultAgoMs: Infinity,
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,
@@ -58,7 +64,8 @@ const UNNAMED: Omit<CandidateView, 'address'> = {
 }
 
 function viewOf(now: number, peer: Peer, candidate: Candidate, used: string | undefined): CandidateView {
-  const { text, result, probeResult, roundTripUSec } = candidate
+  const { text, result, probeResult, roundTripUSec, askedAt } = candidate
+  const silent = askedAt > candidate.probedAt && now - askedAt >= PATIENCE
   const sources = [...candidate.sources]
     .sort(([, a], [, b]) => b - a)
     .map(([source, at]) => ({ source, agoMs: now - at }))
@@ -67,8 +74,9 @@ function viewOf(now: number, peer: Peer, candidate: Candidate, used: string | un
     sources,
     lastTriedAgoMs: now - candidate.triedAt,
     result,
-    lastProbedAgoMs: now - candidate.probedAt,
-    probeResult,
+    lastResultAgoMs: now - candidate.endedAt,
+    lastProbedAgoMs: now - (silent ? askedAt : candidate.probedAt),
+    probeResult: silent ? 'timeout' : probeResult,
     roundTripUSec,
     chosen: text === used,
     why: text === used ? 'in-use' : whyNot(peer, candidate)

@@ -7,8 +7,8 @@
  * after the peer was lost, or after something gave new hope; then the gap doubles up to MAX_GAP, with jitter
  * so that a circle does not dial in step.
  */
-import type { Address } from '../wire/address.ts'
 import type { Candidate } from './candidates.ts'
+import type { OwnAddress } from './paths.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
@@ -54,7 +54,7 @@ interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
   readonly random: () => number
-  readonly own: () => readonly Address[]
+  readonly own: () => readonly OwnAddress[]
   /** The eager minute of a peer begins. */
   readonly eager: (now: number, peer: Peer) => void
 }
@@ -90,7 +90,7 @@ export class Dialling {
   }
 
   /**
-   * The last session was lost after `lifetime` milliseconds. One that accepts sessions only to close them is
+   * The last session was lost after `lifetime` milliseconds, or Infinity when the peer answered on it. One that accepts sessions only to close them is
    * asked less and less often: at once after the first brief one, then after ROUND, and twice as long each time.
    */
   lost(now: number, peer: Peer, lifetime: number, delay: number): void {
@@ -102,7 +102,7 @@ export class Dialling {
 
   /** The network changed: what is under way may go out by an interface that is gone. */
   afresh(now: number, peer: Peer): void {
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.want(now, peer)
   }
 
@@ -133,15 +133,22 @@ export class Dialling {
     this.step(now, peer)
   }
 
+  /** One attempt there, beside a session that works. False when there are too many under way. */
+  only(now: number, peer: Peer, address: string): boolean {
+    if (this.#attempts.size >= ATTEMPTS || peer.plan.attempts.size > 0) return false
+    this.#begin(now, peer, address)
+    return true
+  }
+
   /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
   proved(now: number, peer: Peer, address: string, patience: number): void {
     const { plan } = peer
-    if (!plan.wanted || now - plan.provedAt < REPEAT) return
+    if (!plan.wanted || now - plan.provedAt < REPEAT || (plan.brief > 0 && now < plan.since)) return
     const known = peer.candidates.get(address)?.text
     for (const attempt of [...plan.attempts.values()]) {
       if (known !== undefined && attempt.address !== known) continue
       if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < patience) return
-      this.#cancel(attempt)
+      this.#cancel(now, attempt)
     }
     plan.provedAt = now
     if (known === undefined) this.round(now, peer)
@@ -159,7 +166,7 @@ export class Dialling {
     timers.clear(peer.plan.round)
     timers.clear(peer.plan.next)
     this.#waiting.delete(peer)
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.#serve(now)
   }
 
@@ -173,7 +180,7 @@ export class Dialling {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    attempt.peer.candidates.failed(attempt.address, result)
+    attempt.peer.candidates.failed(now, attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)
@@ -226,9 +233,9 @@ export class Dialling {
     emit({ type: 'dial', attempt: number, peer: peer.id, address })
   }
 
-  #cancel(attempt: Attempt): void {
+  #cancel(now: number, attempt: Attempt): void {
     this.#forget(attempt)
-    attempt.peer.candidates.cancelled(attempt.address)
+    attempt.peer.candidates.cancelled(now, attempt.address)
     this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
   }
 

@@ -19,7 +19,6 @@
  * Every `now` is monotonic milliseconds, and none is less than one before.
  */
 import type { PeerId } from '../crypto/identity.ts'
-import type { Address } from '../wire/address.ts'
 import { formatAddress, formatHost, parseAddress } from '../wire/address.ts'
 import type { Card } from '../wire/extra.ts'
 import { decodeExtra } from '../wire/extra.ts'
@@ -36,6 +35,8 @@ import { Keepalive } from './keepalive.ts'
 import { Links } from './links.ts'
 import { Members } from './members.ts'
 import { Nomination } from './nomination.ts'
+import type { OwnAddress, OwnLink } from './paths.ts'
+import { withLinks } from './paths.ts'
 import type { LinkCounts, Opened, Output, Peer, PeerView, Session, Sight, Worked } from './peer.ts'
 import { newPeer, newSession } from './peer.ts'
 import { Presence } from './presence.ts'
@@ -44,6 +45,7 @@ import { Renewal } from './renewal.ts'
 import { Roaming } from './roaming.ts'
 import { networkBeyond, Silences } from './silences.ts'
 import { Sleep } from './sleep.ts'
+import { Switching } from './switching.ts'
 import type { Means } from './thrift.ts'
 import { saves, watches } from './thrift.ts'
 import { Timers } from './timers.ts'
@@ -51,6 +53,7 @@ import { Watching } from './watching.ts'
 
 export type { CandidateView } from './choice.ts'
 export type { Evidence } from './life.ts'
+export type { LinkKind, OwnLink } from './paths.ts'
 export type { LinkCounts, Opened, Output, PeerView, Reason, Sight, State, Worked } from './peer.ts'
 
 export interface MeshOptions {
@@ -83,8 +86,10 @@ export class Mesh {
   readonly #silences = new Silences()
   readonly #questions = new Questions()
   readonly #roaming: Roaming
+  readonly #switching: Switching
   readonly #watching: Watching
-  #own: readonly Address[] = []
+  #own: readonly OwnAddress[] = []
+  #ownLinks = ''
   readonly #due = {
     round: (now: number, peer: Peer): void => {
       if (!this.#renewal.enough(now, peer) && !this.#sleep.enough(now, peer)) this.#dialling.round(now, peer)
@@ -207,6 +212,13 @@ export class Mesh {
       timers,
       drop: (now, session) => this.#links.drop(now, session, undefined, 'closed')
     })
+    this.#switching = new Switching({
+      timers,
+      emit,
+      own: () => this.#own,
+      dialling: this.#dialling,
+      saves: peer => saves(this.#keepalive.means) || saves(peer)
+    })
     this.#sleep = new Sleep({
       timers,
       peers: () => this.#peers.values(),
@@ -239,13 +251,22 @@ export class Mesh {
     this.#settle(now)
   }
 
-  /** Address URIs of our listeners; anything else in the list is ignored. A change is a network event. */
-  setOwnAddresses(now: number, addresses: readonly string[]): void {
+  /**
+   * Address URIs of our listeners; anything else in the list is ignored. A change is a network event. `links` tells of
+   * the link that each is on, as far as that is known; it decides only which way to a peer is the better one.
+   */
+  setOwnAddresses(now: number, addresses: readonly string[], links: readonly OwnLink[] = []): void {
     const own = addresses.map(parseAddress).filter(address => address !== undefined)
     const texts = own.map(formatAddress).sort().join()
     const same =
       texts === this.#own.map(formatAddress).sort().join() && this.#presence.online === own.length > 0
-    if (!same && !this.#links.over) this.#moved(now, own)
+    const told = JSON.stringify(links)
+    if (!this.#links.over && !(same && told === this.#ownLinks)) {
+      this.#ownLinks = told
+      this.#own = withLinks(own, links)
+      if (!same) this.#moved(now)
+      this.#switching.moved(now, this.#peers.values())
+    }
     this.#settle(now)
   }
 
@@ -339,6 +360,7 @@ export class Mesh {
     this.#dialling.done(now, peer)
     this.#nomination.opened(now, session)
     this.#roaming.opened(now, session)
+    this.#switching.opened(now, session)
     this.#presence.changed(peer)
     if (first) this.#crowd.found(now, peer)
     this.#gossip.opened(now, number, this.#self < peer.id)
@@ -385,10 +407,11 @@ export class Mesh {
   }
 
   /** Its answer to a probe came from this address (a URI of the form candidates have). */
-  probed(now: number, id: PeerId, _probe: number, address: string, roundTripUSec: number): void {
+  probed(now: number, id: PeerId, probe: number, address: string, roundTripUSec: number): void {
     const peer = this.#peers.get(id)
     peer?.candidates.probed(now, address, 'answered', roundTripUSec)
-    if (peer !== undefined) this.#watching.probed(now, peer, address, roundTripUSec)
+    if (peer !== undefined && !this.#switching.probed(now, peer, probe, address, roundTripUSec))
+      this.#watching.probed(now, peer, address, roundTripUSec)
     this.#settle(now)
   }
 
@@ -537,6 +560,7 @@ export class Mesh {
   #remove(now: number, peer: Peer): void {
     this.#peers.delete(peer.id)
     this.#questions.removed(peer)
+    this.#switching.removed(peer)
     this.#dialling.done(now, peer)
     this.#presence.removed(peer)
     this.#links.remove(now, peer)
@@ -575,7 +599,10 @@ export class Mesh {
   #named(now: number, peer: Peer, addresses: readonly string[], source: Source): void {
     let fresh = false
     for (const address of addresses) if (peer.candidates.offer(now, address, source) === 'new') fresh = true
-    if (fresh) this.#presence.changed(peer)
+    if (fresh) {
+      this.#presence.changed(peer)
+      this.#switching.look(now, peer)
+    }
     // it sleeps, and yet it is heard, or was a moment ago
     if (peer.asleep && source === 'announcement' && this.#links.closing === undefined)
       this.#dialling.glance(now, peer, addresses)
@@ -612,6 +639,7 @@ export class Mesh {
     this.#watching.meansChanged()
     this.#keepalive.changed(peer.sessions)
     this.#presence.changed(peer)
+    if (fresh) this.#switching.look(now, peer)
     this.#sleep.told(now, peer, record.asleep)
     if (fresh && peer.plan.wanted) this.#dialling.want(now, peer)
     const text = cards.map(({ address, mac }) => `${formatHost(address)} ${mac.join()}`).join()
@@ -619,8 +647,8 @@ export class Mesh {
     peer.cards = text
   }
 
-  #moved(now: number, own: readonly Address[]): void {
-    this.#own = own
+  #moved(now: number): void {
+    const own = this.#own
     this.#silences.clear()
     this.#presence.online = own.length > 0
     this.#gossip.setOwnAddresses(now, own)

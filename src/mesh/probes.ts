@@ -62,6 +62,7 @@ export class Probes {
     const addresses = peer.udp.keys ? this.#addresses(peer, most) : []
     const probe = ++this.#number
     if (addresses.length > 0) peer.udp.triedAt = now
+    for (const address of addresses) peer.candidates.asked(now, address)
     if (addresses.length > 0) this.#wiring.emit({ type: 'probe', probe, peer: peer.id, addresses })
     return { probe, addresses: addresses.length }
   }

@@ -9,7 +9,7 @@ import { silently } from './bursts.ts'
 import type { Dialling } from './dialling.ts'
 import { EAGER } from './dialling.ts'
 import type { Keepalive } from './keepalive.ts'
-import type { Peer } from './peer.ts'
+import type { Peer, Reason } from './peer.ts'
 import type { Probes } from './probes.ts'
 import { saves } from './thrift.ts'
 import type { Timers } from './timers.ts'
@@ -27,6 +27,9 @@ interface Wiring {
   readonly dialling: Dialling
 }
 
+/** It did not say that it goes. */
+const sought = (lost: Reason): boolean => silently(lost) || lost === 'closed'
+
 export class Seeking {
   readonly #wiring: Wiring
   readonly #sought = new Set<Peer>()
@@ -42,7 +45,7 @@ export class Seeking {
 
   /** Its state changed. */
   changed(now: number, peer: Peer): void {
-    if (peer.nominated === undefined && silently(peer.lost)) this.#add(now, peer)
+    if (peer.nominated === undefined && sought(peer.lost)) this.#add(now, peer)
     else this.forget(peer)
   }
 

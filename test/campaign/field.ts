@@ -99,7 +99,7 @@ export async function serf(lab: Lab, times: number): Promise<Series[]> {
       await lab.wires.cut(last.plain, false)
       back.values.push((await alive(mended)) - mended)
     }
-    for (let n = 0; n < Math.ceil(each / 2); n++) {
+    for (let n = 0; n < each; n++) {
       await delay(2_000)
       const before = last.plain.address
       const next = `10.77.1.${230 + (number % 20)}`

@@ -7,6 +7,7 @@ const candidate = (host: string, result: string, more: Partial<CandidateView> = 
   sources: [{ source: 'gossip', agoMs: 1000 }],
   lastTriedAgoMs: result === '' ? Infinity : 1000,
   result,
+  lastResultAgoMs: result === '' ? Infinity : 1000,
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,
@@ -30,8 +31,8 @@ const lost: Case = {
   clockAhead: 0,
   clockFar: false,
   apart: [],
+  together: false,
   reachedBy: [],
-  wakeable: false,
   here: {
     networks: ['10.0.0.0/24'],
     near: address => address.startsWith('tcp://10.0.0.'),
@@ -50,13 +51,8 @@ const table: [string, Partial<Case>, RegExp[]][] = [
     [/^The clock of nas is at least 11 min behind this one: .*`sudo timedatectl set-ntp true`/]
   ],
   ['a little is nothing', { state: 'reachable', clockAhead: 200 }, []],
-  ['asleep', { state: 'asleep', wakeable: true }, [/`coterie wake nas`/]],
-  [
-    'asleep, a name for a shell',
-    { state: 'asleep', wakeable: true, name: "it's" },
-    [/`coterie wake 'it'\\''s'`/]
-  ],
-  ['asleep for good', { state: 'asleep' }, [/not how it can be woken/]],
+  ['asleep', { state: 'asleep' }, [/`coterie wake nas`/]],
+  ['asleep, a name for a shell', { state: 'asleep', name: "it's" }, [/`coterie wake 'it'\\''s'`/]],
   [
     'no network here',
     { reason: 'no-network', here: { ...lost.here, announcing: [] } },
@@ -76,10 +72,15 @@ const table: [string, Partial<Case>, RegExp[]][] = [
   ],
   [
     'heard and silent: a firewall',
-    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')] },
+    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')], together: true },
     [
       /^nas is heard from 10\.0\.0\.9, and its port does not answer: a firewall.*`sudo ufw allow 24747:24756\/tcp`/
     ]
+  ],
+  [
+    'heard and silent, and that is all we know',
+    { heard: [heard('10.0.0.9')], candidates: [candidate('10.0.0.9', 'timeout')] },
+    [/: most likely a firewall there.* Or the access point keeps devices apart: that shows within a minute/]
   ],
   [
     'heard and silent, and no neighbour: the access point',

@@ -2,7 +2,9 @@
  * Computers with real circles, gates, sessions and signatures in one process: joined by links in memory, with
  * disks in memory, in simulated time. Nothing here sleeps: time goes on when all that can happen now has.
  */
+
 import crypto from 'node:crypto'
+import { reach } from '../../src/net/reach.ts'
 // loaded before time begins, for whoever imports it when it is needed
 import '../../src/crypto/code-handshake.ts'
 import { syncBuiltinESMExports } from 'node:module'
@@ -289,7 +291,7 @@ export class Computer {
       nearby: {
         interfaces: () => [],
         ask: () => {},
-        keptApart: async () => false
+        keptApart: async () => 'unclear'
       },
       staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),
@@ -406,7 +408,9 @@ export class Computer {
   #add(circle: Circle): Circle {
     this.circles.push(circle)
     this.#self = circle.self
-    circle.listening([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }])
+    circle.listening(
+      reach([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }], undefined)
+    )
     return circle
   }
 

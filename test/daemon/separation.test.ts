@@ -2,20 +2,31 @@ import t from 'tap'
 import { judge, keptApart } from '../../src/daemon/network/separation.ts'
 import type { Neighbour, Neighbours } from '../../src/host/neighbours.ts'
 
-const entry = (n: number, state: Neighbour['state'], mac = `02:00:00:00:00:0${n}`): Neighbour => ({
+const entry = (
+  n: number,
+  state: Neighbour['state'],
+  mac = `02:00:00:00:00:0${n}`,
+  confirmedS = 1
+): Neighbour => ({
   interface: 'wlan0',
   address: `10.0.0.${n}`,
   mac: state === 'there' || state === 'old' ? mac : '',
-  state
+  state,
+  confirmedS
 })
 const gateways = [{ interface: 'wlan0', address: '10.0.0.1' }]
-const spot = { interface: 'wlan0', address: '10.0.0.9' }
+const spot = { interface: 'wlan0', address: '10.0.0.9', silentMs: 20_000 }
 const net = (...neighbours: Neighbour[]): Neighbours => ({ neighbours, gateways })
 
 t.test('by one look', async t => {
   t.equal(judge(net(entry(1, 'there'), entry(9, 'silent')), spot), 'apart')
   t.equal(judge(net(entry(1, 'old'), entry(9, 'asked')), spot), 'apart')
   t.equal(judge(net(entry(1, 'there'), entry(9, 'there')), spot), 'together', 'a firewall, then')
+  t.equal(
+    judge(net(entry(1, 'there'), entry(9, 'there', '02:00:00:00:00:09', 25)), spot),
+    'unclear',
+    'before'
+  )
   t.equal(judge(net(entry(1, 'there'), entry(9, 'old')), spot), 'unclear')
   t.equal(judge(net(entry(1, 'there'), entry(9, 'there', entry(1, 'there').mac)), spot), 'apart', 'a proxy')
   t.equal(judge(net(entry(1, 'there')), spot), 'unclear', 'it was not asked')
@@ -35,12 +46,12 @@ t.test('looks until it is clear', async t => {
       address => woken.push(address),
       async () => {}
     ),
-    true
+    'apart'
   )
   t.same(woken, ['10.0.0.1'], 'the gateway was asked')
   t.equal(
     await keptApart(spot, async () => ({ neighbours: [], gateways: [] })),
-    false,
+    'unclear',
     'nobody to compare with'
   )
 })

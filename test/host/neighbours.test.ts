@@ -5,17 +5,17 @@ t.test('as iproute2 writes them', async t => {
   const text = JSON.stringify([
     { dst: '10.0.0.9', dev: 'e1', state: ['INCOMPLETE'] },
     { dst: '10.0.0.8', dev: 'e1', state: ['FAILED'] },
-    { dst: '10.0.0.2', dev: 'e1', lladdr: '02:00:00:00:00:0A', state: ['REACHABLE'] },
+    { dst: '10.0.0.2', dev: 'e1', lladdr: '02:00:00:00:00:0A', state: ['REACHABLE'], confirmed: 2 },
     { dst: 'fe80::2', dev: 'e1', lladdr: '02:00:00:00:00:0a', router: null, state: ['STALE'] },
     { dst: 'ff02::1', dev: 'e1', lladdr: '33:33:00:00:00:01', state: ['NOARP'] },
     { dst: 7, dev: 'e1', state: ['REACHABLE'] },
     'nonsense'
   ])
   t.same(parseNeighbours(text), [
-    { interface: 'e1', address: '10.0.0.9', mac: '', state: 'asked' },
-    { interface: 'e1', address: '10.0.0.8', mac: '', state: 'silent' },
-    { interface: 'e1', address: '10.0.0.2', mac: '02:00:00:00:00:0a', state: 'there' },
-    { interface: 'e1', address: 'fe80::2', mac: '02:00:00:00:00:0a', state: 'old' }
+    { interface: 'e1', address: '10.0.0.9', mac: '', state: 'asked', confirmedS: Infinity },
+    { interface: 'e1', address: '10.0.0.8', mac: '', state: 'silent', confirmedS: Infinity },
+    { interface: 'e1', address: '10.0.0.2', mac: '02:00:00:00:00:0a', state: 'there', confirmedS: 2 },
+    { interface: 'e1', address: 'fe80::2', mac: '02:00:00:00:00:0a', state: 'old', confirmedS: Infinity }
   ])
   t.same(
     parseGateways(

@@ -12,7 +12,7 @@ scenario('two devices with one identity', { h1: 'a', h2: 'a', h3: 'a' }, async (
   t.comment('who sees both says so, and both are told')
   const says = (host: typeof h1) =>
     host.daemon.until('says that one exists twice', () =>
-      (host.daemon.self['Notes'] as string[]).some(note => note.includes('exists twice'))
+      ((host.daemon.self['Notes'] ?? []) as string[]).some(note => note.includes('exists twice'))
     )
   await Promise.all([h1, h2, h3].map(says))
   const { Devices } = await h1.coterie('devices --json')

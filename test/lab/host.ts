@@ -22,7 +22,7 @@ export class Host {
   readonly #switch: Switch
   readonly #programs = new Map<string, ChildProcess>()
   #daemon: Daemon | undefined
-  #upower: Bus | undefined
+  #system: Bus | undefined
 
   private constructor(name: string, number: number, space: Space, folder: string, wires: Switch) {
     this.name = name
@@ -152,26 +152,47 @@ export class Host {
   }
   /** It runs on battery, as a UPower played by us says; to be called before the daemon starts. */
   async battery(): Promise<void> {
-    const name = 'org.freedesktop.UPower'
+    const bus = await this.#systemBus()
+    bus.serve(async () => ({ signature: 'v', body: [new Variant('b', true)] }))
+    await bus.requestName('org.freedesktop.UPower')
+  }
+  /** Our own place on its system bus. */
+  async #systemBus(): Promise<Bus> {
+    if (this.#system) return this.#system
     const address = `unix:path=${this.folder}/run/system_bus`
     const bus = new Bus({ kind: 'system', address, log: () => {} })
-    bus.serve(async () => ({ signature: 'v', body: [new Variant('b', true)] }))
     const up = new Promise<void>(resolve => bus.onUp(resolve))
+    this.#system = bus
     bus.start()
-    this.#upower = bus
-    await within(5_000, `${this.name}: UPower`, up, () => this.story())
-    await bus.requestName(name)
+    await within(5_000, `${this.name}: we are on its system bus`, up, () => this.story())
+    return bus
   }
   /** A logind played by python3-dbusmock. */
   async logind(): Promise<void> {
     this.program('logind', ['/usr/bin/python3', '-m', 'dbusmock', '--system', '--template', 'logind'])
     await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.login1')
   }
-  /** It says that the computer is about to sleep, or is awake again; resolves when the bus has it. */
-  async prepareForSleep(sleeping: boolean): Promise<void> {
-    const mock = ['org.freedesktop.login1', '/org/freedesktop/login1', 'org.freedesktop.DBus.Mock']
-    const signal = ['org.freedesktop.login1.Manager', 'PrepareForSleep', 'b', '1', 'b', String(sleeping)]
-    await this.space.run(['busctl', '--system', 'call', ...mock, 'EmitSignal', 'sssav', ...signal])
+  /** It says that the computer is about to sleep, or is awake again; resolves performance.now() of the signal. */
+  async prepareForSleep(sleeping: boolean): Promise<number> {
+    const bus = await this.#systemBus()
+    const [path, manager] = ['/org/freedesktop/login1', 'org.freedesktop.login1.Manager']
+    const said = Promise.withResolvers<number>()
+    const end = bus.match({ path, interface: manager, member: 'PrepareForSleep' }, () =>
+      said.resolve(performance.now())
+    )
+    try {
+      await bus.call({
+        destination: 'org.freedesktop.login1',
+        path,
+        interface: 'org.freedesktop.DBus.Mock',
+        member: 'EmitSignal',
+        signature: 'sssav',
+        body: [manager, 'PrepareForSleep', 'b', [new Variant('b', sleeping)]]
+      })
+      return await within(5_000, `${this.name}: PrepareForSleep`, said.promise, () => this.story())
+    } finally {
+      end()
+    }
   }
   /** What delays sleep here, by who asked for it. */
   async inhibitors(): Promise<string[]> {
@@ -202,7 +223,7 @@ export class Host {
 
   /** What we play on its buses ends. */
   async close(): Promise<void> {
-    await this.#upower?.close()
+    await this.#system?.close()
   }
   /** From now on programs here start without these variables. */
   without(...names: string[]): void {

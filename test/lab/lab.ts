@@ -74,6 +74,17 @@ export class Switch {
       await this.space.run(`ip link set ${end} master ${bridge} up`)
     await this.space.run(`ip link set ${host.name}-noise up`)
   }
+  /** Passes nothing from one to the other but multicast and broadcast, as access points do; or again everything. */
+  async apart(one: { number: number }, other: { number: number }, apart = true): Promise<void> {
+    await this.space.run('nft add table bridge apart')
+    await this.space.run('nft delete table bridge apart')
+    if (!apart) return
+    const mac = ({ number }: { number: number }) => `02:77:00:00:00:${number.toString(16).padStart(2, '0')}`
+    const drop = (from: string, to: string) => `ether saddr ${from} ether daddr ${to} drop`
+    const [a, b] = [mac(one), mac(other)]
+    const chain = `type filter hook forward priority 0\n${drop(a, b)}\n${drop(b, a)}`
+    await this.space.run(['nft', `table bridge apart {\nchain pass {\n${chain}\n}\n}`])
+  }
   /** Takes the far end of a cable down or up: the computer sees its carrier go and come. */
   async cable(host: { name: string }, state: 'down' | 'up', name = 'eth0'): Promise<void> {
     await this.space.run(`ip link set ${host.name}-${name} ${state}`)

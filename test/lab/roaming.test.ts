@@ -68,3 +68,28 @@ scenario('carried behind a router that hides it, and back', { h1: 'a', h2: 'a', 
     }
   }
 })
+
+scenario('a network that begins to cost by the byte is left', { h1: 'a', h2: 'a' }, async (t, lab) => {
+  const [h1, h2] = lab.all('h1', 'h2')
+  await lab.circle(h1, h2)
+  const streams = await all([
+    [h1, h2],
+    [h2, h1]
+  ])
+  await Promise.all([h1, h2].map(host => host.plug('b', 'eth1')))
+  await Promise.all([h1.listens('10.77.2.21'), h2.listens('10.77.2.22')])
+  await Promise.all([h1.uses('h2', '10.77.1.12'), h2.uses('h1', '10.77.1.11')])
+  const before = [h1, h2].map(host => host.daemon.events.length)
+
+  await h1.nmcli('dev modify eth0 connection.metered yes')
+  await Promise.all([h1.uses('h2', '10.77.2.22'), h2.uses('h1', '10.77.2.21')])
+  for (const calls of streams)
+    t.same(
+      (await calls.stop()).filter(({ ok }) => !ok),
+      []
+    )
+  t.same(
+    [h1, h2].flatMap((host, i) => lost(host.daemon.events, before[i]!)),
+    []
+  )
+})

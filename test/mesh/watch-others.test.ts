@@ -264,17 +264,19 @@ t.test('1,000 flaps: told and shown less and less often, right at the end, nothi
   const idle = sizes()
   const views = viewsOf(world)
   let most = 0
+  const lines: string[] = []
   for (let i = 0; i < 1_000; i++) {
     world.cutOff('c')
     world.run(100 + 6_000 * world.random())
     world.reconnect('c')
     world.run(100 + 3_000 * world.random())
     most = Math.max(most, sizes())
+    lines.push(...world.told())
   }
   const took = world.until(() => world.all(...names), 10 * SECOND)
   t.ok(took <= 2 * SECOND, `right again after ${took} ms`)
   const minutes = world.clock.now / MINUTE
-  const lines = world.told()
+  lines.push(...world.told())
   const byOthers = lines.filter(line => / [abdef]: c reachable/.test(line)).length
   t.comment(
     `${minutes.toFixed(0)} minutes, ${views.length} views told, ${byOthers} times shown as back, ${most} timers`

@@ -26,10 +26,10 @@ export interface Case {
   readonly clockFar: boolean
   /** Interfaces on which the network keeps us apart from it. */
   readonly apart: readonly string[]
+  /** It answers as a neighbour there, so nothing keeps the two apart. */
+  readonly together: boolean
   /** Others that say they reach it. */
   readonly reachedBy: readonly string[]
-  /** It has told how it can be woken. */
-  readonly wakeable: boolean
   readonly here: {
     /** Networks of the interfaces in use, such as 192.168.1.0/24. */
     readonly networks: readonly string[]
@@ -57,10 +57,8 @@ export function advice(of: Case): string[] {
   return found.length > 0 ? found : otherwise(of)
 }
 
-const asleep: Rule = ({ name, wakeable }) => [
-  wakeable
-    ? `${name} said that it sleeps; \`coterie wake ${word(name)}\` has a device near it wake it up.`
-    : `${name} said that it sleeps, and not how it can be woken: open it, or press a key there.`
+const asleep: Rule = ({ name }) => [
+  `${name} said that it sleeps; \`coterie wake ${word(name)}\` has a device near it wake it, if its card can be woken; else open it, or press a key there.`
 ]
 
 const noNetwork: Rule = ({ here }) =>
@@ -132,15 +130,20 @@ const silentHandshake: Rule = ({ name, candidates }) => {
   ]
 }
 
-const firewall: Rule = ({ name, candidates, heard, apart, here }) => {
+const firewall: Rule = ({ name, candidates, heard, apart, together, here }) => {
   const silent = candidates.filter(
     one => failed(one) && (one.result === 'timeout' || one.result === 'unreachable')
   )
   const there = silent.filter(one => heard.some(({ host }) => host === hostOf(one)))
-  if (there.length > 0 && apart.length === 0)
+  if (there.length > 0 && apart.length === 0) {
+    const from = `${name} is heard from ${listed(there.map(hostOf))}, and its port does not answer`
+    const mend = `On ${name}: \`sudo ufw allow ${PORTS}/tcp\`, or what \`coterie doctor\` says there.`
     return [
-      `${name} is heard from ${listed(there.map(hostOf))}, and its port does not answer: a firewall there lets nobody in. On ${name}: \`sudo ufw allow ${PORTS}/tcp\`, or what \`coterie doctor\` says there.`
+      together
+        ? `${from}: a firewall there lets nobody in. ${mend}`
+        : `${from}: most likely a firewall there lets nobody in. ${mend} Or the access point keeps devices apart: that shows within a minute, so ask again then.`
     ]
+  }
   if (heard.length > 0 || there.length > 0) return []
   const near = silent.filter(one => here.near(one.address)).map(hostOf)
   if (near.length === 0) return []
@@ -204,7 +207,7 @@ const otherwise: Rule = ({ name, candidates }) =>
     ? [`The addresses of ${name} are being tried; ask again in some seconds.`]
     : [`${name} does not answer at any address: it is off, or cut off. \`coterie doctor\` looks at this end.`]
 
-const failed = ({ why, chosen }: CandidateView): boolean => !chosen && why !== 'trying'
+const failed = ({ chosen }: CandidateView): boolean => !chosen
 
 const hostOf = ({ address }: { readonly address: string }): string => {
   const parsed = parseAddress(address)

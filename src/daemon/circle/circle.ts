@@ -6,7 +6,7 @@ import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
-import type { BoundListener } from '../../net/listeners.ts'
+import type { Reach } from '../../net/reach.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
@@ -271,10 +271,13 @@ export class Circle {
   // --- network
 
   /** The sockets this device listens on: where others may reach it. */
-  listening(bound: readonly BoundListener[]): void {
-    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+  listening(bound: readonly Reach[]): void {
+    const links = bound.flatMap(({ address, port, kind, metered, prefix, primary }) =>
+      uri(address, port).map(text => ({ address: text, kind, metered, prefix, primary }))
+    )
+    this.#ownAddresses = links.map(({ address }) => address)
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#traffic.setOwnAddresses(this.#ownAddresses)
+    this.#traffic.setOwnAddresses(this.#ownAddresses, links)
     this.#traffic.carry()
   }
 

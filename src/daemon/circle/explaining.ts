@@ -6,23 +6,26 @@ import { ApiError, type Result } from '../../api/api.ts'
 import { slotAt } from '../../crypto/announcement.ts'
 import type { PeerId } from '../../crypto/identity.ts'
 import type { CandidateView, PeerView, Sight } from '../../mesh/mesh.ts'
-import { networkOf, within } from '../../net/place.ts'
-import { formatHost, parseAddress } from '../../wire/address.ts'
+import { within } from '../../net/place.ts'
+import type { Spot } from '../network/separation.ts'
 import type { Surroundings } from '../surroundings.ts'
-import { advice, type Case } from './advice.ts'
 import type { Announcer, Made } from './announcer.ts'
 import type { Membership } from './membership.ts'
 import type { Roster } from './roster.ts'
 import { leastAhead, Sightings } from './sightings.ts'
+import { bare, hostOf, usec, whyRecord } from './why-record.ts'
 
 /** Announcements come once in a slot at least; what is older says nothing of now. */
 const HEARD_MS = 1_200_000
 /** What was asked by multicast is answered by then; what was dialled, by the other. */
 const ANSWER_MS = 1_500
-const DIALLED_MS = 6_000
+const DIALLED_MS = 6_500
+/** The same announcement is told once in 5 s. */
+const REPEAT_MS = 5_200
 const LOOK_MS = 250
-/** Whether the network keeps devices apart is looked at once in this time. */
+/** Whether the network keeps devices apart is looked at once in this time; sooner where it could not be said. */
 const APART_MS = 60_000
+const UNCLEAR_MS = 15_000
 /** Without a word from the network: what nobody answers looks like that. */
 const SILENT = /^(timeout|unreachable)$/
 
@@ -63,7 +66,10 @@ export class Explaining {
   readonly #sightings = new Sightings()
   /** Interfaces on which the network keeps us apart from these peers. */
   readonly #apart = new Map<PeerId, string>()
-  #lookedAt = Number.NEGATIVE_INFINITY
+  /** Peers that answer as neighbours, and at no port. */
+  readonly #together = new Set<PeerId>()
+  /** When that may be looked at again. */
+  #lookAt = Number.NEGATIVE_INFINITY
 
   constructor(options: ExplainingOptions) {
     this.#options = options
@@ -85,22 +91,25 @@ export class Explaining {
   /** An attempt came to nothing. */
   dialFailed(peer: PeerId, address: string, reason: string): void {
     const { around } = this.#options
-    if (!SILENT.test(reason) || around.now() - this.#lookedAt < APART_MS) return
+    if (!SILENT.test(reason) || around.now() < this.#lookAt) return
     const spot = this.#heardAt(peer, address)
     if (spot === undefined) return
-    this.#lookedAt = around.now()
+    this.#lookAt = around.now() + APART_MS
     void this.#look(peer, spot)
   }
 
   /** What is shown of a peer has changed. */
   viewed({ id, state }: PeerView): void {
-    if (state === 'reachable' && this.#apart.delete(id)) this.#note()
+    if (state !== 'reachable') return
+    this.#together.delete(id)
+    if (this.#apart.delete(id)) this.#note()
   }
 
   /** The network is another one, or not: what was seen of it has to be seen again. */
   moved(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY
+    this.#lookAt = Number.NEGATIVE_INFINITY
     this.#apart.clear()
+    this.#together.clear()
     this.#note()
   }
 
@@ -198,13 +207,21 @@ export class Explaining {
     const began = around.now()
     around.nearby.ask()
     traffic().retry(peer)
+    let asked = 1
     const settled = () => {
       if (traffic().peers.get(peer)?.state === 'reachable') return true
       const past = around.now() - began
-      const under = traffic()
-        .candidates(peer)
-        .some(one => one.why === 'trying' || one.lastTriedAgoMs > past)
-      return past >= DIALLED_MS || (!under && past >= ANSWER_MS)
+      const heard = this.#recent(peer).length > 0
+      // what was heard just before it was lost is told again only then
+      if (!heard && past >= asked * REPEAT_MS) {
+        asked++
+        around.nearby.ask()
+      }
+      const tried = () =>
+        traffic()
+          .candidates(peer)
+          .every(one => one.lastResultAgoMs < past)
+      return past >= DIALLED_MS || (past >= ANSWER_MS && heard && tried())
     }
     while (!signal.aborted && !settled()) await this.#pause(LOOK_MS)
     const silent = traffic()
@@ -221,29 +238,37 @@ export class Explaining {
     })
   }
 
-  async #look(peer: PeerId, spot: { interface: string; address: string }): Promise<void> {
+  async #look(peer: PeerId, spot: Spot): Promise<void> {
     const { around, traffic } = this.#options
-    const apart = await around.nearby.keptApart(spot)
+    const verdict = await around.nearby.keptApart(spot)
     if (traffic().peers.get(peer)?.state === 'reachable') return
-    if (apart) this.#apart.set(peer, spot.interface)
+    if (verdict === 'unclear') this.#lookAt = Math.min(this.#lookAt, around.now() + UNCLEAR_MS)
+    this.#together.delete(peer)
+    if (verdict === 'apart') this.#apart.set(peer, spot.interface)
     else this.#apart.delete(peer)
+    if (verdict === 'together') this.#together.add(peer)
     this.#note()
   }
 
   /** Where it must be, if it is there at all: heard there, or others reach it and that is our network too. */
-  #spot(peer: PeerId, address: string): { interface: string; address: string } | undefined {
+  #spot(peer: PeerId, address: string): Spot | undefined {
     const heard = this.#heardAt(peer, address)
     if (heard !== undefined || this.#reachedBy(peer).length === 0) return heard
     const host = hostOf(address)
     const near = this.#options.around.nearby.interfaces().find(one => within(one.addresses, host))
-    return near && { interface: near.name, address: host }
+    return near && { interface: near.name, address: host, silentMs: this.#silentMs(peer) }
   }
 
   /** It was heard from that address, since it was lost. */
-  #heardAt(peer: PeerId, address: string): { interface: string; address: string } | undefined {
+  #heardAt(peer: PeerId, address: string): Spot | undefined {
     const host = hostOf(address)
     const sighting = this.#recent(peer).find(({ source }) => bare(source) === host)
-    return sighting && { interface: sighting.interface, address: host }
+    return sighting && { interface: sighting.interface, address: host, silentMs: this.#silentMs(peer) }
+  }
+
+  #silentMs(peer: PeerId): number {
+    const since = this.#options.traffic().peers.get(peer)?.unreachableSince ?? 0
+    return since > 0 ? this.#options.around.now() - since : Infinity
   }
 
   #recent(peer: PeerId) {
@@ -278,84 +303,23 @@ export class Explaining {
   #tell(peer: PeerId): Result<'Why'> {
     const { around, membership, roster, traffic } = this.#options
     const view = traffic().peers.get(peer)!
-    const shown = roster().peer(peer)!
-    const wall = (agoMs: number) => (agoMs < Infinity ? Math.floor((around.wall() - agoMs) * 1000) : 0)
-    const since = (at: number) => wall(around.now() - at)
-    const candidates = traffic().candidates(peer)
     const far = this.#far().get(peer)
-    const recent = [...(far === undefined ? [] : [{ ...far, followed: false }]), ...this.#recent(peer)]
-    const reachedBy = this.#reachedBy(peer)
-    const ahead = far?.ahead ?? this.#sightings.clock(peer, around.now())
-    const apart = this.#apart.get(peer)
-    const { evidence } = view
-    return {
-      Peer: peer,
-      Name: shown.Name,
-      State: view.state,
-      Reason: view.reason,
-      LatencyUSec: view.latencyUSec,
-      LastSeenUSec: shown.LastSeenUSec,
-      AsleepSinceUSec: shown.AsleepSinceUSec,
-      Evidence: shown.Evidence,
-      EvidenceBy: evidence.by,
-      EvidenceUSec: evidence.how === '' ? 0 : since(evidence.at),
-      Candidates: candidates.map(one => ({
-        Address: one.address,
-        Named: one.sources.map(({ source, agoMs }) => ({ By: source, AtUSec: wall(agoMs) })),
-        TriedUSec: wall(one.lastTriedAgoMs),
-        Result: one.result,
-        ProbedUSec: wall(one.lastProbedAgoMs),
-        ProbeResult: one.probeResult,
-        RoundTripUSec: one.roundTripUSec,
-        InUse: one.chosen,
-        Why: one.why
-      })),
-      Heard: recent.map(one => ({
-        Interface: one.interface,
-        Address: one.source,
-        HeardUSec: since(one.at),
-        Followed: one.followed
-      })),
-      ReachedBy: reachedBy,
-      Apart: apart === undefined ? [] : [apart],
-      ClockAheadUSec: usec(Math.max(0, ahead) * 1000),
-      ClockBehindUSec: usec(Math.max(0, -ahead) * 1000),
-      Advice: advice({
-        name: shown.Name,
-        state: view.state,
-        reason: view.reason,
-        candidates,
-        heard: recent.map(one => ({
-          interface: one.interface,
-          host: bare(one.source),
-          listenOnly: one.policy === 'listen',
-          followed: one.followed
-        })),
-        clockAhead: ahead,
-        clockFar: far !== undefined,
-        apart: apart === undefined ? [] : [apart],
-        reachedBy: reachedBy.map(id => membership.members.get(id)?.name ?? id),
-        wakeable: false,
-        here: this.#here(peer)
-      })
-    }
-  }
-
-  #here(peer: PeerId): Case['here'] {
-    const { around, traffic } = this.#options
-    const interfaces = around.nearby.interfaces()
-    const addresses = interfaces.flatMap(one => one.addresses)
-    const named = (policy: 'announce' | 'listen') =>
-      interfaces.filter(one => one.policy === policy).map(({ name }) => name)
-    return {
-      networks: [
-        ...new Set(addresses.filter(one => !/^(fe[89ab]|::1|127\.)/i.test(one.address)).map(networkText))
-      ],
-      near: address => within(addresses, hostOf(address)) || /%25/.test(address),
-      announcing: named('announce'),
-      listening: named('listen'),
-      others: [...traffic().peers.values()].some(view => view.id !== peer && view.state === 'reachable')
-    }
+    return whyRecord({
+      view,
+      shown: roster().peer(peer)!,
+      candidates: traffic().candidates(peer),
+      heard: [...(far === undefined ? [] : [{ ...far, followed: false }]), ...this.#recent(peer)],
+      ahead: far?.ahead ?? this.#sightings.clock(peer, around.now()),
+      far: far !== undefined,
+      apart: this.#apart.get(peer),
+      together: this.#together.has(peer),
+      reachedBy: this.#reachedBy(peer),
+      nameOf: id => membership.members.get(id)?.name ?? id,
+      now: around.now(),
+      wallMs: around.wall(),
+      interfaces: around.nearby.interfaces(),
+      others: [...traffic().peers.values()].some(one => one.id !== peer && one.state === 'reachable')
+    })
   }
 
   #note(): void {
@@ -367,23 +331,4 @@ export class Explaining {
   }
 }
 
-const usec = (ms: number): number => Math.max(0, Math.round(ms * 1000))
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-const bare = (source: string): string => source.replace(/%.*/, '')
-
-/** Bare, without scope. */
-function hostOf(address: string): string {
-  const parsed = parseAddress(address)
-  return parsed === undefined ? '' : formatHost(parsed)
-}
-
-/** 192.168.1.0/24; the bytes of networkOf, as people write them. */
-function networkText(of: { readonly address: string; readonly prefix: number }): string {
-  const [bytes = '', prefix] = networkOf(of).split('/')
-  const parts = bytes.split('.').map(Number)
-  if (parts.length === 4) return `${bytes}/${prefix}`
-  const host = parseAddress(
-    `tcp://[${Array.from({ length: 8 }, (_, i) => ((parts[i * 2]! << 8) | parts[i * 2 + 1]!).toString(16)).join(':')}]:1`
-  )
-  return host === undefined ? of.address : `${formatHost(host)}/${prefix}`
-}

@@ -124,8 +124,7 @@ export class Roster {
       const { now, wall } = this.#options
       this.#heard.set(id, { at, usec: Math.max(1, Math.floor((wall() - (now() - at)) * 1000)) })
     }
-    const Evidence = how === 'session' || how === 'probe' ? 'direct' : how
-    return { Evidence, EvidenceBy: by, EvidenceUSec: this.#heard.get(id)?.usec ?? 0 }
+    return { Evidence: evidenceWord(how), EvidenceBy: by, EvidenceUSec: this.#heard.get(id)?.usec ?? 0 }
   }
 
   /** By the wall clock as it is now, and then no more: it may be set meanwhile. */
@@ -143,3 +142,7 @@ export class Roster {
       if (path === this.#path || path.startsWith(`${this.#path}/`)) publisher.remove(path)
   }
 }
+
+/** Whether by a session or a probe, it came straight from it. */
+export const evidenceWord = (how: PeerView['evidence']['how']): string =>
+  how === 'session' || how === 'probe' ? 'direct' : how

@@ -11,6 +11,7 @@ import {
   type LinkCounts,
   Mesh,
   type Output,
+  type OwnLink,
   type PeerView,
   type Sight
 } from '../../mesh/mesh.ts'
@@ -124,8 +125,8 @@ export class Traffic {
   offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
     this.#mesh.offer(this.#now, peer, addresses, source)
   }
-  setOwnAddresses(addresses: readonly string[]): void {
-    this.#mesh.setOwnAddresses(this.#now, addresses)
+  setOwnAddresses(addresses: readonly string[], links: readonly OwnLink[]): void {
+    this.#mesh.setOwnAddresses(this.#now, addresses, links)
   }
   setMeans({ onBattery, metered }: Means): void {
     this.#mesh.setOnBattery(this.#now, onBattery)

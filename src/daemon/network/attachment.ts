@@ -21,6 +21,7 @@ import { type BoundListener, Listeners } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
 import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import { type Reach, reach } from '../../net/reach.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
 import { parseAddress } from '../../wire/address.ts'
@@ -29,7 +30,7 @@ import type { Publisher } from '../surfaces/publisher.ts'
 import type { Nearby, Used } from '../surroundings.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Rotation } from './rotation.ts'
-import { keptApart, type Spot } from './separation.ts'
+import { keptApart, type Spot, type Verdict } from './separation.ts'
 
 /** Less than an attempt may take as a whole: what is not there by then is told as such. */
 const DIAL_TIMEOUT_MS = 4_500
@@ -52,7 +53,7 @@ export interface AttachmentOptions {
   /** From an address URI to one of our listeners; from anybody. */
   readonly onDatagram: (datagram: Uint8Array, from: string, to: Place) => void
   readonly onHeard: (heard: Heard) => void
-  readonly onListening: (bound: readonly BoundListener[]) => void
+  readonly onListening: (reach: readonly Reach[]) => void
   /** Something can be reached that could not be reached before. */
   readonly onGained: () => void
   readonly onSource: (source: NetworkSource) => void
@@ -85,6 +86,7 @@ export class Attachment implements Nearby {
   #port: number
   #snapshot: Snapshot | undefined
   #planned: readonly Planned[] = []
+  #told = ''
 
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
@@ -110,6 +112,11 @@ export class Attachment implements Nearby {
 
   get bound(): readonly BoundListener[] {
     return this.#listeners.bound
+  }
+
+  /** The same, with what is known of their links. */
+  get reach(): readonly Reach[] {
+    return reach(this.bound, this.#snapshot)
   }
 
   /** All networks in use cost by the byte. */
@@ -138,7 +145,7 @@ export class Attachment implements Nearby {
   ask(): void {
     this.#discovery.query()
   }
-  keptApart(spot: Spot): Promise<boolean> {
+  keptApart(spot: Spot): Promise<Verdict> {
     return keptApart(spot, readNeighbours)
   }
 
@@ -254,6 +261,7 @@ export class Attachment implements Nearby {
     this.#snapshot = snapshot
     this.#looked.resolve()
     this.#apply()
+    this.#tell()
     if (gained) this.#options.onGained()
   }
 
@@ -281,14 +289,23 @@ export class Attachment implements Nearby {
 
   #listening(bound: readonly BoundListener[]): void {
     this.#origins.clear()
-    const { onChange, onListening, publisher } = this.#options
+    const { onChange, publisher } = this.#options
     const paths = new Map(bound.map(listener => [pathOf(listener), listener]))
     for (const { path } of publisher.list('Listener')) if (!paths.has(path)) publisher.remove(path)
     for (const [path, { interface: name, address, port, policy }] of paths)
       publisher.set('Listener', path, { Interface: name, Address: address, Port: port, Policy: policy })
-    onListening(bound)
+    this.#tell()
     this.#announce()
     onChange()
+  }
+
+  /** Where we are reached, when that or a link has changed. */
+  #tell(): void {
+    const reach = this.reach
+    const told = JSON.stringify(reach)
+    if (told === this.#told) return
+    this.#told = told
+    this.#options.onListening(reach)
   }
 
   /** On each interface with a listener, naming its port. */
