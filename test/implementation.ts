@@ -188,6 +188,9 @@ export function fakeWhy(nowUSec: number): Result<'Why'> {
     ProbedUSec: 0,
     ProbeResult: '',
     RoundTripUSec: 0,
+    Link: 'wired',
+    Metered: false,
+    Near: true,
     InUse: false,
     Why: Result === '' ? 'untried' : 'failed'
   })
@@ -465,6 +468,12 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
           }
         ]
       }
+    },
+    async Wake(params, call) {
+      called('Wake', params)
+      const found = find(params.Peer)
+      await gate('Wake', call)
+      return { Id: found.Id, SentBy: found.Reachable ? [] : [ids.self], Reachable: found.Reachable }
     },
     async Watch(params, call: StreamCall<Result<'Watch'>>) {
       called('Watch', params)

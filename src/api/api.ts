@@ -134,10 +134,16 @@ export const WhyCandidate = record('WhyCandidate', 'One address of a peer, and h
   ),
   ProbeResult: field(string, 'answered, timeout, or what hindered it; empty: there was none.'),
   RoundTripUSec: field(uint64, 'The last round trip there, a duration; 0 when unknown.'),
+  Link: field(
+    string,
+    'By which link of this device it is reached, as far as it can tell: wired, wireless, tunnel, loopback or other.'
+  ),
+  Metered: field(boolean, 'That link costs by the byte.'),
+  Near: field(boolean, 'It is on the network of that link: no router is between.'),
   InUse: field(boolean, 'The session goes there.'),
   Why: field(
     string,
-    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet) or reserve (it worked; the one in use serves).'
+    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet), reserve (it worked; the one in use serves); or what makes the one in use better: metered, kind (of link), far (a router is between), slower (or not faster by enough); or unproved: it should be better, and no probe has shown it.'
   )
 })
 
@@ -589,6 +595,28 @@ export const methods = {
         list(PingPath),
         'The session first, then the addresses, best first; by UDP at most 25 to each of 8.'
       )
+    }
+  }),
+  Wake: method({
+    doc: 'Wake a device that sleeps: the packet that its card waits for is sent by this device where it is on the same network, else by a member that is. Then it is waited for.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Peer: field(string, 'Id, short id or unique name.'),
+      WaitUSec: optional(
+        uint64,
+        'How long to wait for it, a duration; 0 means 20 seconds, a minute is the most.'
+      )
+    },
+    result: {
+      Id: field(string, 'Peer id.'),
+      SentBy: field(
+        list(string),
+        'Peer ids of those that sent the packet; nobody when it was awake already.'
+      ),
+      Reachable: field(boolean, 'It can be reached now.')
     }
   }),
   Why: method({

@@ -37,6 +37,7 @@ export const examples: {
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
+  Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
   Matrix: { params: {}, command: 'coterie status --matrix' },
   Watch: { params: {}, command: 'coterie watch' },

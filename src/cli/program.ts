@@ -16,6 +16,7 @@ import { addRemoveCommand } from './remove.ts'
 import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
+import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
 export function makeProgram(): Command {
@@ -31,6 +32,7 @@ export function makeProgram(): Command {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
+  addWakeCommand(program)
   addWhyCommand(program)
   addInitCommand(program)
   addInviteCommand(program)

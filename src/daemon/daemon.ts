@@ -136,7 +136,7 @@ export class Daemon {
       }
     })
     this.#gate = new Gate({
-      circles: () => this.circles.all.map(circle => circle.handshakes),
+      circles: () => this.circles.all.filter(circle => !circle.asleep).map(circle => circle.handshakes),
       now,
       random: randomBytes,
       log,
@@ -155,6 +155,7 @@ export class Daemon {
       log,
       config: () => this.config.network,
       wanted: () => this.circles.all.length > 0,
+      guessing: () => this.circles.all.map(circle => circle.guessing),
       announcements: (_interface, port) =>
         this.circles.all.flatMap(circle => {
           const bytes = circle.announcement(port)
@@ -167,6 +168,7 @@ export class Daemon {
         for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
       onListening: reach => {
+        this.#followMeans()
         for (const circle of this.circles.all) circle.listening(reach)
       },
       onGained: () => {
@@ -194,7 +196,7 @@ export class Daemon {
       log,
       now,
       circles: () => this.circles.all,
-      refresh: () => this.#attachment.refresh(),
+      network: () => this.#attachment,
       onChange: () => this.#show({})
     })
     this.energy = new Energy({
@@ -216,6 +218,7 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
+      wakeCard: (...asked) => this.#attachment.wakeCard(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
       nearby: this.#attachment,
@@ -350,8 +353,9 @@ export class Daemon {
   }
 
   #followMeans(): void {
-    const { onBattery } = this.#power.power
-    for (const circle of this.circles.all) circle.setMeans({ onBattery, metered: this.#attachment.metered })
+    const { cards, metered } = this.#attachment
+    const means = { ...this.#power.power, metered, cards: this.config.device.wake ? cards : [] }
+    for (const circle of this.circles.all) circle.setMeans(means)
   }
 
   // --- what is shown

@@ -10,6 +10,7 @@ import { ClockJump } from '../host/clock-jump.ts'
 import { type LogindState, LogindWatcher } from '../host/logind.ts'
 import type { Circle } from './circle/circle.ts'
 import type { Log } from './log.ts'
+import type { Attachment } from './network/attachment.ts'
 
 /** What was told may have to be sent once more by the kernel before the cable is dead: a retransmission timeout. */
 const HOLD_MS = 250
@@ -29,8 +30,8 @@ export interface SleepOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly circles: () => readonly Pick<Circle, 'rest'>[]
-  /** After waking: the network is looked at anew, announced and searched. */
-  readonly refresh: () => void
+  /** Told when it sleeps (nothing is announced any more) and when it wakes. */
+  readonly network: () => Pick<Attachment, 'rotate' | 'refresh'>
   /** What `logind` tells has changed. */
   readonly onChange: () => void
   readonly clock?: ClockJump
@@ -100,12 +101,13 @@ export class Sleep {
   }
 
   async #fall(why: 'sleep' | 'off'): Promise<void> {
-    const { circles, log, now } = this.#options
+    const { circles, log, network, now } = this.#options
     if (this.#asleep || !this.#allowed()) return
     this.#asleep = true
     log('info', why === 'sleep' ? 'the computer goes to sleep' : 'the computer is switched off')
     this.#clock.look()
     for (const circle of circles()) circle.rest(why)
+    network().rotate()
     clearTimeout(this.#awake)
     this.#awake = setTimeout(() => this.#rise('it did not sleep'), AWAKE_MS)
     this.#awake.unref()
@@ -114,7 +116,7 @@ export class Sleep {
   }
 
   #rise(how: string, milliseconds?: number): void {
-    const { circles, log, now, refresh } = this.#options
+    const { circles, log, network, now } = this.#options
     const unannounced = milliseconds !== undefined
     if (!this.#asleep && !unannounced) return
     this.#asleep = false
@@ -124,7 +126,7 @@ export class Sleep {
     this.#clock.look()
     this.#logind.awake()
     for (const circle of circles()) circle.rest('wake')
-    refresh()
+    network().refresh()
   }
 
   #allowed(): boolean {

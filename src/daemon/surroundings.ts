@@ -3,6 +3,7 @@ import type { CircleId, PeerId } from '../crypto/identity.ts'
 import type { Write } from '../host/database.ts'
 import type { InterfaceAddress, Place } from '../net/interfaces.ts'
 import type { Link } from '../net/link.ts'
+import type { Card } from '../wire/extra.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
 import type { Spot, Verdict } from './network/separation.ts'
@@ -47,6 +48,8 @@ export interface Surroundings {
    * dial, when it is known that the datagram did not leave.
    */
   sendDatagram(address: string, datagram: Uint8Array, onFailed: (reason: string) => void, from?: Place): void
+  /** Sends the packet that wakes it, where it is on a network of ours. `forOthers`: not where we only listen. */
+  wakeCard(card: Card, forOthers: boolean): Promise<boolean>
   /** One transaction, on disk when it resolves; else rejects, and nothing was changed. */
   commit(writes: readonly Write[]): Promise<void>
   /** This device is the lost one: the circle ends here, and its keys are sealed away. */

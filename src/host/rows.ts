@@ -62,6 +62,8 @@ export type Row =
       giver: string
       atMs: number
     }
+  /** How a member can be woken, by the address it had: 6 bytes, last told by it then. */
+  | { table: 'card'; gid: Uint8Array; peer: string; address: string; mac: Uint8Array; seenMs: number }
   | { table: 'setting'; key: string; value: string }
 export type Table = Row['table']
 
@@ -71,6 +73,7 @@ export type Write =
   /** The circle with all that belongs to it. */
   | { remove: 'circle'; gid: Uint8Array }
   | { remove: 'address'; gid: Uint8Array; peer: string; address: string }
+  | { remove: 'card'; gid: Uint8Array; peer: string; address: string }
   | { remove: 'ticket'; gid: Uint8Array; id: string }
   | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
   | { remove: 'share'; gid: Uint8Array; counts: number }
@@ -78,7 +81,7 @@ export type Write =
   | { remove: 'secrets'; gid: Uint8Array }
 
 /** Of user_version. A database with a greater one is left alone. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
@@ -101,6 +104,8 @@ export const schema = `
     atMs INTEGER NOT NULL) STRICT;
   CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
+  CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
+    seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
 
 /** What brings a database from one version to the next, beginning with version 1; committed with the number. */
@@ -116,6 +121,10 @@ export const migrations: readonly string[] = [
     atMs INTEGER NOT NULL) STRICT;
   CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
+`,
+  `
+  CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
+    seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
 ]
 
@@ -129,6 +138,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
   previous: ['gid', 'secret', 'sinceMs'],
   lock: ['gid', 'key', 'proof', 'sealed', 'atMs'],
   share: ['gid', 'counts', 'share', 'holders', 'giver', 'atMs'],
+  card: ['gid', 'peer', 'address', 'mac', 'seenMs'],
   setting: ['key', 'value']
 }
 /** In the order in which they are read. */
@@ -138,6 +148,7 @@ export const tables = Object.keys(columns) as readonly Table[]
 export const keys = {
   circle: ['gid'],
   address: ['gid', 'peer', 'address'],
+  card: ['gid', 'peer', 'address'],
   ticket: ['gid', 'id'],
   discovery: ['gid', 'id'],
   share: ['gid', 'counts']
@@ -161,5 +172,6 @@ export const secrets: {
   contact: { of: [], by: [] },
   previous: { of: ['secret'], by: [] },
   lock: { of: [], by: [] },
-  share: { of: ['share'], by: ['counts'] }
+  share: { of: ['share'], by: ['counts'] },
+  card: { of: [], by: [] }
 }

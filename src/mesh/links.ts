@@ -83,7 +83,7 @@ export class Links {
     nomination.fallback(now, peer)
     if (peer.nominated !== undefined) return
     peer.clones.clear()
-    flapped(now, peer.flaps)
+    if (!peer.asleep && this.#closing === undefined) flapped(now, peer.flaps)
     presence.lost(now, peer, reason)
     this.#wiring.lost(now, peer, reason)
     // one that said goodbye is not there at once

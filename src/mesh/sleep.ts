@@ -18,7 +18,6 @@ import type { Keepalive } from './keepalive.ts'
 import type { Links } from './links.ts'
 import type { Peer } from './peer.ts'
 import type { Presence } from './presence.ts'
-import type { Timers } from './timers.ts'
 
 /** After waking, how long no silence counts: a burst of probes. */
 export const GRACE = 1_200
@@ -26,13 +25,14 @@ export const GRACE = 1_200
 export const SEEK = 60_000
 
 interface Wiring {
-  readonly timers: Timers
   readonly peers: () => Iterable<Peer>
   readonly presence: Presence
   readonly keepalive: Keepalive
   readonly dialling: Dialling
   readonly gossip: Gossip
   readonly links: Links
+  /** It is not looked for any more. */
+  readonly rest: (peer: Peer) => void
 }
 
 export class Sleep {
@@ -67,8 +67,9 @@ export class Sleep {
 
   #part(now: number, reason: typeof CloseReason.Asleep | typeof CloseReason.Stopping): void {
     this.#state = 'asleep'
-    this.#wiring.links.sleep(now, reason)
-    this.#wiring.timers.clearAll()
+    const { links, peers, rest } = this.#wiring
+    links.sleep(now, reason)
+    for (const peer of peers()) rest(peer)
   }
 
   /** It is awake again, or was not running for a while without having known it before. */
@@ -94,7 +95,7 @@ export class Sleep {
 
   /** A peer signed newly that it sleeps, or that it does not. */
   told(now: number, peer: Peer, asleep: boolean): void {
-    const { presence, dialling, keepalive, links } = this.#wiring
+    const { presence, dialling, keepalive, links, rest } = this.#wiring
     if (peer.asleep === asleep) return
     peer.asleep = asleep
     peer.life.wordAt = now
@@ -103,6 +104,7 @@ export class Sleep {
       for (const session of peer.sessions) if (!session.awaiting) keepalive.probe(now, session)
       if (peer.sessions.length > 0) return
       dialling.done(now, peer)
+      rest(peer)
       presence.lost(now, peer, 'asleep')
     } else if (peer.state === 'asleep') {
       presence.lost(now, peer, 'closed')

@@ -127,9 +127,14 @@ export class Watching {
     this.#views.lost(peer.id)
   }
 
-  removed(peer: Peer): void {
+  /** It sleeps, or this device does. */
+  rest(peer: Peer): void {
     this.lost(peer)
     this.#seeking.forget(peer)
+  }
+
+  removed(peer: Peer): void {
+    this.rest(peer)
     this.#views.removed(peer.id)
     this.#watch.changed()
   }

@@ -24,6 +24,11 @@ const together = (hosts: readonly Host[]) => Promise.all(show(pairs(hosts), 'rea
 /** Things that happen every so often must not be in step with us. */
 const sometime = (least: number, most: number) => delay(least + Math.random() * (most - least))
 
+/** A peer that was lost so often, each time within a minute, is one that flaps, and shown and told of later. */
+const LOSSES = 4
+const FORGOTTEN_MS = 60_000
+const unlikeFlaps = (n: number) => (n > 0 && n % LOSSES === 0 ? delay(FORGOTTEN_MS) : undefined)
+
 /** The cable of the last one is silently cut and mended: no carrier is lost, no address goes. */
 async function cutAndMend(lab: Lab, times: number, into: { cut: Series; back: Series }, pauseMs: number) {
   const hosts = [...lab.hosts.values()]
@@ -31,6 +36,7 @@ async function cutAndMend(lab: Lab, times: number, into: { cut: Series; back: Se
   const others = hosts.slice(0, -1)
   for (let n = 0; n < times; n++) {
     await together(hosts)
+    await unlikeFlaps(n)
     await sometime(1_000, pauseMs)
     const gone = all(
       show(
@@ -196,6 +202,7 @@ export async function moves(lab: Lab, times: number): Promise<Series[]> {
       ['a', back]
     ] as const) {
       await together(hosts)
+      await unlikeFlaps(lan === 'a' ? 0 : 2 * n)
       await sometime(500, 2_000)
       await h2.unplug()
       await sometime(0, 1_000)
@@ -220,6 +227,7 @@ export async function sleep(lab: Lab, times: number): Promise<Series[]> {
   await lab.circle(...hosts)
   for (let n = 0; n < times; n++) {
     await together(hosts)
+    await unlikeFlaps(n)
     // a logind that says so more often is not believed
     await sometime(10_000, 12_000)
     const seen = all([h1, h2].map(host => host.sees('h3', 'asleep', 5_000)))

@@ -100,6 +100,7 @@ export class Disk {
       if (write.put.table !== 'operation' || !this.#rows.has(key)) this.#rows.set(key, write.put)
     } else if (write.remove === 'circle') this.#rows.clear()
     else if (write.remove === 'address') this.#rows.delete(`address ${write.peer} ${write.address}`)
+    else if (write.remove === 'card') this.#rows.delete(`card ${write.peer} ${write.address}`)
     else if (write.remove === 'ticket') this.#rows.delete(`ticket ${write.id}`)
     else if (write.remove === 'share') this.#rows.delete(`share ${write.counts}`)
     else if (write.remove === 'secrets')
@@ -120,6 +121,8 @@ function keyOf(row: Row): string {
       return `${row.table} ${hex(row.id)}`
     case 'address':
       return `address ${row.peer} ${row.address}`
+    case 'card':
+      return `card ${row.peer} ${row.address}`
     case 'ticket':
       return `ticket ${row.id}`
     case 'contact':
@@ -280,6 +283,7 @@ export class Computer {
       sendDatagram: (address, datagram) => {
         if (alive()) this.world.datagram(this, address, datagram)
       },
+      wakeCard: async () => false,
       commit: writes => this.disk.commit(writes),
       lock: lock => {
         this.#lock(lock).catch(error => this.#log('error', String(error)))

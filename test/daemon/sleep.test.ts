@@ -38,7 +38,7 @@ async function sleeper(t: Test, { logind = true } = {}) {
     log: () => {},
     now,
     circles: () => [{ rest: phase => told.put(phase) }],
-    refresh: () => told.put('refresh'),
+    network: () => ({ rotate: () => {}, refresh: () => told.put('refresh') }),
     onChange: () => sleep.logind.inhibition === 'held' && held.resolve(),
     clock: new ClockJump({ now, uptime: () => clocks.mono + clocks.slept }),
     inhibit: ['cat']

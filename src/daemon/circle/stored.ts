@@ -16,6 +16,7 @@ export interface StoredCircle {
   readonly previous: Of<'previous'> | undefined
   readonly lock: Of<'lock'> | undefined
   readonly shares: readonly Of<'share'>[]
+  readonly cards: readonly Of<'card'>[]
 }
 
 /** The setting that names the default circle. */
@@ -49,6 +50,7 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
       contacts: of('contact', row.gid),
       previous: of('previous', row.gid)[0],
       lock: of('lock', row.gid)[0],
-      shares: of('share', row.gid)
+      shares: of('share', row.gid),
+      cards: of('card', row.gid)
     }))
 }

@@ -15,7 +15,6 @@ import {
   type PeerView,
   type Sight
 } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
@@ -25,14 +24,13 @@ import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
 import type { Membership } from './membership.ts'
 import { Probing } from './probing.ts'
+import type { Waking } from './waking.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
-
-/** The computer sleeps, is switched off, woke up; or was not running for a moment, which accuses nobody. */
-export type RestPhase = 'sleep' | 'off' | 'wake' | 'grace'
 
 export interface TrafficOptions {
   readonly around: Surroundings
@@ -46,6 +44,7 @@ export interface TrafficOptions {
   /** A frame about the recovery of the circle. */
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
   readonly onPeer: (view: PeerView) => void
+  readonly waking: () => Pick<Waking, 'changed' | 'receive' | 'told'>
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
   /** An attempt came to nothing; a word says why. */
@@ -70,6 +69,7 @@ export class Traffic {
     this.#mesh = new Mesh({ self, random: Math.random, incarnation })
     this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
+      if (this.#mesh.guess(peer, address)) return
       membership.doubt(peer)
       warnings.unanswered(peer, address)
     })
@@ -122,22 +122,32 @@ export class Traffic {
       for (const { kind, body } of early) this.#receive(number, session, kind, body)
     }
   }
-  offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
+  offer(
+    peer: PeerId,
+    addresses: readonly string[],
+    source: 'known' | 'static' | 'announcement' | 'overlay'
+  ): void {
     this.#mesh.offer(this.#now, peer, addresses, source)
   }
   setOwnAddresses(addresses: readonly string[], links: readonly OwnLink[]): void {
     this.#mesh.setOwnAddresses(this.#now, addresses, links)
   }
-  setMeans({ onBattery, metered }: Means): void {
+  setMeans({ onBattery, metered, cards }: OwnMeans): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
+    this.#mesh.setCards(this.#now, cards)
+    this.carry()
   }
   /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
   rest(phase: RestPhase): void {
-    const now = this.#now
-    if (phase === 'wake') this.#mesh.wake(now)
-    else if (phase === 'grace') this.#mesh.grace(now)
-    else this.#mesh.sleep(now, phase === 'off')
+    if (phase === 'wake') this.#mesh.wake(this.#now)
+    else if (phase === 'grace') this.#mesh.grace(this.#now)
+    else this.#mesh.sleep(this.#now, phase === 'off')
+    this.carry()
+  }
+  seek(peer: PeerId): void {
+    this.#mesh.seek(this.#now, peer)
+    this.carry()
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -168,6 +178,13 @@ export class Traffic {
     this.#dials.stop()
     this.#mesh.stop(this.#now)
     this.carry()
+  }
+
+  /** On the session that is written to. False: there is none. */
+  send(peer: PeerId, kind: number, body: Uint8Array): boolean {
+    const session = this.#options.sessions.get(this.#mesh.session(peer) ?? -1)
+    session?.send(kind, body)
+    return session !== undefined
   }
 
   // --- sessions
@@ -258,6 +275,9 @@ export class Traffic {
     else if (kind === Kind.Witness) {
       this.#mesh.heard(this.#now, number)
       this.#probing.receiveFrame(number, session, body)
+    } else if (kind === Kind.Wake) {
+      this.#mesh.heard(this.#now, number)
+      this.#options.waking().receive(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
@@ -324,6 +344,7 @@ export class Traffic {
         break
       case 'peer':
         onPeer(output.peer)
+        this.#options.waking().changed()
         break
       case 'peers':
         for (const peer of this.#mesh.peers().values()) onPeer(peer)
@@ -349,6 +370,9 @@ export class Traffic {
       case 'probe':
       case 'witness':
         this.#probing.carryOut(output)
+        break
+      case 'cards':
+        this.#options.waking().told(output.peer, output.cards)
         break
       case 'clone':
         warnings.twice(output.peer)

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { readNeighbours } from '../../host/neighbours.ts'
 import { NetworkWatcher } from '../../host/network.ts'
+import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
+import { wireguardDevices } from '../../host/wireguard.ts'
 import {
   type Announced,
   Discovery,
@@ -15,25 +17,37 @@ import {
   type Heard,
   type Hearing
 } from '../../net/discovery.ts'
-import { delta, type NetworkSource, type Place, type Snapshot } from '../../net/interfaces.ts'
+import {
+  delta,
+  type InterfaceKind,
+  type NetworkSource,
+  type Place,
+  type Snapshot
+} from '../../net/interfaces.ts'
+import { lanOf, sendMagic } from '../../net/lan.ts'
 import type { Link } from '../../net/link.ts'
-import { type BoundListener, Listeners } from '../../net/listeners.ts'
+import { type BoundListener, Listeners, PORT } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
 import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
 import { type Reach, reach } from '../../net/reach.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
-import { parseAddress } from '../../wire/address.ts'
+import { addressOf, formatHost, parseAddress } from '../../wire/address.ts'
+import type { Card } from '../../wire/extra.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
 import type { Nearby, Used } from '../surroundings.ts'
+import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
+import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
 import { keptApart, type Spot, type Verdict } from './separation.ts'
 
 /** Less than an attempt may take as a whole: what is not there by then is told as such. */
 const DIAL_TIMEOUT_MS = 4_500
+/** Kinds of interfaces whose card may wake a computer. */
+const WAKEABLE: ReadonlySet<InterfaceKind> = new Set(['ethernet', 'wifi', 'bridge'])
 /** What is asked by multicast comes back within this, or not at all. */
 const ECHO_MS = 500
 
@@ -46,6 +60,11 @@ export interface AttachmentOptions {
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
+  /** Who may try what an overlay network knows of. */
+  readonly guessing: () => readonly {
+    readonly missed: boolean
+    found(devices: readonly OverlayDevice[], port: number): void
+  }[]
   readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
   /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
@@ -82,6 +101,7 @@ export class Attachment implements Nearby {
     this.#open.rotate()
   })
   readonly #origins: Origins
+  readonly #overlays: Overlays
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
@@ -102,6 +122,15 @@ export class Attachment implements Nearby {
     })
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
     this.#open = new OpenDiscovery(log, tally)
+    this.#overlays = new Overlays({
+      now: () => performance.now(),
+      after: afterMs,
+      wanted: () => this.#tunnelled && options.guessing().some(({ missed }) => missed),
+      read: async () => [...(await tailscaleDevices()), ...(await wireguardDevices(systemBus))],
+      onFound: devices => {
+        for (const guessing of options.guessing()) guessing.found(devices, options.config().port || PORT)
+      }
+    })
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -123,6 +152,36 @@ export class Attachment implements Nearby {
   get metered(): boolean {
     const used = this.#planned.map(({ interface: name }) => name)
     return this.#snapshot !== undefined && isMetered(this.#snapshot, new Set(used))
+  }
+
+  /** How this computer can be woken: its cards, by the addresses it listens on. */
+  get cards(): Card[] {
+    const interfaces = new Map(this.#snapshot?.interfaces.map(i => [i.name, i]))
+    return this.bound.flatMap(({ interface: name, address, port }) => {
+      const { mac = '', kind = 'other' } = interfaces.get(name) ?? {}
+      const parsed = addressOf(address, port)
+      return parsed === undefined || mac === '' || !WAKEABLE.has(kind)
+        ? []
+        : [{ address: parsed, mac: macBytes(mac) }]
+    })
+  }
+
+  /** Wakes a card that is on a network in use. False: it is not, or the packet did not leave. */
+  async wakeCard({ address, mac }: Card, forOthers: boolean): Promise<boolean> {
+    const used = this.#planned.filter(({ policy }) => !forOthers || policy === 'announce')
+    const names = new Set(used.map(({ interface: name }) => name))
+    const interfaces = this.#snapshot?.interfaces.filter(({ name }) => names.has(name))
+    const lan = lanOf(interfaces ?? [], formatHost(address))
+    if (lan === undefined) return false
+    try {
+      await sendMagic(mac, lan)
+      return true
+    } catch (error) {
+      this.#options.log('warn', `no packet to wake a computer leaves by ${lan.interface}`, {
+        error: String(error)
+      })
+      return false
+    }
   }
 
   get conditions(): Conditions {
@@ -174,6 +233,7 @@ export class Attachment implements Nearby {
   async stop(): Promise<void> {
     this.#rotation.stop()
     this.#watcher.stop()
+    this.#overlays.stop()
     await Promise.all([this.#discovery.stop(), this.#open.stop(), this.#listeners.stop()])
   }
 
@@ -272,7 +332,14 @@ export class Attachment implements Nearby {
     this.#planned = plan(this.#snapshot, config())
     this.#listeners.apply(wanted() ? this.#planned : [])
     this.#announce()
+    this.#overlays.look()
     onChange()
+  }
+
+  /** A tunnel is in use. */
+  get #tunnelled(): boolean {
+    const tunnels = this.#snapshot?.interfaces.filter(({ kind }) => kind === 'vpn') ?? []
+    return this.#planned.some(planned => tunnels.some(({ name }) => name === planned.interface))
   }
 
   #makeListeners(): Listeners {
@@ -325,6 +392,10 @@ export class Attachment implements Nearby {
     })
   }
 }
+
+/** `02:77:00:00:00:01`. */
+const macBytes = (mac: string): Uint8Array =>
+  Uint8Array.from(mac.split(':'), byte => Number.parseInt(byte, 16))
 
 /** D-Bus paths know letters, digits and _ only. */
 const pathOf = ({ interface: name, address, port }: BoundListener): string =>
