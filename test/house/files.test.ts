@@ -40,7 +40,6 @@ t.test('files are small, or say why not', async t => {
     'src/api/api.ts': 'the whole API is read in one place',
     'src/mesh/mesh.ts':
       'the core that joins the others: each of its verbs is short, and they share one state',
-    'src/daemon/circle/circle.ts': 'one circle as the rest of the daemon sees it: each of its verbs is short',
     'src/circle/log.ts': 'the core that joins the others: intake, exchange and members share one order',
     'src/host/bus.ts': 'the library is wrapped once: connection, calls, matches and names end together'
   }
