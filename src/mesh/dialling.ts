@@ -8,6 +8,7 @@
  * so that a circle does not dial in step.
  */
 import type { Candidate } from './candidates.ts'
+import { isGuess, isTimely } from './candidates.ts'
 import type { OwnAddress } from './paths.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
@@ -90,7 +91,7 @@ export class Dialling {
   }
 
   /**
-   * The last session was lost after `lifetime` milliseconds. One that accepts sessions only to close them is
+   * The last session was lost after `lifetime` milliseconds, or Infinity when the peer answered on it. One that accepts sessions only to close them is
    * asked less and less often: at once after the first brief one, then after ROUND, and twice as long each time.
    */
   lost(now: number, peer: Peer, lifetime: number, delay: number): void {
@@ -141,16 +142,17 @@ export class Dialling {
   }
 
   /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
-  proved(now: number, peer: Peer, address: string): void {
+  proved(now: number, peer: Peer, address: string, patience: number): void {
     const { plan } = peer
-    if (!plan.wanted) return
+    if (!plan.wanted || now - plan.provedAt < REPEAT || (plan.brief > 0 && now < plan.since)) return
     const known = peer.candidates.get(address)?.text
     for (const attempt of [...plan.attempts.values()]) {
       if (known !== undefined && attempt.address !== known) continue
-      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < REPEAT) return
+      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < patience) return
       this.#cancel(now, attempt)
     }
-    if (known === undefined) this.want(now, peer)
+    plan.provedAt = now
+    if (known === undefined) this.round(now, peer)
     else {
       plan.queue = [known, ...plan.queue.filter(other => other !== known)]
       this.step(now, peer)
@@ -174,6 +176,13 @@ export class Dialling {
     for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
   }
 
+  /** Whether nobody says that the peer is where that attempt goes. */
+  guesses(number: number): boolean {
+    const attempt = this.#attempts.get(number)
+    const candidate = attempt?.peer.candidates.get(attempt.address)
+    return candidate !== undefined && isGuess(candidate)
+  }
+
   /** It came to nothing, as the word says. Gives the peer, or undefined when that attempt was over already. */
   failed(now: number, number: number, result: string): Peer | undefined {
     const attempt = this.#attempts.get(number)
@@ -193,7 +202,9 @@ export class Dialling {
     const plan = peer.plan
     const first = now - plan.since < ROUND
     plan.gap = gapAfter(now - plan.since, plan.gap)
-    const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
+    const ranked = peer.candidates
+      .ranked(own())
+      .filter(candidate => !this.#underWay(plan, candidate.text) && isTimely(now, candidate))
     const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
     plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1

@@ -25,6 +25,7 @@ import { decodeExtra } from '../wire/extra.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
+import { isGuess } from './candidates.ts'
 import type { CandidateView } from './choice.ts'
 import { candidatesOf } from './choice.ts'
 import { Crowd } from './crowd.ts'
@@ -384,13 +385,20 @@ export class Mesh {
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
+    const guess = this.#dialling.guesses(attempt)
     const peer = this.#dialling.failed(now, attempt, reason)
     const refused = /refused/.test(reason)
-    if (peer !== undefined && peer.refused !== refused) {
+    if (peer !== undefined && peer.refused !== refused && !guess) {
       peer.refused = refused
       this.#presence.changed(peer)
     }
     this.#settle(now)
+  }
+
+  /** Nobody says that it is there: whoever answers otherwise, or not at all, is somebody else. */
+  guess(id: PeerId, address: string): boolean {
+    const candidate = this.#peers.get(id)?.candidates.get(address)
+    return candidate !== undefined && isGuess(candidate)
   }
 
   /** A frame of a kind that is not ours came on a session: a sign of life. */
@@ -525,6 +533,11 @@ export class Mesh {
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
     return this.#watching.matrix(now)
+  }
+
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.size
   }
 
   /** Who is watched by this device. */
