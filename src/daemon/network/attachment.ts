@@ -5,7 +5,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
-import { readNeighbours } from '../../host/neighbours.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
 import { wireguardDevices } from '../../host/wireguard.ts'
@@ -37,12 +36,10 @@ import { addressOf, formatHost, parseAddress } from '../../wire/address.ts'
 import type { Card } from '../../wire/extra.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
-import type { Nearby, Used } from '../surroundings.ts'
 import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
-import { keptApart, type Spot, type Verdict } from './separation.ts'
 
 /** Less than an attempt may take as a whole: what is not there by then is told as such. */
 const DIAL_TIMEOUT_MS = 4_500
@@ -88,7 +85,7 @@ export interface Conditions {
   readonly discovery: { readonly [interfaceName: string]: DiscoveryState }
 }
 
-export class Attachment implements Nearby {
+export class Attachment {
   /** The network was looked at. */
   readonly looked: Promise<void>
   readonly #options: AttachmentOptions
@@ -193,19 +190,9 @@ export class Attachment implements Nearby {
     }
   }
 
-  /** Those in use. */
-  interfaces(): readonly Used[] {
-    return (this.#snapshot?.interfaces ?? []).flatMap(({ name, addresses }) => {
-      const policy = this.#planned.find(one => one.interface === name)?.policy
-      return policy === undefined ? [] : [{ name, policy, addresses }]
-    })
-  }
   /** Asks by multicast who is there. */
   ask(): void {
     this.#discovery.query()
-  }
-  keptApart(spot: Spot): Promise<Verdict> {
-    return keptApart(spot, readNeighbours)
   }
 
   /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
