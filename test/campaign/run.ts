@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Lab, type Lan } from '../lab/lab.ts'
 import { labMissing } from '../lab/missing.ts'
 import { alarms, flaps, idleOnBattery, idleOnMains } from './endurance.ts'
@@ -73,6 +74,7 @@ if (missing || unknown.length > 0 || times < 1) {
 
 /** With fewer repetitions figures are only printed. */
 const LEAST = 10
+const STAGGER_MS = 5_000
 let failed = 0
 const wanted = words.length > 0 ? words : Object.keys(measures)
 const left = new Set(wanted)
@@ -97,7 +99,13 @@ async function measured(name: string): Promise<void> {
   try {
     const count = Math.min(labs, times)
     const shares = Array.from({ length: count }, (_, n) => Math.floor((times + n) / count))
-    const parts = await Promise.all(shares.map(share => inLab(measures[name]!, share)))
+    // one after the other: what starts at once starts slowly
+    const parts = await Promise.all(
+      shares.map(async (share, n) => {
+        await delay(n * STAGGER_MS)
+        return inLab(measures[name]!, share)
+      })
+    )
     const [first, ...more] = parts as [Series[], ...Series[][]]
     for (const [n, series] of first.entries()) for (const part of more) series.values.push(...part[n]!.values)
     if (times >= LEAST) write(section, first)
