@@ -1,6 +1,7 @@
 /**
  * The second tier of tests: `node test/campaign/run.ts [REPETITIONS] [MEASURE …]` (20, all). Figures into
- * docs/performance.md, and when no measure is named boxes with systemd and membership histories too.
+ * docs/performance.md, and when no measure is named boxes with systemd and membership histories too. COTERIE_LABS
+ * says how many labs may run at once for one measure, where the computer is busy with other things.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -97,7 +98,7 @@ async function measured(name: string): Promise<void> {
   }
   const began = performance.now()
   try {
-    const count = Math.min(labs, times)
+    const count = Math.min(labs, times, Number(process.env['COTERIE_LABS'] || labs))
     const shares = Array.from({ length: count }, (_, n) => Math.floor((times + n) / count))
     // one after the other: what starts at once starts slowly
     const parts = await Promise.all(
