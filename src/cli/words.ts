@@ -134,7 +134,8 @@ const NAMED_BY: { readonly [source: string]: string } = {
   announcement: 'heard',
   known: 'an earlier session',
   gossip: 'its word,',
-  inbound: 'its call'
+  inbound: 'its call',
+  overlay: 'tailscale or WireGuard,'
 }
 /** Who named an address; when follows, but for configuration and earlier sessions. */
 export const namedBy = (source: string): string => NAMED_BY[source] ?? `${source},`

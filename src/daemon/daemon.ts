@@ -155,6 +155,7 @@ export class Daemon {
       log,
       config: () => this.config.network,
       wanted: () => this.circles.all.length > 0,
+      guessing: () => this.circles.all.map(circle => circle.guessing),
       announcements: (_interface, port) =>
         this.circles.all.flatMap(circle => {
           const bytes = circle.announcement(port)

@@ -3,8 +3,8 @@ import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, parseAddress, sameHost, sameSubnet } from '../wire/address.ts'
 import { compare, gradeOf, type OwnAddress } from './paths.ts'
 
-/** Best first: what the user wrote, what was heard a moment ago, what worked once, what others say. */
-const SOURCES = ['static', 'announcement', 'known', 'gossip', 'inbound'] as const
+/** Best first: what the user wrote, what was heard a moment ago, what worked once, what others say; a guess last. */
+const SOURCES = ['static', 'announcement', 'known', 'gossip', 'inbound', 'overlay'] as const
 export type Source = (typeof SOURCES)[number]
 
 /** Addresses kept of each source. The user's own are not bounded by us. */
@@ -13,8 +13,12 @@ const LIMITS: Record<Source, number> = {
   announcement: 8,
   known: 8,
   gossip: 16,
-  inbound: 4
+  inbound: 4,
+  overlay: 8
 }
+
+/** A guess is tried no more often. */
+const GUESS_AGAIN = 600_000
 
 /** Who is there and may be spoken to answers sooner. */
 const SILENT = 1_000
@@ -46,6 +50,14 @@ export interface Candidate {
   /** When it was last given out to be kept over a restart. */
   keptAt: number
 }
+
+/** Some device is there, as an overlay network says, and nobody says that it is this one. */
+export const isGuess = ({ sources, workedAt }: Candidate): boolean =>
+  workedAt === -Infinity && [...sources.keys()].every(source => source === 'overlay')
+
+/** Not a guess that was tried a while ago. */
+export const isTimely = (now: number, candidate: Candidate): boolean =>
+  !isGuess(candidate) || now - candidate.triedAt >= GUESS_AGAIN
 
 export class Candidates {
   readonly #all = new Map<string, Candidate>()
@@ -203,7 +215,7 @@ function score(candidate: Candidate, own: readonly OwnAddress[]): number[] {
   const near = own.some(address => sameSubnet(address, candidate.address))
   const distance = { 'link-local': 0, private: 1, global: 2, loopback: 3 }[addressClass(candidate.address)]
   const source = SOURCES.findIndex(name => candidate.sources.has(name))
-  const failures = Math.min(candidate.failures, 3)
+  const failures = isGuess(candidate) ? 4 : Math.min(candidate.failures, 3)
   return [failures, metered, kind, -candidate.workedAt, near ? 0 : 1, distance, source]
 }
 

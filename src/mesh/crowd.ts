@@ -12,6 +12,7 @@ import type { Dialling } from './dialling.ts'
 import { Everybody } from './everybody.ts'
 import type { Gossip } from './gossip.ts'
 import { Hearsay } from './hearsay.ts'
+import { heardAt } from './life.ts'
 import type { Links } from './links.ts'
 import type { Output, Peer, PeerView, Reason } from './peer.ts'
 import type { Presence } from './presence.ts'
@@ -28,6 +29,8 @@ interface Wiring {
   readonly gossip: () => Gossip
   readonly links: () => Links
   readonly peers: ReadonlyMap<PeerId, Peer>
+  /** Asks a Peer that has a session whether it is there. */
+  readonly ask: (now: number, peer: Peer) => void
   /** Makes a Peer of a member, and of a Peer a member. */
   readonly add: (now: number, id: PeerId) => Peer
   readonly remove: (now: number, peer: Peer) => void
@@ -69,6 +72,14 @@ export class Crowd {
       census,
       spread: () => gossip().spread,
       live: member => this.#view.live(member),
+      heardSince: (member, since) => {
+        const peer = this.#peer(member)
+        return peer !== undefined && heardAt(peer) > since
+      },
+      ask: (now, member) => {
+        const peer = this.#peer(member)
+        if (peer !== undefined) this.#wiring.ask(now, peer)
+      },
       shunned: member => this.#view.passedOver(member),
       company: () => this.#view.company(this.#now),
       changed: (now, member, fresh) => this.#heard(now, member, fresh),
@@ -155,7 +166,7 @@ export class Crowd {
 
   /** What is shown of a Peer of whom we have nothing of our own to say. */
   word(peer: Peer): PeerView | undefined {
-    if (!this.bounded || peer.asleep || peer.state === 'reachable' || peer.lost !== '') return undefined
+    if (!this.bounded || peer.asleep || peer.state !== 'unreachable' || peer.lost !== '') return undefined
     return this.#hearsay.view(this.#number(peer.id), this.#wiring.presence.online)
   }
 

@@ -8,6 +8,7 @@
  * so that a circle does not dial in step.
  */
 import type { Candidate } from './candidates.ts'
+import { isGuess, isTimely } from './candidates.ts'
 import type { OwnAddress } from './paths.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
@@ -174,6 +175,13 @@ export class Dialling {
     for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
   }
 
+  /** Whether nobody says that the peer is where that attempt goes. */
+  guesses(number: number): boolean {
+    const attempt = this.#attempts.get(number)
+    const candidate = attempt?.peer.candidates.get(attempt.address)
+    return candidate !== undefined && isGuess(candidate)
+  }
+
   /** It came to nothing, as the word says. Gives the peer, or undefined when that attempt was over already. */
   failed(now: number, number: number, result: string): Peer | undefined {
     const attempt = this.#attempts.get(number)
@@ -193,7 +201,9 @@ export class Dialling {
     const plan = peer.plan
     const first = now - plan.since < ROUND
     plan.gap = gapAfter(now - plan.since, plan.gap)
-    const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
+    const ranked = peer.candidates
+      .ranked(own())
+      .filter(candidate => !this.#underWay(plan, candidate.text) && isTimely(now, candidate))
     const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
     plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1

@@ -35,6 +35,7 @@ import { Repair } from './repair.ts'
 import { recordBodies, Spread } from './spread.ts'
 import type { Timer, Timers } from './timers.ts'
 import { timer } from './timers.ts'
+import { type Item, sameBytes, Verifying } from './verifying.ts'
 
 /** Own records follow each other no faster, however often an interface flaps. */
 export const OWN_INTERVAL = 500
@@ -70,13 +71,6 @@ interface Wiring {
   ) => void
 }
 
-/** A record that is being verified, of whom, and which session it came from. */
-interface Item {
-  readonly record: PeerRecord
-  readonly member: number
-  readonly from: number
-}
-
 /** Gossip's side of one session. */
 interface Exchange {
   readonly session: number
@@ -96,12 +90,9 @@ export class Gossip {
   readonly spread: Spread
   readonly #repair: Repair
   readonly #exchanges = new Map<number, Exchange>()
-  readonly #batches = new Map<number, Item[]>()
-  /** By the number of the member. */
-  readonly #verifying = new Map<number, PeerRecord[]>()
+  readonly #verifying = new Verifying()
   #self = -1
   readonly #ownDue: Timer
-  #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
   #flags: Flags = { onBattery: false, asleep: false, metered: false }
@@ -128,6 +119,11 @@ export class Gossip {
     return this.#incarnation
   }
 
+  /** The owner's word that is known of a member. */
+  record(peer: PeerId): PeerRecord | undefined {
+    return this.census.record(this.census.members.number(peer))
+  }
+
   /** Self among them. */
   setMembers(now: number, members: Members): void {
     const before = this.census.members
@@ -135,8 +131,7 @@ export class Gossip {
     this.census.change(members)
     this.#self = members.number(this.#wiring.self)
     this.spread.forget()
-    this.#batches.clear()
-    this.#verifying.clear()
+    this.#verifying.forget()
     // what others told of a new member before we knew of it was dropped: ask again
     const grown = members.ids.some(id => before.number(id) < 0)
     if (!this.#wiring.full()) this.#repair.forget(now)
@@ -265,13 +260,7 @@ export class Gossip {
   }
 
   verified(now: number, batch: number, ok: readonly boolean[]): void {
-    const items = this.#batches.get(batch)
-    if (items === undefined) return
-    this.#batches.delete(batch)
-    for (const [i, { record, member, from }] of items.entries()) {
-      const left = this.#verifying.get(member)?.filter(other => other !== record) ?? []
-      if (left.length > 0) this.#verifying.set(member, left)
-      else this.#verifying.delete(member)
+    for (const [i, { record, member, from }] of this.#verifying.end(batch).entries()) {
       if (ok[i] !== true) this.#count('signature')
       else if (member === this.#self) this.#contradict(now, record)
       else if (this.census.enter(member, record)) {
@@ -327,22 +316,22 @@ export class Gossip {
       const member = members.owner(record.id, 0)
       if (member < 0) this.#count('record-of-stranger')
       else if (!this.#isNews(member, record)) this.spread.repeated(member, exchange.session)
-      else if (!this.#underWay(member, record)) {
+      else if (!this.#verifying.has(member, record)) {
         if (exchange.credit < 1 && !this.#repair.wants(member)) {
           this.#count('records-often')
           this.#wiring.timers.advance(exchange.digestDue, now + DIGEST_INTERVAL)
           continue
         }
         exchange.credit = Math.max(0, exchange.credit - 1)
-        this.#verifying.set(member, [...(this.#verifying.get(member) ?? []), record])
-        items.push({ record, member, from: exchange.session })
+        const item = { record, member, from: exchange.session }
+        this.#verifying.note(item)
+        items.push(item)
       }
     }
     if (items.length === 0) return
-    this.#batches.set(++this.#batch, items)
     this.#wiring.emit({
       type: 'verify',
-      batch: this.#batch,
+      batch: this.#verifying.begin(items),
       items: items.map(({ record, member }) => ({ peer: members.ids[member]!, ...signed(record) }))
     })
   }
@@ -350,11 +339,6 @@ export class Gossip {
   #isNews(member: number, record: PeerRecord): boolean {
     const known = member === this.#self ? this.#incarnation : (this.census.record(member)?.incarnation ?? 0)
     return record.incarnation > known
-  }
-
-  /** The same bytes from many sessions are verified once. */
-  #underWay(member: number, record: PeerRecord): boolean {
-    return this.#verifying.get(member)?.some(other => sameBytes(other.bytes, record.bytes)) ?? false
   }
 
   /** We said that once, and forgot it; or somebody else has our identity. */
@@ -394,6 +378,3 @@ export class Gossip {
 
 const textOf = (cards: readonly Card[]): string =>
   cards.map(({ address, mac }) => `${formatAddress(address)} ${mac.join()}`).join()
-
-const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
-  one === other || (one.length === other.length && one.every((byte, i) => byte === other[i]))

@@ -21,11 +21,13 @@ import { timer } from './timers.ts'
 
 /** From the loss of a session to the word of it. */
 export const ACCUSE_AFTER = 1_000
-/** One who has a session contradicts after between half of this and all of it, unless another one did. */
+/** One who has a session asks there, and contradicts after between half of this and all of it, unless another did. */
 const CONTRADICT_AFTER = 1_000
+/** Nothing was heard there yet: a little later, for as long as it takes to give a session up. */
+const LATER = 250
 /** Accusations that were held back because we may be cut off are thought over again, this often. */
 const HOLD = 5_000
-const HOLDS = 12
+const HOLDS = 16
 /** About the same member again: at first, and at most. */
 const CALM = 2_000
 const MAX_CALM = 300_000
@@ -43,6 +45,10 @@ interface Wiring {
   readonly spread: () => Spread
   /** We have a session with it. */
   readonly live: (member: number) => boolean
+  /** Something came from it since then. */
+  readonly heardSince: (member: number, since: number) => boolean
+  /** Asks it whether it is there. */
+  readonly ask: (now: number, member: number) => void
   /** We did not reach it although it should be there. */
   readonly shunned: (member: number) => boolean
   /** Sessions with members we have: none, so few that the fault may be ours, or enough. */
@@ -57,6 +63,7 @@ interface Wiring {
 
 interface Saying {
   at: number
+  readonly since: number
   readonly accuse: Reason | undefined
   holds: number
 }
@@ -85,7 +92,7 @@ export class Hearsay {
 
   /** Our last session with it ended. */
   lost(now: number, member: number, reason: Reason): void {
-    this.#plan(member, now + (reason === 'stopped' ? 0 : ACCUSE_AFTER), reason)
+    this.#plan(now, member, now + (reason === 'stopped' ? 0 : ACCUSE_AFTER), reason)
   }
 
   /** We have a session with it. */
@@ -166,18 +173,19 @@ export class Hearsay {
 
   /** It is said to be gone, and we know better. */
   #defend(now: number, member: number): void {
-    const { census: censusOf, live, random, self } = this.#wiring
+    const { ask, census: censusOf, live, random, self } = this.#wiring
     const census = censusOf()
     if (census.version(member) % 2 === 0) return
     const ourselves = census.members.ids[member] === self
     if (!ourselves && !live(member)) return
-    this.#plan(member, now + (ourselves ? 0 : CONTRADICT_AFTER * (0.5 + 0.5 * random())), undefined)
+    if (!ourselves) ask(now, member)
+    this.#plan(now, member, now + (ourselves ? 0 : CONTRADICT_AFTER * (0.5 + 0.5 * random())), undefined)
   }
 
-  #plan(member: number, at: number, accuse: Reason | undefined): void {
+  #plan(now: number, member: number, at: number, accuse: Reason | undefined): void {
     const calm = this.#calm.get(member)
     const due = Math.max(at, calm?.until ?? 0)
-    this.#sayings.set(member, { at: due, accuse, holds: HOLDS })
+    this.#sayings.set(member, { at: due, since: now, accuse, holds: HOLDS })
     this.#wiring.timers.advance(this.#due, due)
   }
 
@@ -192,14 +200,17 @@ export class Hearsay {
 
   /** True when nothing is left to be said of it. */
   #done(now: number, member: number, saying: Saying): boolean {
-    const { census: censusOf, company, insist, live, self } = this.#wiring
+    const { census: censusOf, company, heardSince, insist, live, self } = this.#wiring
     const census = censusOf()
     const version = census.version(member)
     const ourselves = census.members.ids[member] === self
     if (saying.accuse === undefined) {
       if (version % 2 === 0) return true
       if (ourselves && version > MANY) insist(now)
-      else if (ourselves || live(member)) this.#speak(now, member, version + 1, 0)
+      else if (!ourselves && live(member) && !heardSince(member, saying.since)) {
+        saying.at = now + LATER
+        return --saying.holds === 0
+      } else if (ourselves || live(member)) this.#speak(now, member, version + 1, 0)
       return true
     }
     if (live(member) || !census.there(member)) return true

@@ -25,6 +25,7 @@ import { decodeExtra } from '../wire/extra.ts'
 import { CloseReason, Kind } from '../wire/frame.ts'
 import type { PeerRecord } from '../wire/gossip.ts'
 import type { Source } from './candidates.ts'
+import { isGuess } from './candidates.ts'
 import type { CandidateView } from './choice.ts'
 import { candidatesOf } from './choice.ts'
 import { Crowd } from './crowd.ts'
@@ -205,6 +206,9 @@ export class Mesh {
       gossip: () => this.#gossip,
       links: () => this.#links,
       peers: this.#peers,
+      ask: (now, { nominated }) => {
+        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+      },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)
     })
@@ -381,13 +385,20 @@ export class Mesh {
 
   /** An attempt came to nothing; a word says why: `refused`, or anything else. */
   dialFailed(now: number, attempt: number, reason: string): void {
+    const guess = this.#dialling.guesses(attempt)
     const peer = this.#dialling.failed(now, attempt, reason)
     const refused = /refused/.test(reason)
-    if (peer !== undefined && peer.refused !== refused) {
+    if (peer !== undefined && peer.refused !== refused && !guess) {
       peer.refused = refused
       this.#presence.changed(peer)
     }
     this.#settle(now)
+  }
+
+  /** Nobody says that it is there: whoever answers otherwise, or not at all, is somebody else. */
+  guess(id: PeerId, address: string): boolean {
+    const candidate = this.#peers.get(id)?.candidates.get(address)
+    return candidate !== undefined && isGuess(candidate)
   }
 
   /** A frame of a kind that is not ours came on a session: a sign of life. */

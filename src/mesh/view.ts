@@ -185,7 +185,8 @@ export class View {
   /** What others or it itself say of it changed. `fresh`: it is there, and says so anew. */
   changed(now: number, member: number, fresh: boolean): void {
     if (fresh) for (const each of [this.#passed, this.#gaps]) each.delete(member)
-    this.#stale = true
+    // one that is away and was not chosen has nobody's place
+    if (this.#chosen.has(member) || this.#wiring.census().there(member)) this.#stale = true
     if (!fresh) this.#wiring.timers.advance(this.#seek, now + SOUGHT)
   }
 

@@ -20,12 +20,17 @@ import type { Timer, Timers } from './timers.ts'
 import { timer } from './timers.ts'
 
 export const ROUND = 2_000
-export const ROUND_SAVING = 2_500
+export const ROUND_SAVING = 3_000
 /** Less than a megabyte a day. */
 export const ROUND_METERED = 20_000
 export const MISS = 250
 /** A round may be earlier by this share when the device is awake for its own watcher. */
 const EARLY = 1 / 4
+/**
+ * And the next one waits so much longer for that watcher, whose timer, as all timers, is a little late: else ours
+ * would be first, and the device would wake up twice for ever.
+ */
+const LEAD = 250
 /** A timer that fires later than this belongs to a process that did not run: nobody is judged by it. */
 export const LATE = 300
 
@@ -71,7 +76,7 @@ export class Watch {
   constructor(wiring: Wiring) {
     this.#wiring = wiring
     const round = (every: number): Round => {
-      const made: Round = { every, due: timer(now => this.#round(now, made)), peers: new Set() }
+      const made: Round = { every, due: timer(now => this.#round(now, made, 0)), peers: new Set() }
       return made
     }
     this.#mains = round(ROUND)
@@ -116,7 +121,7 @@ export class Watch {
   /** An authentic probe came: the device is awake, so a round that is near may be now. */
   awake(now: number): void {
     const { due, every } = this.#mains
-    if (due.slot !== -1 && now >= due.at - every * EARLY) this.#round(now, this.#mains)
+    if (due.slot !== -1 && now >= due.at - every * EARLY) this.#round(now, this.#mains, LEAD)
   }
 
   get #rounds(): readonly Round[] {
@@ -128,8 +133,8 @@ export class Watch {
     return onBattery ? this.#saving : this.#mains
   }
 
-  #round(now: number, { every, due, peers }: Round): void {
-    this.#wiring.timers.set(due, now + every)
+  #round(now: number, { every, due, peers }: Round, lead: number): void {
+    this.#wiring.timers.set(due, now + every + lead)
     for (const peer of peers) if (now - heardAt(peer) >= every / 2) this.ask(now, peer)
   }
 

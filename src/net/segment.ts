@@ -129,7 +129,7 @@ export class Segment {
     if (this.#speech.announcements.length > 0) {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
-      if (step < 2 || ssdp.state !== '') mdns.announce()
+      if ((this.#asks && step < 2) || ssdp.state !== '') mdns.announce()
     }
     if (this.#asks && step === 0) mdns.query()
     if (this.#asks && (step === 0 || step === 2)) ssdp.query()

@@ -53,8 +53,9 @@ export class Crowd {
   readonly parts: Uint8Array
   /** Ways that are cut in one direction: from × devices + to. */
   readonly cuts = new Set<number>()
-  /** Verdicts that somebody is gone who was there, as told by a core. */
-  readonly alarms: string[] = []
+  /** How often a core said of one that was there that it is gone; and the first of these. */
+  alarms = 0
+  firstAlarms: string[] = []
   /** The change that is followed: whose, since when, and how many have heard of it at which hop. */
   followed = { peer: '', since: 0, heard: 0, hops: 0, lastAt: 0 }
 
@@ -80,7 +81,7 @@ export class Crowd {
   }
 
   /** All processes begin, one after another; they know each other's records from before. */
-  start(withinMs = 10_000): void {
+  start(withinMs = 3_000): void {
     const records = this.units.map(unit => this.#record(unit))
     for (const unit of this.units)
       this.wheel.after(this.random() * withinMs, () => unit.start(INCARNATION, records))
@@ -98,6 +99,21 @@ export class Crowd {
     unit.address = `tcp://10.${(host >> 16) & 255}.${(host >> 8) & 255}.${host & 255}:24747`
     this.#places.set(unit.address, unit)
     unit.moved()
+  }
+
+  unit(id: string): Unit {
+    return this.units[this.members.number(id)]!
+  }
+
+  /** Forgets the alarms so far. */
+  calm(): void {
+    this.alarms = 0
+    this.firstAlarms = []
+  }
+
+  /** The last records. */
+  get records(): PeerRecord[] {
+    return this.#pool.map(pool => pool.at(-1)!)
   }
 
   at(address: string): Unit | undefined {
@@ -139,9 +155,10 @@ export class Crowd {
 
   /** A core shows that one as unreachable. */
   judged(unit: Unit, view: PeerView): void {
-    const other = this.units[this.members.number(view.id)]!
+    const other = this.unit(view.id)
     if (!other.running || !this.way(unit, other) || !this.way(other, unit)) return
-    this.alarms.push(`${this.now} ${unit.number} ${other.number} ${view.reason} ${view.evidence.how}`)
+    if (++this.alarms <= 10)
+      this.firstAlarms.push(`${this.now} ${unit.number} ${other.number} ${view.reason} ${view.evidence.how}`)
   }
 
   /** Follows the next record of that device through the crowd. */

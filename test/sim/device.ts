@@ -40,6 +40,9 @@ export class Device implements Station {
   readonly known = new Map<string, Set<string>>()
   readonly counters = new Map<string, number>()
   mesh: Mesh | undefined
+  /** Moments at which the core was told something, whole milliseconds of the world. */
+  wakeUps = 0
+  #toldAt = -1
   members: readonly string[] = []
   run = 0
   awake = true
@@ -196,6 +199,9 @@ export class Device implements Station {
       this.#unread.push(input)
       return
     }
+    const moment = Math.round(this.world.clock.now)
+    if (moment !== this.#toldAt) this.wakeUps++
+    this.#toldAt = moment
     input(mesh, this.now)
     this.#drain(mesh)
     this.world.check(this, mesh)

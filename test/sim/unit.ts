@@ -58,6 +58,8 @@ export class Unit {
   hop = -1
   readonly ends = new Map<number, End>()
   readonly sent = { packets: 0, bytes: 0 }
+  /** Bytes of bodies of frames. */
+  received = 0
   /** Tokens of pings that were answered. */
   readonly pongs: number[] = []
   readonly counts = new Map<string, number>()
@@ -279,10 +281,12 @@ export class Unit {
     }
     if (item === 'end') there.#ended(other)
     else if (item === 'confirm') there.#open(other, 0)
-    else
+    else {
+      there.received += item.body.length
       there.tell(mesh => {
         if (other.open) mesh.receive(there.now, other.session, item.kind, item.body)
       }, item.hop)
+    }
   }
 
   #ended(end: End): void {

@@ -17,6 +17,7 @@ import { Announcer } from './announcer.ts'
 import type { OwnMeans, RestPhase } from './condition.ts'
 import { Explaining } from './explaining.ts'
 import { Following, uri } from './following.ts'
+import { Guessing } from './guesses.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -53,6 +54,7 @@ export class Circle {
   asleep = false
   readonly #following: Following
   readonly explaining: Explaining
+  readonly guessing: Guessing
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -119,6 +121,7 @@ export class Circle {
       warnings: this.#warnings,
       explaining: this.explaining
     })
+    this.guessing = new Guessing(this.#membership, this.#traffic)
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,

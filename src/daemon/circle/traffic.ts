@@ -69,6 +69,7 @@ export class Traffic {
     this.#mesh = new Mesh({ self, random: Math.random, incarnation })
     this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
+      if (this.#mesh.guess(peer, address)) return
       membership.doubt(peer)
       warnings.unanswered(peer, address)
     })
@@ -121,7 +122,11 @@ export class Traffic {
       for (const { kind, body } of early) this.#receive(number, session, kind, body)
     }
   }
-  offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
+  offer(
+    peer: PeerId,
+    addresses: readonly string[],
+    source: 'known' | 'static' | 'announcement' | 'overlay'
+  ): void {
     this.#mesh.offer(this.#now, peer, addresses, source)
   }
   setOwnAddresses(addresses: readonly string[], links: readonly OwnLink[]): void {

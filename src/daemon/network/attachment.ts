@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { readNeighbours } from '../../host/neighbours.ts'
 import { NetworkWatcher } from '../../host/network.ts'
+import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
+import { wireguardDevices } from '../../host/wireguard.ts'
 import {
   type Announced,
   Discovery,
@@ -24,7 +26,7 @@ import {
 } from '../../net/interfaces.ts'
 import { lanOf, sendMagic } from '../../net/lan.ts'
 import type { Link } from '../../net/link.ts'
-import { type BoundListener, Listeners } from '../../net/listeners.ts'
+import { type BoundListener, Listeners, PORT } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
 import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
@@ -36,7 +38,9 @@ import type { Card } from '../../wire/extra.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
 import type { Nearby, Used } from '../surroundings.ts'
+import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
+import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
 import { keptApart, type Spot, type Verdict } from './separation.ts'
 
@@ -56,6 +60,11 @@ export interface AttachmentOptions {
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
+  /** Who may try what an overlay network knows of. */
+  readonly guessing: () => readonly {
+    readonly missed: boolean
+    found(devices: readonly OverlayDevice[], port: number): void
+  }[]
   readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
   /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
@@ -92,6 +101,7 @@ export class Attachment implements Nearby {
     this.#open.rotate()
   })
   readonly #origins: Origins
+  readonly #overlays: Overlays
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
@@ -112,6 +122,15 @@ export class Attachment implements Nearby {
     })
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
     this.#open = new OpenDiscovery(log, tally)
+    this.#overlays = new Overlays({
+      now: () => performance.now(),
+      after: afterMs,
+      wanted: () => this.#tunnelled && options.guessing().some(({ missed }) => missed),
+      read: async () => [...(await tailscaleDevices()), ...(await wireguardDevices(systemBus))],
+      onFound: devices => {
+        for (const guessing of options.guessing()) guessing.found(devices, options.config().port || PORT)
+      }
+    })
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -214,6 +233,7 @@ export class Attachment implements Nearby {
   async stop(): Promise<void> {
     this.#rotation.stop()
     this.#watcher.stop()
+    this.#overlays.stop()
     await Promise.all([this.#discovery.stop(), this.#open.stop(), this.#listeners.stop()])
   }
 
@@ -312,7 +332,14 @@ export class Attachment implements Nearby {
     this.#planned = plan(this.#snapshot, config())
     this.#listeners.apply(wanted() ? this.#planned : [])
     this.#announce()
+    this.#overlays.look()
     onChange()
+  }
+
+  /** A tunnel is in use. */
+  get #tunnelled(): boolean {
+    const tunnels = this.#snapshot?.interfaces.filter(({ kind }) => kind === 'vpn') ?? []
+    return this.#planned.some(planned => tunnels.some(({ name }) => name === planned.interface))
   }
 
   #makeListeners(): Listeners {
