@@ -102,7 +102,7 @@ export const Member = record('Member', 'A device in the circle, by the signed me
 export const Naming = record('Naming', 'Who named an address of a peer, and when.', {
   By: field(
     string,
-    'static (the configuration), announcement (heard here by multicast), known (a session was made there before), gossip (the peer itself, in its signed record), inbound (it called from there), or another source of this computer.'
+    'static (the configuration), announcement (heard here by multicast), known (a session was made there before), gossip (the peer itself, in its signed record), inbound (it called from there), overlay (tailscale or WireGuard have some device there).'
   ),
   AtUSec: field(uint64, 'When it did last, since the daemon started.')
 })
@@ -134,10 +134,16 @@ export const WhyCandidate = record('WhyCandidate', 'One address of a peer, and h
   ),
   ProbeResult: field(string, 'answered, timeout, or what hindered it; empty: there was none.'),
   RoundTripUSec: field(uint64, 'The last round trip there, a duration; 0 when unknown.'),
+  Link: field(
+    string,
+    'By which link of this device it is reached, as far as it can tell: wired, wireless, tunnel, loopback or other.'
+  ),
+  Metered: field(boolean, 'That link costs by the byte.'),
+  Near: field(boolean, 'It is on the network of that link: no router is between.'),
   InUse: field(boolean, 'The session goes there.'),
   Why: field(
     string,
-    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet) or reserve (it worked; the one in use serves).'
+    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet), reserve (it worked; the one in use serves); or what makes the one in use better: metered, kind (of link), far (a router is between), slower (or not faster by enough); or unproved: it should be better, and no probe has shown it.'
   )
 })
 

@@ -11,6 +11,9 @@ const candidate = (host: string, result: string, more: Partial<CandidateView> = 
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,
+  link: 'wired',
+  metered: false,
+  near: true,
   chosen: false,
   why: result === '' ? 'untried' : 'failed',
   ...more
@@ -63,6 +66,13 @@ const table: [string, Partial<Case>, RegExp[]][] = [
     'isolated',
     { reason: 'isolated', candidates: [candidate('10.0.0.9', 'timeout')] },
     [/^Most of what this device asked/, /Nobody answers at 10\.0\.0\.9/]
+  ],
+  [
+    'nothing but guesses',
+    {
+      candidates: [candidate('100.64.0.9', 'handshake', { sources: [{ source: 'overlay', agoMs: 1 }] })]
+    },
+    [/^No address of nas is known/]
   ],
   ['nothing is known', {}, [/^No address of nas is known and is not heard on wlan0/]],
   [
