@@ -207,7 +207,7 @@ export class Mesh {
       links: () => this.#links,
       peers: this.#peers,
       ask: (now, { nominated }) => {
-        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+        if (nominated !== undefined) this.#watching.missed(now, nominated)
       },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)
@@ -533,6 +533,11 @@ export class Mesh {
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
     return this.#watching.matrix(now)
+  }
+
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.size
   }
 
   /** Who is watched by this device. */
