@@ -188,6 +188,9 @@ export function fakeWhy(nowUSec: number): Result<'Why'> {
     ProbedUSec: 0,
     ProbeResult: '',
     RoundTripUSec: 0,
+    Link: 'wired',
+    Metered: false,
+    Near: true,
     InUse: false,
     Why: Result === '' ? 'untried' : 'failed'
   })

@@ -134,10 +134,16 @@ export const WhyCandidate = record('WhyCandidate', 'One address of a peer, and h
   ),
   ProbeResult: field(string, 'answered, timeout, or what hindered it; empty: there was none.'),
   RoundTripUSec: field(uint64, 'The last round trip there, a duration; 0 when unknown.'),
+  Link: field(
+    string,
+    'By which link of this device it is reached, as far as it can tell: wired, wireless, tunnel, loopback or other.'
+  ),
+  Metered: field(boolean, 'That link costs by the byte.'),
+  Near: field(boolean, 'It is on the network of that link: no router is between.'),
   InUse: field(boolean, 'The session goes there.'),
   Why: field(
     string,
-    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet) or reserve (it worked; the one in use serves).'
+    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet), reserve (it worked; the one in use serves); or what makes the one in use better: metered, kind (of link), far (a router is between), slower (or not faster by enough); or unproved: it should be better, and no probe has shown it.'
   )
 })
 

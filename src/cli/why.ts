@@ -4,7 +4,7 @@ import type { Result } from '../api/api.ts'
 import type { Look } from './print.ts'
 import { aligned, json, lookOf, out, printable, progressLine, table, width, wrapped } from './print.ts'
 import { circleOf, withCircle, withDaemon, withJson } from './run.ts'
-import { address, ago, count, evidence, latency, namedBy, reason, result, since } from './words.ts'
+import { address, ago, evidence, latency, linkKind, namedBy, reason, result, since } from './words.ts'
 
 type Why = Result<'Why'>
 type Candidate = Why['Candidates'][number]
@@ -98,13 +98,28 @@ function named({ Named: [first, ...more] }: Candidate, nowUSec: number): string 
     : `${namedBy(first.By)} ${ago(first.AtUSec, nowUSec)}${rest}`
 }
 
-function outcome({ InUse, Why, Result, ProbeResult, ProbedUSec, TriedUSec }: Candidate, reachable: boolean) {
+function outcome(one: Candidate, reachable: boolean): string {
+  const { InUse, Why, Result, ProbeResult, ProbedUSec, TriedUSec } = one
   if (InUse) return 'in use'
-  if (Why === 'trying') return 'being tried'
-  if (Why === 'untried') return reachable ? 'not needed' : 'its turn comes'
-  if (Why === 'reserve') return reachable ? 'in reserve' : 'worked before'
-  const probes = ProbeResult === 'answered' && ProbedUSec >= TriedUSec ? ', probes pass' : ''
-  return result(Result) + probes
+  if (Why === 'failed')
+    return result(Result) + (ProbeResult === 'answered' && ProbedUSec >= TriedUSec ? ', probes pass' : '')
+  if (Why === 'kind') return `worse: ${linkKind(one.Link)}`
+  return (reachable ? WHY_NOT : WHY_NOT_YET)[Why] ?? Why
+}
+
+const WHY_NOT_YET: { readonly [why: string]: string } = {
+  trying: 'being tried',
+  untried: 'its turn comes',
+  reserve: 'worked before'
+}
+const WHY_NOT: { readonly [why: string]: string } = {
+  trying: 'being tried',
+  untried: 'not needed',
+  reserve: 'in reserve',
+  metered: 'worse: metered',
+  far: 'worse: by a router',
+  slower: 'not faster',
+  unproved: 'not proved better'
 }
 
 function painted({ InUse, Why }: Candidate, text: string, look: Look): string {
@@ -125,9 +140,11 @@ function heard({ Heard }: Why, look: Look, nowUSec: number): string[] {
 
 /** Why the one in use is it. */
 function chosen({ Candidates }: Why): string {
-  const all = Candidates.length
-  const [used] = Candidates
-  if (used === undefined || all === 1) return 'It is the only address that is known.'
-  const rest = all === 2 ? 'the other is' : `the ${all - 1} others are`
-  return `Of ${count(all, 'address', 'addresses')} the one in use answered first or proved best; ${rest} kept for when it fails.`
+  const [used, ...others] = Candidates
+  if (used === undefined) return ''
+  const near = used.Link === 'loopback' ? '' : used.Near ? 'in this network' : 'by a router'
+  const way = [linkKind(used.Link), near, used.Metered ? 'metered' : '']
+  const first = `The way in use: ${way.filter(Boolean).join(', ')}.`
+  if (others.length === 0) return `${first} It is the only address that is known.`
+  return `${first} It stays until a better one is proved: by cable before wireless before a tunnel, without a router before with one, then the faster.`
 }

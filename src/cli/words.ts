@@ -140,6 +140,15 @@ const NAMED_BY: { readonly [source: string]: string } = {
 /** Who named an address; when follows, but for configuration and earlier sessions. */
 export const namedBy = (source: string): string => NAMED_BY[source] ?? `${source},`
 
+const LINK_KINDS: { readonly [kind: string]: string } = {
+  wired: 'by cable',
+  wireless: 'by Wi-Fi',
+  tunnel: 'by a tunnel',
+  loopback: 'inside this computer',
+  other: 'by another link'
+}
+export const linkKind = (kind: string): string => LINK_KINDS[kind] ?? `by ${kind}`
+
 const EVIDENCE: { readonly [how: string]: string } = {
   direct: 'straight from it',
   witness: 'by another device',

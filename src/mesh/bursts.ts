@@ -3,11 +3,11 @@
  * given up; any answer ends it.
  *
  *   step 0   the session is pinged, if no ping waits there already; UDP to the best ADDRESSES, now and at each step
- *   step 1   a few others are asked, to know whether it is us
+ *   step 1   a few others are asked, to know whether it is us; where UDP is not open it is dialled
  *   step 2   the nearest others are asked to pass a sealed probe on
  *   step 3   after three that were not answered it is suspect; whether that is told to others is for views.ts
  *   end      unreachable: `path` when a witness reached it or it reaches us, `isolated` when it may be us, else
- *            `timeout`. Where UDP is not open the pings of the session decide instead, and it is dialled meanwhile:
+ *            `timeout`. Where UDP is not open the pings of the session decide instead, if it is not dialled before:
  *            a link that lost a few packets may stall for seconds while a new one gets through.
  *
  * A burst that was held up because the process did not run begins anew. An expiry that is late judges nobody.
@@ -103,11 +103,12 @@ export class Bursts {
   }
 
   #ask(now: number, peer: Peer, burst: Burst): void {
-    const { keepalive, probes, timers } = this.#wiring
+    const { dial, keepalive, probes, timers } = this.#wiring
     const { nominated } = peer
     const step = burst.steps++
     if (step === 0 && nominated !== undefined && !nominated.awaiting) keepalive.probe(now, nominated)
     probes.send(now, peer, ADDRESSES)
+    if (step === 1 && !peer.udp.open) dial(now, peer)
     if (step === 1) this.#control(now, peer, CONTROLS)
     if (step === 2) this.#witnesses(peer)
     if (step >= UNANSWERED) this.#suspect(now, peer, burst)
@@ -134,11 +135,10 @@ export class Bursts {
   }
 
   #verdict(now: number, peer: Peer): void {
-    const { presence, dial, drop } = this.#wiring
+    const { presence, drop } = this.#wiring
     const reason = this.#reason(now, peer, peer.watch.burst!.since)
     presence.suspect(now, peer, reason)
     if (peer.udp.open) drop(now, [...peer.sessions], reason)
-    else dial(now, peer)
   }
 
   /** A session was pinged three times in vain. */
@@ -146,7 +146,9 @@ export class Bursts {
     const { dial, drop, keepalive } = this.#wiring
     const { peer } = session
     const wait = stall(session)
-    if (session === peer.nominated && session.misses < 2 * MISSES && now - peer.life.pongAt < 3 * wait) {
+    const { pongAt, aliveAt, witnessAt } = peer.life
+    const there = now - Math.max(pongAt, aliveAt, witnessAt) < 3 * wait
+    if (session === peer.nominated && session.misses < 2 * MISSES && there) {
       // the device is there, the link is not: a new one may be made before this one is given up
       dial(now, peer)
       keepalive.probe(now, session)

@@ -91,7 +91,7 @@ export class Dialling {
   }
 
   /**
-   * The last session was lost after `lifetime` milliseconds. One that accepts sessions only to close them is
+   * The last session was lost after `lifetime` milliseconds, or Infinity when the peer answered on it. One that accepts sessions only to close them is
    * asked less and less often: at once after the first brief one, then after ROUND, and twice as long each time.
    */
   lost(now: number, peer: Peer, lifetime: number, delay: number): void {
@@ -142,16 +142,17 @@ export class Dialling {
   }
 
   /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
-  proved(now: number, peer: Peer, address: string): void {
+  proved(now: number, peer: Peer, address: string, patience: number): void {
     const { plan } = peer
-    if (!plan.wanted) return
+    if (!plan.wanted || now - plan.provedAt < REPEAT || (plan.brief > 0 && now < plan.since)) return
     const known = peer.candidates.get(address)?.text
     for (const attempt of [...plan.attempts.values()]) {
       if (known !== undefined && attempt.address !== known) continue
-      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < REPEAT) return
+      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < patience) return
       this.#cancel(now, attempt)
     }
-    if (known === undefined) this.want(now, peer)
+    plan.provedAt = now
+    if (known === undefined) this.round(now, peer)
     else {
       plan.queue = [known, ...plan.queue.filter(other => other !== known)]
       this.step(now, peer)

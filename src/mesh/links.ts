@@ -88,7 +88,12 @@ export class Links {
     this.#wiring.lost(now, peer, reason)
     // one that said goodbye is not there at once
     if (this.#closing === undefined && !peer.asleep && reason !== '')
-      dialling.lost(now, peer, now - session.openedAt, reason === 'stopped' ? ROUND : 0)
+      dialling.lost(
+        now,
+        peer,
+        session.pinged ? Infinity : now - session.openedAt,
+        reason === 'stopped' ? ROUND : 0
+      )
   }
 
   /** A Close frame came: u16 reason. */

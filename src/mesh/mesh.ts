@@ -535,6 +535,11 @@ export class Mesh {
     return this.#watching.matrix(now)
   }
 
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.size
+  }
+
   /** Who is watched by this device. */
   get watched(): PeerId[] {
     return this.#watching.watched

@@ -31,7 +31,10 @@ export interface OwnAddress extends Address {
 /** How good a way is, apart from its speed: less is better, from the left. */
 export type Grade = readonly [metered: number, kind: number, distance: number]
 
-const UNKNOWN: Grade = [0, KINDS.indexOf('other'), 1]
+export const UNKNOWN: Grade = [0, KINDS.indexOf('other'), 1]
+
+/** The second of a grade, as a word. */
+export const linkKindOf = (kind: number): LinkKind => KINDS[kind] ?? 'other'
 
 /** The addresses with what is known of their links. */
 export function withLinks(own: readonly Address[], links: readonly OwnLink[]): OwnAddress[] {

@@ -77,6 +77,8 @@ export interface Plan {
   wanted: boolean
   /** Start of the eager minute. */
   since: number
+  /** When it was last dialled because it was heard. */
+  provedAt: number
   /** Sessions in a row that were over as soon as they had begun. */
   brief: number
   /** Restarts that may be at once, and since when that stands. */
@@ -275,6 +277,7 @@ export function newPeer(
     plan: {
       wanted: false,
       since: -Infinity,
+      provedAt: -Infinity,
       credit: 0,
       creditAt: -Infinity,
       brief: 0,

@@ -11,6 +11,9 @@ import { smooth } from './presence.ts'
 
 /** Unanswered in a row by a peer that is there. */
 export const BARRED = 5
+/** Tries to find out whether UDP is open, of each session; and how far apart. */
+const TRIES = 5
+const TRY_INTERVAL = 5_000
 /** Where UDP is barred, one question in so many tries it again. */
 const AGAIN = 8
 
@@ -25,8 +28,9 @@ export interface Udp {
   roundTrip: number
   /** Probes in a row that it did not answer although it was there. */
   unanswered: number
-  /** When it was last probed. */
+  /** When it was last probed, and how often for no other reason than to learn whether it answers. */
   triedAt: number
+  tries: number
 }
 
 export const newUdp = (): Udp => ({
@@ -35,7 +39,8 @@ export const newUdp = (): Udp => ({
   address: '',
   roundTrip: 0,
   unanswered: 0,
-  triedAt: -Infinity
+  triedAt: -Infinity,
+  tries: 0
 })
 
 interface Wiring {
@@ -60,6 +65,20 @@ export class Probes {
     for (const address of addresses) peer.candidates.asked(now, address)
     if (addresses.length > 0) this.#wiring.emit({ type: 'probe', probe, peer: peer.id, addresses })
     return { probe, addresses: addresses.length }
+  }
+
+  /** A session with it was confirmed: there are keys. */
+  opened({ udp }: Peer): void {
+    udp.keys = true
+    udp.tries = 0
+  }
+
+  /** It is there. Tries UDP where it is not known whether it is open; the first try may be lost, so there are more. */
+  learn(now: number, peer: Peer): void {
+    const { udp } = peer
+    if (udp.open || udp.tries >= TRIES || now - udp.triedAt < TRY_INTERVAL) return
+    udp.tries++
+    this.send(now, peer, 1)
   }
 
   /** Whether a question to a peer that is there should go by UDP too. */

@@ -9,11 +9,12 @@ import { silently } from './bursts.ts'
 import type { Dialling } from './dialling.ts'
 import { EAGER } from './dialling.ts'
 import type { Keepalive } from './keepalive.ts'
-import type { Peer } from './peer.ts'
+import type { Peer, Reason } from './peer.ts'
 import type { Probes } from './probes.ts'
 import { saves } from './thrift.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
+import { patience } from './watch.ts'
 
 export const EVERY = 500
 export const EVERY_SAVING = 2_000
@@ -25,6 +26,9 @@ interface Wiring {
   readonly probes: Probes
   readonly dialling: Dialling
 }
+
+/** It did not say that it goes. */
+const sought = (lost: Reason): boolean => silently(lost) || lost === 'closed'
 
 export class Seeking {
   readonly #wiring: Wiring
@@ -41,7 +45,7 @@ export class Seeking {
 
   /** Its state changed. */
   changed(now: number, peer: Peer): void {
-    if (peer.nominated === undefined && silently(peer.lost)) this.#add(now, peer)
+    if (peer.nominated === undefined && sought(peer.lost)) this.#add(now, peer)
     else this.forget(peer)
   }
 
@@ -56,7 +60,7 @@ export class Seeking {
 
   /** It answered there, or asked from there. */
   found(now: number, peer: Peer, address: string): void {
-    if (peer.nominated === undefined) this.#wiring.dialling.proved(now, peer, address)
+    if (peer.nominated === undefined) this.#wiring.dialling.proved(now, peer, address, patience(peer))
   }
 
   #round(now: number): void {

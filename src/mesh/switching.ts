@@ -166,6 +166,7 @@ export class Switching {
     const probe = --this.#probe
     shift.look = { probe, inUse, grade, asked, answers: new Map() }
     const addresses = [...new Set([inUse, ...asked.map(({ address }) => address)])]
+    for (const address of addresses) peer.candidates.asked(now, address)
     emit({ type: 'probe', probe, peer: peer.id, addresses })
     timers.set(shift.due, now + ANSWER)
     return true

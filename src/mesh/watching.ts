@@ -91,7 +91,7 @@ export class Watching {
 
   /** A session was confirmed. */
   opened(now: number, { peer, number }: Session): void {
-    peer.udp.keys = true
+    this.#probes.opened(peer)
     this.#seeking.forget(peer)
     this.#bursts.life(now, peer)
     if (this.#wiring.full()) this.#views.opened(now, peer, number)
@@ -100,8 +100,8 @@ export class Watching {
   /** A ping was answered. */
   measured(now: number, session: Session): void {
     const { peer } = session
-    if (!peer.udp.open && peer.udp.triedAt < session.openedAt) this.#probes.send(now, peer, 1)
-    else if (!peer.udp.open) this.#watch.answered(peer)
+    this.#probes.learn(now, peer)
+    if (!peer.udp.open) this.#watch.answered(peer)
     this.heard(now, session)
   }
 

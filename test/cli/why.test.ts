@@ -42,7 +42,7 @@ t.test('why not', async t => {
 
 t.test('why so', async t => {
   const why = fakeWhy(NOW)
-  const [first, second] = why.Candidates
+  const [first, second, third] = why.Candidates
   const lines = whyLines(
     {
       ...why,
@@ -52,7 +52,8 @@ t.test('why so', async t => {
       LastSeenUSec: 0,
       Candidates: [
         { ...first!, InUse: true, Why: 'in-use', Result: 'connected', RoundTripUSec: 1200 },
-        { ...second!, Why: 'reserve', Result: 'connected', RoundTripUSec: 30_000 }
+        { ...second!, Why: 'kind', Link: 'tunnel', Result: 'connected', RoundTripUSec: 30_000 },
+        third!
       ],
       Heard: [],
       Advice: []
@@ -64,11 +65,13 @@ t.test('why so', async t => {
     'nas is reachable: 1.2 ms',
     'last sign of life 2 min ago, straight from it',
     '',
-    '192.168.1.30  heard 8 s ago      6 s ago  in use      1.2 ms',
-    '10.8.0.3      its word, 2 h ago  6 s ago  in reserve  30 ms',
+    '192.168.1.30  heard 8 s ago      6 s ago  in use              1.2 ms',
+    '10.8.0.3      its word, 2 h ago  6 s ago  worse: by a tunnel  30 ms',
+    '192.0.2.7     configuration      never    not needed',
     '',
-    'Of 2 addresses the one in use answered first or proved best; the other is kept',
-    'for when it fails.'
+    'The way in use: by cable, in this network. It stays until a better one is',
+    'proved: by cable before wireless before a tunnel, without a router before with',
+    'one, then the faster.'
   ])
 })
 

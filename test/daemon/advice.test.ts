@@ -11,6 +11,9 @@ const candidate = (host: string, result: string, more: Partial<CandidateView> = 
   lastProbedAgoMs: Infinity,
   probeResult: '',
   roundTripUSec: 0,
+  link: 'wired',
+  metered: false,
+  near: true,
   chosen: false,
   why: result === '' ? 'untried' : 'failed',
   ...more

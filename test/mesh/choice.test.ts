@@ -92,3 +92,34 @@ t.test('who is asked for is dialled now', async t => {
   d.pass(100)
   t.same(d.since('dial'), [], 'not one that is reachable')
 })
+
+t.test('what is worse about the others', async t => {
+  const d = new Driver(0, [1])
+  const own = ['tcp://192.0.2.100:24747', 'tcp://10.8.0.1:24747']
+  const link = (address: string, kind: 'wired' | 'tunnel', prefix: number, primary = false) => ({
+    address,
+    kind,
+    metered: false,
+    prefix,
+    primary
+  })
+  const links = [link(own[0]!, 'wired', 24, true), link(own[1]!, 'tunnel', 24)]
+  d.mesh.setOwnAddresses(0, own, links)
+  d.offer(1, address(1), 'tcp://10.8.0.2:24747', 'tcp://198.51.100.1:24747', address(2), address(3))
+  d.pass(100)
+  const before = d.mesh.candidates(d.now, ids[1]!)
+  t.same(new Set(before.map(({ why }) => why)), new Set(['trying', 'untried']))
+  d.open(7, 1, { local: own[0]! })
+  d.mesh.probed(d.now, ids[1]!, 99, address(3), 700)
+  const why = d.mesh.candidates(d.now, ids[1]!)
+  t.same(Object.fromEntries(why.map(one => [one.address, [one.link, one.near, one.why]])), {
+    [address(1)]: ['wired', true, 'in-use'],
+    'tcp://10.8.0.2:24747': ['tunnel', false, 'kind'],
+    'tcp://198.51.100.1:24747': ['wired', false, 'far'],
+    [address(2)]: ['wired', true, 'untried'],
+    [address(3)]: ['wired', true, 'slower']
+  })
+  d.mesh.setOwnAddresses(d.now, own, [link(own[0]!, 'wired', 24, true), link(own[1]!, 'wired', 24)])
+  const used = d.mesh.candidates(d.now, ids[1]!).find(one => one.address === 'tcp://198.51.100.1:24747')
+  t.equal(used!.why, 'far')
+})

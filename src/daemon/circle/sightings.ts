@@ -48,6 +48,8 @@ export class Sightings {
       one => one.interface !== sighting.interface || one.source !== sighting.source
     )
     this.#peers.set(peer, [sighting, ...others].slice(0, PLACES))
+    // it is understood by now
+    this.#unread = this.#unread.filter(({ source }) => source !== sighting.source)
     if (clock !== undefined) this.#clock(peer, sighting.at, clock.ahead, clock.wallMs)
     for (const tell of this.#heard.splice(0)) tell()
   }

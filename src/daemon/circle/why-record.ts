@@ -58,6 +58,9 @@ export function whyRecord(known: Known): Result<'Why'> {
       ProbedUSec: wall(one.lastProbedAgoMs),
       ProbeResult: one.probeResult,
       RoundTripUSec: one.roundTripUSec,
+      Link: one.link,
+      Metered: one.metered,
+      Near: one.near,
       InUse: one.chosen,
       Why: one.why
     })),
