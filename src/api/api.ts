@@ -102,7 +102,7 @@ export const Member = record('Member', 'A device in the circle, by the signed me
 export const Naming = record('Naming', 'Who named an address of a peer, and when.', {
   By: field(
     string,
-    'static (the configuration), announcement (heard here by multicast), known (a session was made there before), gossip (the peer itself, in its signed record), inbound (it called from there), or another source of this computer.'
+    'static (the configuration), announcement (heard here by multicast), known (a session was made there before), gossip (the peer itself, in its signed record), inbound (it called from there), overlay (tailscale or WireGuard have some device there).'
   ),
   AtUSec: field(uint64, 'When it did last, since the daemon started.')
 })

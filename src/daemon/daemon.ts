@@ -34,6 +34,7 @@ import type { Log } from './log.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
+import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
@@ -221,7 +222,7 @@ export class Daemon {
       wakeCard: (...asked) => this.#attachment.wakeCard(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
-      nearby: this.#attachment,
+      nearby: nearby(this.#attachment),
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>

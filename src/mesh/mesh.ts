@@ -207,7 +207,7 @@ export class Mesh {
       links: () => this.#links,
       peers: this.#peers,
       ask: (now, { nominated }) => {
-        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+        if (nominated !== undefined) this.#watching.missed(now, nominated)
       },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)

@@ -1,10 +1,12 @@
 /**
  * The second tier of tests: `node test/campaign/run.ts [REPETITIONS] [MEASURE …]` (20, all). Figures into
- * docs/performance.md, and when no measure is named boxes with systemd and membership histories too.
+ * docs/performance.md, and when no measure is named boxes with systemd and membership histories too. COTERIE_LABS
+ * says how many labs may run at once for one measure, where the computer is busy with other things.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Lab, type Lan } from '../lab/lab.ts'
 import { labMissing } from '../lab/missing.ts'
 import { alarms, flaps, idleOnBattery, idleOnMains } from './endurance.ts'
@@ -73,6 +75,7 @@ if (missing || unknown.length > 0 || times < 1) {
 
 /** With fewer repetitions figures are only printed. */
 const LEAST = 10
+const STAGGER_MS = 5_000
 let failed = 0
 const wanted = words.length > 0 ? words : Object.keys(measures)
 const left = new Set(wanted)
@@ -95,9 +98,15 @@ async function measured(name: string): Promise<void> {
   }
   const began = performance.now()
   try {
-    const count = Math.min(labs, times)
+    const count = Math.min(labs, times, Number(process.env['COTERIE_LABS'] || labs))
     const shares = Array.from({ length: count }, (_, n) => Math.floor((times + n) / count))
-    const parts = await Promise.all(shares.map(share => inLab(measures[name]!, share)))
+    // one after the other: what starts at once starts slowly
+    const parts = await Promise.all(
+      shares.map(async (share, n) => {
+        await delay(n * STAGGER_MS)
+        return inLab(measures[name]!, share)
+      })
+    )
     const [first, ...more] = parts as [Series[], ...Series[][]]
     for (const [n, series] of first.entries()) for (const part of more) series.values.push(...part[n]!.values)
     if (times >= LEAST) write(section, first)

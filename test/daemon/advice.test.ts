@@ -67,6 +67,13 @@ const table: [string, Partial<Case>, RegExp[]][] = [
     { reason: 'isolated', candidates: [candidate('10.0.0.9', 'timeout')] },
     [/^Most of what this device asked/, /Nobody answers at 10\.0\.0\.9/]
   ],
+  [
+    'nothing but guesses',
+    {
+      candidates: [candidate('100.64.0.9', 'handshake', { sources: [{ source: 'overlay', agoMs: 1 }] })]
+    },
+    [/^No address of nas is known/]
+  ],
   ['nothing is known', {}, [/^No address of nas is known and is not heard on wlan0/]],
   [
     'stopped',

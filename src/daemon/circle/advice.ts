@@ -49,7 +49,9 @@ const PORTS = '24747:24756'
 
 type Rule = (of: Case) => string[]
 
-export function advice(of: Case): string[] {
+export function advice(facts: Case): string[] {
+  // what is only guessed to be its address says nothing of it
+  const of = { ...facts, candidates: facts.candidates.filter(one => !guessed(one)) }
   if (of.state === 'reachable') return clock(of)
   if (of.state === 'asleep') return asleep(of)
   if (of.reason === 'no-network') return noNetwork(of)
@@ -206,6 +208,9 @@ const otherwise: Rule = ({ name, candidates }) =>
   candidates.some(one => one.why === 'trying' || one.result === '')
     ? [`The addresses of ${name} are being tried; ask again in some seconds.`]
     : [`${name} does not answer at any address: it is off, or cut off. \`coterie doctor\` looks at this end.`]
+
+const guessed = ({ sources, chosen }: CandidateView): boolean =>
+  !chosen && sources.length > 0 && sources.every(({ source }) => source === 'overlay')
 
 const failed = ({ chosen }: CandidateView): boolean => !chosen
 

@@ -15,7 +15,7 @@ import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
 import type { OwnMeans, RestPhase } from './condition.ts'
-import { Explaining } from './explaining.ts'
+import { Explaining, type Origin } from './explaining.ts'
 import { Following, uri } from './following.ts'
 import { Guessing } from './guesses.ts'
 import { firstIncarnation } from './incarnation.ts'
@@ -327,14 +327,9 @@ export class Circle {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address, on an interface where we announce or only listen. */
-  heard(
-    announcement: Uint8Array,
-    source: string,
-    policy: 'announce' | 'listen' = 'announce',
-    interfaceName = ''
-  ): void {
-    this.#following.heard(announcement, { interface: interfaceName, source, policy })
+  /** An announcement came from this IP address, on an interface (`on`) where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: Origin['policy'] = 'announce', on = ''): void {
+    this.#following.heard(announcement, { interface: on, source, policy })
   }
 
   #shareCircle(): ShareCircle {

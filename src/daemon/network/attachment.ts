@@ -5,7 +5,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
-import { readNeighbours } from '../../host/neighbours.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
 import { wireguardDevices } from '../../host/wireguard.ts'
@@ -17,14 +16,7 @@ import {
   type Heard,
   type Hearing
 } from '../../net/discovery.ts'
-import {
-  delta,
-  type InterfaceKind,
-  type NetworkSource,
-  type Place,
-  type Snapshot
-} from '../../net/interfaces.ts'
-import { lanOf, sendMagic } from '../../net/lan.ts'
+import { delta, type NetworkSource, type Place, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
 import { type BoundListener, Listeners, PORT } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
@@ -33,21 +25,18 @@ import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
 import { type Reach, reach } from '../../net/reach.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
-import { addressOf, formatHost, parseAddress } from '../../wire/address.ts'
+import { parseAddress } from '../../wire/address.ts'
 import type { Card } from '../../wire/extra.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
-import type { Nearby, Used } from '../surroundings.ts'
 import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
 import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
-import { keptApart, type Spot, type Verdict } from './separation.ts'
+import { ownCards, wakeOnLan } from './wake-lan.ts'
 
 /** Less than an attempt may take as a whole: what is not there by then is told as such. */
 const DIAL_TIMEOUT_MS = 4_500
-/** Kinds of interfaces whose card may wake a computer. */
-const WAKEABLE: ReadonlySet<InterfaceKind> = new Set(['ethernet', 'wifi', 'bridge'])
 /** What is asked by multicast comes back within this, or not at all. */
 const ECHO_MS = 500
 
@@ -88,7 +77,7 @@ export interface Conditions {
   readonly discovery: { readonly [interfaceName: string]: DiscoveryState }
 }
 
-export class Attachment implements Nearby {
+export class Attachment {
   /** The network was looked at. */
   readonly looked: Promise<void>
   readonly #options: AttachmentOptions
@@ -154,34 +143,15 @@ export class Attachment implements Nearby {
     return this.#snapshot !== undefined && isMetered(this.#snapshot, new Set(used))
   }
 
-  /** How this computer can be woken: its cards, by the addresses it listens on. */
+  /** How this computer can be woken. */
   get cards(): Card[] {
-    const interfaces = new Map(this.#snapshot?.interfaces.map(i => [i.name, i]))
-    return this.bound.flatMap(({ interface: name, address, port }) => {
-      const { mac = '', kind = 'other' } = interfaces.get(name) ?? {}
-      const parsed = addressOf(address, port)
-      return parsed === undefined || mac === '' || !WAKEABLE.has(kind)
-        ? []
-        : [{ address: parsed, mac: macBytes(mac) }]
-    })
+    return ownCards(this.#snapshot?.interfaces ?? [], this.bound)
   }
 
-  /** Wakes a card that is on a network in use. False: it is not, or the packet did not leave. */
-  async wakeCard({ address, mac }: Card, forOthers: boolean): Promise<boolean> {
+  /** Sends the packet on the network in use that a card is on; `forOthers`: not where we only listen. */
+  wakeCard(card: Card, forOthers: boolean): Promise<boolean> {
     const used = this.#planned.filter(({ policy }) => !forOthers || policy === 'announce')
-    const names = new Set(used.map(({ interface: name }) => name))
-    const interfaces = this.#snapshot?.interfaces.filter(({ name }) => names.has(name))
-    const lan = lanOf(interfaces ?? [], formatHost(address))
-    if (lan === undefined) return false
-    try {
-      await sendMagic(mac, lan)
-      return true
-    } catch (error) {
-      this.#options.log('warn', `no packet to wake a computer leaves by ${lan.interface}`, {
-        error: String(error)
-      })
-      return false
-    }
+    return wakeOnLan(card, this.#snapshot?.interfaces ?? [], used, this.#options.log)
   }
 
   get conditions(): Conditions {
@@ -193,19 +163,9 @@ export class Attachment implements Nearby {
     }
   }
 
-  /** Those in use. */
-  interfaces(): readonly Used[] {
-    return (this.#snapshot?.interfaces ?? []).flatMap(({ name, addresses }) => {
-      const policy = this.#planned.find(one => one.interface === name)?.policy
-      return policy === undefined ? [] : [{ name, policy, addresses }]
-    })
-  }
   /** Asks by multicast who is there. */
   ask(): void {
     this.#discovery.query()
-  }
-  keptApart(spot: Spot): Promise<Verdict> {
-    return keptApart(spot, readNeighbours)
   }
 
   /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
@@ -392,10 +352,6 @@ export class Attachment implements Nearby {
     })
   }
 }
-
-/** `02:77:00:00:00:01`. */
-const macBytes = (mac: string): Uint8Array =>
-  Uint8Array.from(mac.split(':'), byte => Number.parseInt(byte, 16))
 
 /** D-Bus paths know letters, digits and _ only. */
 const pathOf = ({ interface: name, address, port }: BoundListener): string =>
