@@ -31,7 +31,10 @@ const peer = (id: string, name: string) => ({
   LatencyUSec: 0,
   Path: '',
   LastSeenUSec: 0,
-  AsleepSinceUSec: 0
+  AsleepSinceUSec: 0,
+  Evidence: '',
+  EvidenceBy: '',
+  EvidenceUSec: 0
 })
 
 const circle = () => ({ Id: ids.circle as string, Name: 'home', Level: 1, Members: 4 })
@@ -56,7 +59,8 @@ export function readyStatus(nowMs: number = Date.now()): Result<'Status'> {
         Reachable: true,
         Addresses: ['tcp://192.168.1.20:24747', 'tcp://[fe80::20%25eth0]:24747'],
         LatencyUSec: 1234,
-        Path: 'direct'
+        Path: 'direct',
+        Evidence: 'direct'
       },
       { ...peer(ids.nas, 'nas'), Reason: 'timeout', LastSeenUSec: (nowMs - 125_000) * 1000 },
       peer(ids.phone, 'phone')
@@ -85,6 +89,8 @@ export interface Facts {
   devices: Result<'Devices'>
   checks: Result<'Doctor'>['Checks']
   energy: Result<'Energy'>
+  why: Result<'Why'>
+  matrix: Result<'Matrix'>
   /** What Watch sends before it waits for the caller to go away. */
   events: Result<'Watch'>[]
   /** After the last event: wait (false) or end the stream (true). */
@@ -153,6 +159,8 @@ export function fakeFacts(): Facts {
       { Name: 'swap', State: 'warning', Text: 'Memory may be swapped to a disk.', Mend: 'use zram' }
     ],
     energy: fakeEnergy(),
+    why: fakeWhy(nowUSec),
+    matrix: { Rows: fakeMatrix() },
     events: [
       event(1, 'Added', path, 'Peer', readyStatus().Peers[0]!),
       event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
@@ -168,6 +176,71 @@ export function fakeFacts(): Facts {
     gate: Promise.resolve(),
     onAborted: () => {}
   }
+}
+
+/** Of a peer that is heard and not reached. */
+export function fakeWhy(nowUSec: number): Result<'Why'> {
+  const candidate = (Address: string, Result: string, By: string, agoS: number) => ({
+    Address,
+    Named: [{ By, AtUSec: nowUSec - agoS * 1_000_000 }],
+    TriedUSec: Result === '' ? 0 : nowUSec - 6_000_000,
+    Result,
+    ProbedUSec: 0,
+    ProbeResult: '',
+    RoundTripUSec: 0,
+    Link: 'wired',
+    Metered: false,
+    Near: true,
+    InUse: false,
+    Why: Result === '' ? 'untried' : 'failed'
+  })
+  return {
+    Peer: ids.nas,
+    Name: 'nas',
+    State: 'unreachable',
+    Reason: 'timeout',
+    LatencyUSec: 0,
+    LastSeenUSec: nowUSec - 125_000_000,
+    AsleepSinceUSec: 0,
+    Evidence: 'direct',
+    EvidenceBy: '',
+    EvidenceUSec: nowUSec - 125_000_000,
+    Candidates: [
+      candidate('tcp://192.168.1.30:24747', 'timeout', 'announcement', 8),
+      candidate('tcp://10.8.0.3:24747', 'no-route', 'gossip', 7200),
+      candidate('tcp://192.0.2.7:24747', '', 'static', 9000)
+    ],
+    Heard: [{ Interface: 'eth0', Address: '192.168.1.30', HeardUSec: nowUSec - 8_000_000, Followed: true }],
+    ReachedBy: [],
+    Apart: [],
+    ClockAheadUSec: 0,
+    ClockBehindUSec: 0,
+    Advice: [
+      'nas is heard from 192.168.1.30, and its port does not answer: a firewall there lets nobody in. On nas: `sudo ufw allow 24747:24756/tcp`, or what `coterie doctor` says there.'
+    ]
+  }
+}
+
+export function fakeMatrix(): Result<'Matrix'>['Rows'] {
+  const names = { [ids.self]: 'thinkpad', [ids.desktop]: 'desktop', [ids.nas]: 'nas', [ids.phone]: 'phone' }
+  const sight = (Observer: string, Peer: string, LatencyUSec: number, State = 'reachable', Reason = '') => ({
+    Observer,
+    ObserverName: names[Observer]!,
+    Peer,
+    PeerName: names[Peer]!,
+    State,
+    Reason,
+    LatencyUSec,
+    AgeUSec: 125_000_000
+  })
+  return [
+    sight(ids.self, ids.desktop, 1234),
+    sight(ids.self, ids.nas, 0, 'unreachable', 'timeout'),
+    sight(ids.self, ids.phone, 0, 'unreachable', 'never-seen'),
+    sight(ids.desktop, ids.nas, 800),
+    sight(ids.desktop, ids.phone, 0, 'asleep', 'asleep'),
+    sight(ids.desktop, ids.self, 1300)
+  ]
 }
 
 /** A laptop on battery, two and a half hours after the start. */
@@ -352,6 +425,15 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('TryHandler', params)
       return { Handler: '/handlers/message/backup/start.sh', Problem: '', Others: [] }
     },
+    async Why(params) {
+      called('Why', params)
+      find(params.Peer)
+      return facts.why
+    },
+    async Matrix(params) {
+      called('Matrix', params)
+      return facts.matrix
+    },
     async Devices(params) {
       called('Devices', params)
       return facts.devices
@@ -445,6 +527,12 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
           }
         ]
       }
+    },
+    async Wake(params, call) {
+      called('Wake', params)
+      const found = find(params.Peer)
+      await gate('Wake', call)
+      return { Id: found.Id, SentBy: found.Reachable ? [] : [ids.self], Reachable: found.Reachable }
     },
     async Watch(params, call: StreamCall<Result<'Watch'>>) {
       called('Watch', params)

@@ -58,14 +58,23 @@ export const Peer = record('Peer', 'Another member of a circle, as seen from thi
   State: field(string, 'reachable, suspect, asleep or unreachable.'),
   Reason: field(
     string,
-    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network.'
+    'Why it is in that state: empty when reachable, else never-seen, stopped (it said goodbye), closed, timeout, refused, no-address, no-network (here), isolated (most of what this device asked was not answered: it may be this one), path (others reach it, this device does not), asleep (it said so; of one that is unreachable: this device sleeps itself).'
   ),
   Reachable: field(boolean, 'State is reachable.'),
   Addresses: field(list(string), 'Addresses it may be reached at, best first; [0] is the one in use.'),
   LatencyUSec: field(uint64, 'Smoothed round trip, a duration; 0 when unknown.'),
   Path: field(string, 'How it is reached: direct (relay, punched later); empty when unreachable.'),
   LastSeenUSec: field(uint64, 'When it stopped being reachable; 0 before that.'),
-  AsleepSinceUSec: field(uint64, 'When it said it would sleep; 0 unless asleep.')
+  AsleepSinceUSec: field(uint64, 'When this device heard that it sleeps; 0 unless asleep.'),
+  Evidence: field(
+    string,
+    'The last sign of life: direct (something came from it straight to this device), witness (EvidenceBy reached it), word (it said itself that it would go), or empty: none ever.'
+  ),
+  EvidenceBy: field(string, 'Peer id of the witness; empty otherwise.'),
+  EvidenceUSec: field(
+    uint64,
+    'When that was; 0 while it is reachable, for then it is as old as a keepalive at most (Why tells exactly).'
+  )
 })
 
 export const Member = record('Member', 'A device in the circle, by the signed membership log.', {
@@ -88,6 +97,65 @@ export const Member = record('Member', 'A device in the circle, by the signed me
     'It was not met for 30 days (this device: it met none of a smaller level), so it may not know of the latest removals.'
   ),
   Cloned: field(boolean, 'Two devices use its identity: a disk was copied, or an old copy put back.')
+})
+
+export const Naming = record('Naming', 'Who named an address of a peer, and when.', {
+  By: field(
+    string,
+    'static (the configuration), announcement (heard here by multicast), known (a session was made there before), gossip (the peer itself, in its signed record), inbound (it called from there), overlay (tailscale or WireGuard have some device there).'
+  ),
+  AtUSec: field(uint64, 'When it did last, since the daemon started.')
+})
+
+export const Sighting = record('Sighting', 'A place where the announcements of a peer are heard.', {
+  Interface: field(string, 'Network interface of this device.'),
+  Address: field(string, 'The bare IP address they come from; %interface follows a link-local one.'),
+  HeardUSec: field(uint64, 'When last.'),
+  Followed: field(
+    boolean,
+    'The address is tried. False where this device only listens and does not know it, and for old announcements.'
+  )
+})
+
+export const WhyCandidate = record('WhyCandidate', 'One address of a peer, and how it went there.', {
+  Address: field(string, 'Where.'),
+  Named: field(
+    list(Naming),
+    'By whom, the latest first; empty: a session came from there, and nobody named it.'
+  ),
+  TriedUSec: field(uint64, 'When the last attempt to make a session began; 0: there was none.'),
+  Result: field(
+    string,
+    'What came of the last attempt that is over: empty (there was none), connected, refused, unreachable (nobody there, or a firewall says so), no-route, timeout, handshake (somebody took the connection and did not answer as this peer), protocol, closed, reset, barred (by an interface not in use), cancelled (not needed any more), or an errno.'
+  ),
+  ProbedUSec: field(
+    uint64,
+    'When a probe was last answered there, or failed, or since when none is answered; 0: never.'
+  ),
+  ProbeResult: field(string, 'answered, timeout, or what hindered it; empty: there was none.'),
+  RoundTripUSec: field(uint64, 'The last round trip there, a duration; 0 when unknown.'),
+  Link: field(
+    string,
+    'By which link of this device it is reached, as far as it can tell: wired, wireless, tunnel, loopback or other.'
+  ),
+  Metered: field(boolean, 'That link costs by the byte.'),
+  Near: field(boolean, 'It is on the network of that link: no router is between.'),
+  InUse: field(boolean, 'The session goes there.'),
+  Why: field(
+    string,
+    'in-use, trying, failed (see Result), untried (not needed, or not its turn yet), reserve (it worked; the one in use serves); or what makes the one in use better: metered, kind (of link), far (a router is between), slower (or not faster by enough); or unproved: it should be better, and no probe has shown it.'
+  )
+})
+
+export const Sight = record('Sight', 'How one device sees another: its own verdict, as it told us.', {
+  Observer: field(string, 'Peer id of the device that sees, or does not.'),
+  ObserverName: field(string, 'Its name.'),
+  Peer: field(string, 'Peer id of the device that it looks at.'),
+  PeerName: field(string, 'Its name.'),
+  State: field(string, 'reachable, suspect, asleep or unreachable.'),
+  Reason: field(string, 'Why, as in Peer.'),
+  LatencyUSec: field(uint64, 'Smoothed round trip between the two, a duration; 0 when unknown.'),
+  AgeUSec: field(uint64, 'For how long it is so, a duration; 0 when unknown.')
 })
 
 export const Check = record('Check', 'One thing that was looked at.', {
@@ -130,7 +198,7 @@ export const PingPath = record('PingPath', 'What one way to a peer measured.', {
   Lost: field(uint32, 'How many were not answered in time, or could not be sent.'),
   Reason: field(
     string,
-    'Why the last one was lost: timeout, unreachable, refused, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
+    'Why the last one was lost: timeout, unreachable, no-route, barred (the route is by an interface that is not in use), no-keys (no session in the last 10 minutes) or an errno in lower case; empty when none was.'
   )
 })
 export type PingPathRecord = Value<typeof PingPath>
@@ -651,6 +719,68 @@ export const methods = {
       Problem: field(string, 'Why none would, or none of these; a sentence.'),
       Others: field(list(string), 'Files for the same message that the one that runs goes before.')
     }
+  }),
+  Wake: method({
+    doc: 'Wake a device that sleeps: the packet that its card waits for is sent by this device where it is on the same network, else by a member that is. Then it is waited for.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Peer: field(string, 'Id, short id or unique name.'),
+      WaitUSec: optional(
+        uint64,
+        'How long to wait for it, a duration; 0 means 20 seconds, a minute is the most.'
+      )
+    },
+    result: {
+      Id: field(string, 'Peer id.'),
+      SentBy: field(
+        list(string),
+        'Peer ids of those that sent the packet; nobody when it was awake already.'
+      ),
+      Reachable: field(boolean, 'It can be reached now.')
+    }
+  }),
+  Why: method({
+    doc: 'Why a peer is reachable by the path it has, or why it is not: each of its addresses, what came of it, and what would help. One that is not reachable is tried again first, which takes some seconds.',
+    kind: 'job',
+    surfaces: 'all',
+    control: false,
+    params: { ...circle, Peer: field(string, 'Id, short id or unique name.') },
+    result: {
+      Peer: field(string, 'Peer id.'),
+      Name: field(string, 'Its name.'),
+      State: field(string, 'As in Peer.'),
+      Reason: field(string, 'As in Peer.'),
+      LatencyUSec: field(uint64, 'As in Peer.'),
+      LastSeenUSec: field(uint64, 'As in Peer.'),
+      AsleepSinceUSec: field(uint64, 'As in Peer.'),
+      Evidence: field(string, 'As in Peer.'),
+      EvidenceBy: field(string, 'As in Peer.'),
+      EvidenceUSec: field(uint64, 'When that was; 0: never.'),
+      Candidates: field(list(WhyCandidate), 'The one in use first, then the best.'),
+      Heard: field(list(Sighting), 'Where it is heard, the latest first.'),
+      ReachedBy: field(list(string), 'Peer ids of others that say they reach it.'),
+      Apart: field(
+        list(string),
+        'Interfaces on whose network it is, which lets nothing through between the two devices (access-point isolation).'
+      ),
+      ClockAheadUSec: field(
+        uint64,
+        'By how much its clock is ahead of this one, at least, a duration; 0: nothing of the kind is seen.'
+      ),
+      ClockBehindUSec: field(uint64, 'The same when it is behind.'),
+      Advice: field(list(string), 'What would help, the likeliest first; commands stand in backticks.')
+    }
+  }),
+  Matrix: method({
+    doc: 'Who sees whom: the verdicts of this device and those that its peers told it.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: circle,
+    result: { Rows: field(list(Sight), 'Those of this device first.') }
   }),
   Watch: method({
     doc: 'Changes as they happen, in one order, without silent gaps.',

@@ -50,6 +50,9 @@ export const examples: {
     params: { Peer: 'laptop', Tag: 'backup/start' },
     command: 'coterie handlers try laptop backup/start'
   },
+  Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
+  Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
+  Matrix: { params: {}, command: 'coterie status --matrix' },
   Watch: { params: {}, command: 'coterie watch' },
   Subscribe: {
     params: { All: true, States: ['reachable'], LatencyPercent: 50, IntervalUSec: 5_000_000 },

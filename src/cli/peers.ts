@@ -1,6 +1,7 @@
 /** Commands about the other devices as seen from here: status, peers, watch, ping. */
 import type { Command } from 'commander'
 import { energyLines } from './energy.ts'
+import { matrixLines } from './matrix.ts'
 import { ping } from './ping.ts'
 import { json, jsonLine, lookOf, out, printable, table } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
@@ -12,6 +13,7 @@ export function addPeerCommands(program: Command): void {
   withJson(withCircle(program.command('status')))
     .description('this device, its circle, and who can be reached')
     .option('--all', 'peers of all circles')
+    .option('--matrix', 'instead, who sees whom: the word of each device on each other')
     .option('--energy', 'instead, what the daemon does to the battery: wake-ups, packets, bytes')
     .action(status)
   withJson(withCircle(program.command('peers')))
@@ -28,8 +30,24 @@ export function addPeerCommands(program: Command): void {
     .action(ping)
 }
 
-const status = (options: { circle?: string; all?: boolean; energy?: boolean; json?: boolean }) =>
+interface StatusOptions {
+  circle?: string
+  all?: boolean
+  energy?: boolean
+  matrix?: boolean
+  json?: boolean
+}
+
+const status = (options: StatusOptions) =>
   withDaemon(async client => {
+    if (options.matrix) {
+      if (options.all || options.energy)
+        throw new UsageError('--matrix is of one circle, and goes without --all and --energy')
+      const matrix = await client.call('Matrix', circleOf(options))
+      if (options.json) json(matrix)
+      else for (const line of matrixLines(matrix.Rows, lookOf(process.stdout))) out(line)
+      return
+    }
     if (options.energy) {
       if (options.all || options.circle !== undefined)
         throw new UsageError('--energy is of all circles together; it goes without --all and --circle')

@@ -2,7 +2,7 @@
 import type { PingPathRecord, Result } from '../api/api.ts'
 import { json, out, printable, progressLine } from './print.ts'
 import { circleOf, UNREACHABLE, UsageError, withDaemon } from './run.ts'
-import { address, latency, reason } from './words.ts'
+import { address, latency, result } from './words.ts'
 
 export async function ping(
   peer: string,
@@ -32,7 +32,7 @@ export function pingLines(peer: string, { Address, LatencyUSec, Paths }: Result<
 
 function probeLine({ Address, LatencyUSec, Lost, Reason }: PingPathRecord): string {
   const to = `by UDP to ${printable(address(Address))}`
-  if (LatencyUSec.length === 0) return `${to}: ${printable(reason(Reason))}`
+  if (LatencyUSec.length === 0) return `${to}: ${printable(result(Reason))}`
   const [least, most] = [latency(Math.min(...LatencyUSec)), latency(Math.max(...LatencyUSec))]
   const times = least === most ? least : `${least} to ${most}`
   return Lost === 0 ? `${to}: ${times}` : `${to}: ${times}, ${Lost} of ${LatencyUSec.length + Lost} lost`

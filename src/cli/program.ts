@@ -19,6 +19,8 @@ import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
+import { addWakeCommand } from './wake.ts'
+import { addWhyCommand } from './why.ts'
 
 export function makeProgram(): Command {
   const program = new Command('coterie')
@@ -33,6 +35,8 @@ export function makeProgram(): Command {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
+  addWakeCommand(program)
+  addWhyCommand(program)
   addInitCommand(program)
   addInviteCommand(program)
   addJoinCommand(program)

@@ -5,7 +5,7 @@
 import type { Result } from '../api/api.ts'
 import type { Look } from './print.ts'
 import { aligned, printable, wrapped } from './print.ts'
-import { address, ago, count, latency, level, reason, shortId } from './words.ts'
+import { address, ago, count, latency, level, reason, shortId, since } from './words.ts'
 
 /** `12.3 ms` and shorter end in one column. */
 const LATENCY_COLUMNS = 7
@@ -133,10 +133,15 @@ export function peerRow(peer: Peer, look: Look, nowUSec: number): string[] {
         look.bold(name),
         look.yellow('suspect'),
         latency(peer.LatencyUSec).padStart(LATENCY_COLUMNS),
-        at + way
+        look.yellow('does not answer, being asked')
       ]
     case 'asleep':
-      return [name, look.dim('asleep'), '', look.dim(`for ${since(peer.AsleepSinceUSec, nowUSec)}`)]
+      return [
+        name,
+        look.dim('asleep'),
+        '',
+        look.dim(peer.AsleepSinceUSec > 0 ? since(peer.AsleepSinceUSec, nowUSec) : '')
+      ]
     default: {
       const seen = peer.LastSeenUSec ? `last seen ${ago(peer.LastSeenUSec, nowUSec)}` : ''
       const why = peer.Reason ? reason(peer.Reason) : ''
@@ -146,9 +151,6 @@ export function peerRow(peer: Peer, look: Look, nowUSec: number): string[] {
     }
   }
 }
-
-/** "since 2 min ago" would be two words too many. */
-const since = (atUSec: number, nowUSec: number): string => ago(atUSec, nowUSec).replace(/ ago$/, '')
 
 /** One row an interface: its addresses, and whether others on it may find this device. */
 function underneath({ Circle, Listeners, NetworkSource, DBus, Version }: Status, look: Look): string[] {

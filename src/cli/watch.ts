@@ -68,7 +68,11 @@ export class EventLines {
     const took = typeof p['LatencyUSec'] === 'number' ? latency(p['LatencyUSec']) : ''
     const state = text(p['State'] ?? '')
     if (state === 'reachable') return [this.#look.green(state), took, at[0] ?? ''].filter(Boolean).join('  ')
-    if (state) return [this.#look.yellow(state), reason(text(p['Reason'] ?? ''))].filter(Boolean).join('  ')
+    if (state === 'suspect') return `${this.#look.yellow(state)}  does not answer, being asked`
+    if (state)
+      return [this.#look.yellow(state), state === 'asleep' ? '' : reason(text(p['Reason'] ?? ''))]
+        .filter(Boolean)
+        .join('  ')
     return [took, at.join(' ')].filter(Boolean).join('  ')
   }
 }

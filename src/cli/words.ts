@@ -17,6 +17,21 @@ export function ago(atUSec: number, nowUSec: number): string {
   return `on ${new Date(atUSec / 1000).toISOString().slice(0, 10)}`
 }
 
+/** "since 14:05", "since yesterday, 14:05", "since 2026-11-21": by the clock here. */
+export function since(atUSec: number, nowUSec: number): string {
+  const at = new Date(atUSec / 1000)
+  const time = `${String(at.getHours()).padStart(2, '0')}:${String(at.getMinutes()).padStart(2, '0')}`
+  if (day(atUSec) === day(nowUSec)) return `since ${time}`
+  return day(atUSec) === day(nowUSec - DAY) ? `since yesterday, ${time}` : `since ${day(atUSec)}`
+}
+
+/** How long something lasts, roughly: "40 s", "12 min", "3 h", "9 days". */
+export function duration(usec: number): string {
+  if (usec < 2 * MINUTE) return `${Math.floor(usec / SECOND)} s`
+  if (usec < 2 * HOUR) return `${Math.floor(usec / MINUTE)} min`
+  return usec < 2 * DAY ? `${Math.floor(usec / HOUR)} h` : `${Math.floor(usec / DAY)} days`
+}
+
 /** "today", "12 d": how old something is, in days; '' when it is not known. */
 export function age(sinceUSec: number, nowUSec: number): string {
   if (sinceUSec === 0) return ''
@@ -90,11 +105,57 @@ const REASONS: { readonly [reason: string]: string } = {
   refused: 'refused the connection',
   'no-address': 'no address known',
   'no-network': 'no network here',
-  unreachable: 'no way there',
-  barred: 'only by an interface that is not in use',
-  'no-keys': 'not met in the last 10 minutes'
+  isolated: 'this device may be cut off itself',
+  path: 'others reach it, this device does not',
+  asleep: 'it said that it sleeps'
 }
 export const reason = (word: string): string => REASONS[word] ?? word
+
+const RESULTS: { readonly [result: string]: string } = {
+  connected: 'connected',
+  refused: 'refused',
+  unreachable: 'nobody there',
+  'no-route': 'no route from here',
+  timeout: 'no answer',
+  handshake: 'answered by another',
+  protocol: 'answered by another',
+  closed: 'hung up',
+  reset: 'hung up',
+  barred: 'interface not in use',
+  'no-keys': 'not met in the last 10 minutes',
+  cancelled: 'not needed',
+  address: 'no address'
+}
+/** What came of an attempt. */
+export const result = (word: string): string => RESULTS[word] ?? word
+
+const NAMED_BY: { readonly [source: string]: string } = {
+  static: 'configuration',
+  announcement: 'heard',
+  known: 'an earlier session',
+  gossip: 'its word,',
+  inbound: 'its call',
+  overlay: 'tailscale or WireGuard,'
+}
+/** Who named an address; when follows, but for configuration and earlier sessions. */
+export const namedBy = (source: string): string => NAMED_BY[source] ?? `${source},`
+
+const LINK_KINDS: { readonly [kind: string]: string } = {
+  wired: 'by cable',
+  wireless: 'by Wi-Fi',
+  tunnel: 'by a tunnel',
+  loopback: 'inside this computer',
+  other: 'by another link'
+}
+export const linkKind = (kind: string): string => LINK_KINDS[kind] ?? `by ${kind}`
+
+const EVIDENCE: { readonly [how: string]: string } = {
+  direct: 'straight from it',
+  witness: 'by another device',
+  word: 'its goodbye'
+}
+/** How a sign of life came. */
+export const evidence = (how: string): string => EVIDENCE[how] ?? how
 
 export function level(n: number): string {
   if (n === 0) return 'recovery code'

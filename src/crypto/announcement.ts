@@ -57,6 +57,8 @@ export interface Recognised {
   readonly key: number
   /** False: sent under slot 0xFFFFFFFF, so it may be of any age. */
   readonly synchronised: boolean
+  /** Slots by which its clock is ahead of ours: -1, 0 or 1; 0 when it is not synchronised. */
+  readonly ahead: number
 }
 
 /**
@@ -75,8 +77,34 @@ export function recognise(
     if (found === undefined) continue
     const id = pad(key, u32(found), announcement.salt)
     for (let i = 0; i < id.length; i++) id[i]! ^= announcement.tag[i]!
-    return { prefix: hex(id), port: announcement.port, key: index, synchronised: found !== UNSYNCHRONISED }
+    const synchronised = found !== UNSYNCHRONISED
+    const ahead = synchronised ? found - slot : 0
+    return { prefix: hex(id), port: announcement.port, key: index, synchronised, ahead }
   }
+  return undefined
+}
+
+/**
+ * Whose announcement it is when its clock is wrong by more than a slot: under this key, `reach` slots at most
+ * away from ours. 2 * reach HMACs for one that is not of this circle: for people who ask why, not for each packet.
+ */
+export function recogniseFar(
+  bytes: Uint8Array,
+  key: Uint8Array,
+  slot: number,
+  reach: number
+): { prefix: string; ahead: number } | undefined {
+  const announcement = decodeAnnouncement(bytes)
+  if (announcement === undefined || announcement.port === 0) return undefined
+  for (let distance = 2; distance <= reach; distance++)
+    for (const ahead of [distance, -distance]) {
+      const far = slot + ahead
+      if (far < 0 || far >= UNSYNCHRONISED) continue
+      if (!equal(macOf(key, u32(far), bytes), bytes.subarray(MACED_SIZE))) continue
+      const id = pad(key, u32(far), announcement.salt)
+      for (let i = 0; i < id.length; i++) id[i]! ^= announcement.tag[i]!
+      return { prefix: hex(id), ahead }
+    }
   return undefined
 }
 

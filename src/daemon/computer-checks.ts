@@ -1,5 +1,7 @@
-/** The checks of `coterie doctor` on the computer itself: clock, session bus, walls around the daemon. Pure. */
+/** The checks of `coterie doctor` on the computer itself: clock, sleep, session bus, walls around the daemon. Pure. */
 import type { CheckRecord } from '../api/api.ts'
+import type { LogindState } from '../host/logind.ts'
+import type { Power } from '../host/power.ts'
 import type { Sandbox } from '../host/sandbox.ts'
 import { failed, ok, warning } from './verdicts.ts'
 
@@ -13,6 +15,13 @@ export interface ComputerFacts {
   /** Process that has our name on the session bus, where that is another one; 0 = not known. */
   readonly dbusOwner: number
   readonly sandbox: Sandbox
+  readonly logind: LogindState
+  readonly power: {
+    readonly power: Power
+    /** It has one. */
+    readonly battery: boolean
+  }
+  readonly upowerInstalled: boolean
   /** The daemon is run by systemd. */
   readonly supervised: boolean
 }
@@ -40,6 +49,19 @@ export function clockCheck({ wall, synchronised }: ComputerFacts): CheckRecord {
   )
 }
 
+/** Without a battery nobody is asked. */
+export function powerCheck({ power: { power, battery }, upowerInstalled }: ComputerFacts): CheckRecord {
+  const name = 'power'
+  if (!battery) return ok(name, 'There is no battery to be saved.')
+  if (power.by === 'UPower')
+    return ok(name, 'UPower tells when this computer runs on battery: then links are asked less often.')
+  return warning(
+    name,
+    'UPower does not run, so it is noticed up to a minute late that this computer runs on battery.',
+    upowerInstalled ? 'sudo systemctl start upower' : 'install the package upower'
+  )
+}
+
 export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord {
   const name = 'session-bus'
   if (dbus === 'owned') return ok(name, 'Panels and programs find Coterie on the session bus.')
@@ -53,6 +75,38 @@ export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord
     name,
     'There is no session bus, so panels and busctl cannot see Coterie; the command line can.',
     'systemctl --user start dbus.socket'
+  )
+}
+
+/** Whoever cannot be told in time notices it, later: nothing here is more than a warning. */
+export function sleepCheck({ logind: { present, inhibition, why }, power }: ComputerFacts): CheckRecord {
+  const name = 'sleep'
+  if (!present && !power.battery)
+    return ok(
+      name,
+      'There is no logind to tell when this computer sleeps; without a battery that seldom matters.'
+    )
+  const late = 'so the others notice only by its silence that this computer sleeps'
+  if (!present) return warning(name, `There is no logind, ${late}.`, 'sudo systemctl start systemd-logind')
+  if (inhibition === 'missing')
+    return warning(
+      name,
+      `There is no systemd-inhibit to delay sleep with, ${late}.`,
+      'sudo apt install systemd'
+    )
+  if (inhibition === 'refused') {
+    const said = why === '' ? '' : ` (${why})`
+    return warning(
+      name,
+      `logind does not let us delay sleep${said}, ${late}.`,
+      'systemd-inhibit --mode=delay true'
+    )
+  }
+  if (inhibition === 'held')
+    return ok(name, 'Before this computer sleeps, the others are told; then it sleeps at once.')
+  return ok(
+    name,
+    'logind says when this computer sleeps, and is being asked to let the others be told first.'
   )
 }
 

@@ -10,7 +10,11 @@ import { type InterfaceKind, interfaceKinds } from '../net/interfaces.ts'
 import type { NetworkConfig, Policy, Rule } from '../net/policy.ts'
 
 export interface Config {
-  readonly device: { readonly name: string }
+  readonly device: {
+    readonly name: string
+    /** Members are told how this device can be woken. */
+    readonly wake: boolean
+  }
   readonly network: NetworkConfig
   /** Static addresses, by peer id, short id or name. */
   readonly peers: readonly { readonly id: string; readonly addresses: readonly string[] }[]
@@ -119,7 +123,7 @@ const allow: Check<Config['allow'][number]> = (v, where) => {
 }
 
 const file = table({
-  device: table({ name }),
+  device: table({ name, wake: flag }),
   network: table({ only: listOf(text), port, rule: listOf(rule) }),
   peer: listOf(peer),
   dbus: table({ control: flag }),
@@ -139,7 +143,10 @@ export function parseConfig(toml: string, hostname: string): Config {
   }
   const c = file(raw, '')
   return {
-    device: { name: c.device?.name ?? (hostname.split('.')[0]?.slice(0, 64) || 'device') },
+    device: {
+      name: c.device?.name ?? (hostname.split('.')[0]?.slice(0, 64) || 'device'),
+      wake: c.device?.wake ?? true
+    },
     network: {
       only: c.network?.only ?? [],
       port: c.network?.port ?? 24747,

@@ -4,11 +4,10 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CheckRecord, INTERFACE, type Properties, VERSION } from '../api/api.ts'
+import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
 import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
-import { ownerPid } from '../host/bus-names.ts'
 import { privateDirectory } from '../host/files.ts'
 import { InstanceLock } from '../host/lock.ts'
 import { Notifications } from '../host/notifications.ts'
@@ -21,7 +20,7 @@ import { toBase32 } from '../wire/base32.ts'
 import type { Circle } from './circle/circle.ts'
 import { Circles } from './circle/circles.ts'
 import type { Config } from './config.ts'
-import { examine, findFacts } from './doctor.ts'
+import { diagnose } from './diagnosis.ts'
 import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
@@ -36,9 +35,10 @@ import { Handlers } from './messages/handlers.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
-import { networkFacts } from './network/network-facts.ts'
+import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
+import { Sleep } from './sleep.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
 import { Publisher } from './surfaces/publisher.ts'
 import { SocketSurface } from './surfaces/socket.ts'
@@ -71,6 +71,7 @@ export class Daemon {
   readonly #datagrams = new Datagrams(() => this.circles.all)
   readonly #timer: Timer
   readonly #power: PowerWatcher
+  readonly #sleep: Sleep
   readonly energy: Energy
   readonly handlers: Handlers
   readonly #inviting: Inviting
@@ -138,7 +139,7 @@ export class Daemon {
       }
     })
     this.#gate = new Gate({
-      circles: () => this.circles.all.map(circle => circle.handshakes),
+      circles: () => this.circles.all.filter(circle => !circle.asleep).map(circle => circle.handshakes),
       now,
       random: randomBytes,
       log,
@@ -157,6 +158,7 @@ export class Daemon {
       log,
       config: () => this.config.network,
       wanted: () => this.circles.all.length > 0,
+      guessing: () => this.circles.all.map(circle => circle.guessing),
       announcements: (_interface, port) =>
         this.circles.all.flatMap(circle => {
           const bytes = circle.announcement(port)
@@ -165,11 +167,12 @@ export class Daemon {
       circleOf: announcement => this.circles.all.find(circle => circle.recognises(announcement))?.id,
       onLink: link => this.#gate.accept(link),
       onDatagram: (datagram, from, to) => this.#datagrams.receive(datagram, from, to),
-      onHeard: ({ announcement, source, policy }) => {
-        for (const circle of this.circles.all) circle.heard(announcement, source, policy)
+      onHeard: ({ announcement, source, policy, interface: name }) => {
+        for (const circle of this.circles.all) circle.heard(announcement, source, policy, name)
       },
-      onListening: bound => {
-        for (const circle of this.circles.all) circle.listening(bound)
+      onListening: reach => {
+        this.#followMeans()
+        for (const circle of this.circles.all) circle.listening(reach)
         this.handlers.daemon('network')
       },
       onGained: () => {
@@ -177,6 +180,7 @@ export class Daemon {
       },
       onSource: source => this.#show({ NetworkSource: source }),
       onChange: () => {
+        this.#sleep.look()
         this.#followMeans()
         this.#show({})
       }
@@ -184,12 +188,21 @@ export class Daemon {
     this.#timer = new Timer(
       now,
       () => Math.min(...this.circles.all.map(circle => circle.deadline)),
-      () => {
+      lateMs => {
+        this.#sleep.look(lateMs)
         for (const circle of this.circles.all) circle.expire()
         this.energy.sample()
       }
     )
     this.#power = new PowerWatcher({ bus: this.#buses.system, onChange: () => this.#followMeans() })
+    this.#sleep = new Sleep({
+      bus: this.#buses.system,
+      log,
+      now,
+      circles: () => this.circles.all,
+      network: () => this.#attachment,
+      onChange: () => this.#show({})
+    })
     this.energy = new Energy({
       now,
       counts: () => activity(tally, this.#timer, [this.#buses.session, this.#buses.system]),
@@ -222,8 +235,10 @@ export class Daemon {
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
+      wakeCard: (...asked) => this.#attachment.wakeCard(...asked),
       commit: writes => this.#vault.commit(writes),
       lock: lock => this.circles.lock(lock),
+      nearby: nearby(this.#attachment),
       arm: () => this.#stopped || this.#timer.arm(),
       announce: () => this.#attachment.rotate(),
       staticAddresses: (id, name) =>
@@ -243,7 +258,7 @@ export class Daemon {
       vault: this.#vault,
       search: (onFound, signal) => this.#attachment.search(onFound, signal),
       locked: () => this.#unlocking.away,
-      bound: () => this.#attachment.bound,
+      reach: () => this.#attachment.reach,
       onChange: () => {
         this.#followMeans()
         this.#show({})
@@ -283,6 +298,7 @@ export class Daemon {
     this.#buses.system.start()
     this.#attachment.start()
     this.#power.start()
+    this.#sleep.start()
     this.circles.begin()
     this.handlers.daemon('started')
   }
@@ -296,6 +312,7 @@ export class Daemon {
     this.#power.stop()
     this.handlers.daemon('stopping')
     this.handlers.stop()
+    this.#sleep.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
     this.#gate.stop()
@@ -345,25 +362,25 @@ export class Daemon {
 
   /** Looks at everything at once, and is done within 5 s. */
   async examine(): Promise<CheckRecord[]> {
-    const { session, system } = this.#buses
-    const dbus = this.#shown.DBus
-    const config = this.config.network
-    const [network, synchronised, dbusOwner] = await Promise.all([
-      networkFacts(this.#attachment, system, { config, wanted: this.circles.all.length > 0 }),
-      clockSynchronised(system),
-      dbus === 'taken' ? ownerPid(session, INTERFACE) : 0
-    ])
-    const keyStore = () => this.#vault.keyStore
-    const { present: supervised } = this.#supervisor
-    const away = this.#unlocking.away
-    return examine(
-      findFacts(this.paths, { keyStore, away, supervised, network, synchronised, dbus, dbusOwner })
-    )
+    return diagnose({
+      paths: this.paths,
+      buses: this.#buses,
+      attachment: this.#attachment,
+      config: this.config.network,
+      circles: this.circles.all,
+      keyStore: () => this.#vault.keyStore,
+      away: this.#unlocking.away,
+      supervised: this.#supervisor.present,
+      dbus: this.#shown.DBus,
+      logind: this.#sleep.logind,
+      power: this.#power
+    })
   }
 
   #followMeans(): void {
-    const { onBattery } = this.#power.power
-    for (const circle of this.circles.all) circle.setMeans({ onBattery, metered: this.#attachment.metered })
+    const { cards, metered } = this.#attachment
+    const means = { ...this.#power.power, metered, cards: this.config.device.wake ? cards : [] }
+    for (const circle of this.circles.all) circle.setMeans(means)
   }
 
   // --- what is shown
@@ -385,6 +402,7 @@ export class Daemon {
     const Notes = notesOn({
       dbus: this.#shown.DBus,
       ...this.#attachment.conditions,
+      logind: this.#sleep.logind,
       only: this.config.network.only,
       runtimeDirectory: !this.paths.socket.startsWith(this.paths.state),
       socket: this.paths.socket,

@@ -10,7 +10,14 @@ import { diskEncryption, type Encryption, swapEncryption } from '../host/disk-en
 import { lingers } from '../host/linger.ts'
 import { sandbox } from '../host/sandbox.ts'
 import type { Paths } from '../paths.ts'
-import { type ComputerFacts, clockCheck, sandboxCheck, sessionBusCheck } from './computer-checks.ts'
+import {
+  type ComputerFacts,
+  clockCheck,
+  powerCheck,
+  sandboxCheck,
+  sessionBusCheck,
+  sleepCheck
+} from './computer-checks.ts'
 import {
   coreDumpCheck,
   filesCheck,
@@ -24,6 +31,7 @@ import { firewallCheck } from './network/firewall-check.ts'
 import { mdnsPortCheck, multicastCheck } from './network/multicast-checks.ts'
 import { interfacesCheck, listenersCheck, networkSourceCheck } from './network/network-checks.ts'
 import type { NetworkFacts } from './network/network-facts.ts'
+import { accessPointCheck, type PeerFacts, peerClocksCheck } from './peer-checks.ts'
 
 /** Of a file or directory that is there. */
 export interface Access {
@@ -34,7 +42,7 @@ export interface Access {
   readonly uid: number
 }
 
-export interface Facts extends ComputerFacts {
+export interface Facts extends ComputerFacts, PeerFacts {
   readonly network: NetworkFacts
   readonly uid: number
   /** Undefined before there is a key. */
@@ -69,11 +77,15 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   sandboxCheck,
   sessionBusCheck,
   clockCheck,
+  sleepCheck,
+  powerCheck,
+  peerClocksCheck,
   ...networkChecks.map(
     check =>
       ({ network }: Facts) =>
         check(network)
-  )
+  ),
+  accessPointCheck
 ]
 
 export const examine = (facts: Facts): CheckRecord[] => checks.map(check => check(facts))
@@ -82,6 +94,7 @@ export const examine = (facts: Facts): CheckRecord[] => checks.map(check => chec
 export function findFacts(
   paths: Paths,
   known: Omit<ComputerFacts, 'wall' | 'sandbox'> &
+    PeerFacts &
     Pick<Facts, 'away' | 'network'> & { keyStore: () => KeyStoreName | undefined }
 ): Facts {
   const keyPath = join(paths.state, 'key')

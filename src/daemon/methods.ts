@@ -16,6 +16,9 @@ import { watch } from './surfaces/watch.ts'
 const DAY = 86_400_000_000
 const MEMBER = 10
 const PINGS_AT_MOST = 1000
+/** How long a device that was woken is waited for. */
+const WAKE_MS = 20_000
+const WAKE_AT_MOST_MS = 60_000
 
 export function methods(daemon: Daemon): Implementation {
   const { publisher } = daemon
@@ -156,6 +159,20 @@ export function methods(daemon: Daemon): Implementation {
       const [{ Address, LatencyUSec }] = paths as [PingPathRecord]
       return { Id: peer, Address, LatencyUSec, Paths: paths }
     },
+
+    Wake: async ({ Circle, Peer, WaitUSec }, call) => {
+      const circle = daemon.circles.find(Circle)
+      const peer = circle.member(Peer)
+      if (peer === circle.self) throw new ApiError('InvalidValue', 'this is the device you are on')
+      const waitMs = Math.min(WAKE_AT_MOST_MS, WaitUSec === 0 ? WAKE_MS : WaitUSec / 1000)
+      const { by, came } = await circle.waking.wake(peer, waitMs, call)
+      return { Id: peer, SentBy: [...by], Reachable: came }
+    },
+
+    Why: ({ Circle, Peer }, call) =>
+      daemon.circles.find(Circle).explaining.why(Peer, call.signal, sentence => call.progress(sentence)),
+
+    Matrix: async ({ Circle }) => daemon.circles.find(Circle).explaining.matrix(),
 
     Watch: ({ Since }, call) => watch(publisher, Since, call),
 

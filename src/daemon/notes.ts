@@ -1,4 +1,5 @@
 /** What is missing or limited on this computer, as sentences that say what would mend it. Pure. */
+import type { LogindState } from '../host/logind.ts'
 import type { Conditions } from './network/attachment.ts'
 
 export interface Condition extends Conditions {
@@ -6,6 +7,7 @@ export interface Condition extends Conditions {
   readonly only: readonly string[]
   readonly runtimeDirectory: boolean
   readonly socket: string
+  readonly logind: LogindState
   /** Of circles: changes that could not be stored yet. */
   readonly trouble: readonly string[]
 }
@@ -31,6 +33,8 @@ export function notesOn(c: Condition): string[] {
     if (mdns !== 'ok') notes.push(`mDNS does not work on ${name}: ${mdns}`)
     if (ssdp !== 'ok') notes.push(`SSDP does not work on ${name}: ${ssdp}`)
   }
+  if (c.logind.inhibition === 'refused')
+    notes.push('logind lets nothing delay its sleep: the others may learn late that this device sleeps')
   notes.push(...c.trouble.filter(sentence => sentence !== ''))
   return notes
 }

@@ -4,14 +4,14 @@ const AT_MOST_MS = 2 ** 31 - 1
 export class Timer {
   #now: () => number
   #due: () => number
-  #expire: () => void
+  #expire: (lateMs: number) => void
   #armed: NodeJS.Timeout | undefined
   /** How often it went off. */
   fires = 0
   #at = Number.POSITIVE_INFINITY
 
-  /** `due` gives the least deadline (Infinity: none); `expire` is called when it has passed. */
-  constructor(now: () => number, due: () => number, expire: () => void) {
+  /** `due` gives the least deadline (Infinity: none); `expire` is called when it has passed, and told how long ago. */
+  constructor(now: () => number, due: () => number, expire: (lateMs: number) => void) {
     this.#now = now
     this.#due = due
     this.#expire = expire
@@ -29,7 +29,7 @@ export class Timer {
     this.#armed = setTimeout(() => {
       this.#armed = undefined
       this.fires++
-      this.#expire()
+      this.#expire(this.#now() - due)
       this.arm()
     }, wait)
   }

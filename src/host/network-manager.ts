@@ -3,7 +3,7 @@
  * signals says that something we care about changed. (NetworkManager D-Bus reference, 1.16 to 1.5x.)
  */
 import type { InterfaceKind, Snapshot } from '../net/interfaces.ts'
-import { type Bus, type BusMessage, plain } from './bus.ts'
+import { type Bus, BusError, type BusMessage, plain } from './bus.ts'
 import { isObject, numberOf, objectOf, type Properties, textOf } from './objects.ts'
 import type { Facts, InterfaceFacts } from './snapshot.ts'
 
@@ -121,6 +121,9 @@ export function concerns(m: Pick<BusMessage, 'interface' | 'member' | 'body'>): 
 /** Where the signals come from that `concerns` looks at. */
 const PATHS = ['Devices', 'ActiveConnection', 'IP4Config', 'IP6Config'].map(name => `${ROOT}/${name}`)
 
+/** It answers in milliseconds, or hangs. */
+const VERSION_MS = 2_000
+
 export class NetworkManagerSource {
   readonly name = 'NetworkManager'
   readonly #bus: Bus
@@ -154,7 +157,7 @@ export class NetworkManagerSource {
     this.#ends = []
   }
 
-  /** Rejects BusError when it does not answer in time. */
+  /** Rejects BusError when it does not answer in time, or with something that is not about a network. */
   async read(timeoutMs: number): Promise<Facts> {
     const [answer] = await this.#bus.call({
       destination: NM,
@@ -165,6 +168,8 @@ export class NetworkManagerSource {
       autoStart: false
     })
     const objects = plain(answer)
+    if (!isObject(objectOf(objectOf(objects)[ROOT])[NM]))
+      throw new BusError('org.freedesktop.DBus.Error.InvalidSignature', 'the answer makes no sense')
     const state = networkManagerState(objects, this.#zones)
     const paths = new Set(state.settings.values())
     for (const path of this.#zones.keys()) if (!paths.has(path)) this.#zones.delete(path)
@@ -190,5 +195,24 @@ export class NetworkManagerSource {
       // Another user's profile, or gone by now: without a zone.
     }
     this.#zones.set(path, zone)
+  }
+}
+
+/** '' when it does not run, or does not say. */
+export async function networkManagerVersion(bus: Bus): Promise<string> {
+  try {
+    const [answer] = await bus.call({
+      destination: NM,
+      path: ROOT,
+      interface: PROPERTIES,
+      member: 'Get',
+      signature: 'ss',
+      body: [NM, 'Version'],
+      timeoutMs: VERSION_MS,
+      autoStart: false
+    })
+    return textOf(plain(answer))
+  } catch {
+    return ''
   }
 }

@@ -107,6 +107,11 @@ export class NetworkWatcher {
     return this.#snapshot
   }
 
+  /** Something may have changed unnoticed. */
+  look(): void {
+    this.#request('now')
+  }
+
   start(): void {
     this.#state = 'holding'
     this.#monitor.start()

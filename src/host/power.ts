@@ -53,6 +53,11 @@ export class PowerWatcher {
     return this.#power
   }
 
+  /** The computer has one, as the kernel shows it. */
+  get battery(): boolean {
+    return readSupplies(this.#options.directory).some(isBattery)
+  }
+
   start(): void {
     const { bus } = this.#options
     const rule = { sender: NAME, path: PATH, interface: PROPERTIES, member: 'PropertiesChanged' }

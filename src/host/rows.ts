@@ -106,6 +106,8 @@ export type Row =
     }
   /** Below this number nothing comes again from that outbox. */
   | { table: 'floor'; gid: Uint8Array; peer: string; epoch: Uint8Array; floor: number }
+  /** How a member can be woken, by the address it had: 6 bytes, last told by it then. */
+  | { table: 'card'; gid: Uint8Array; peer: string; address: string; mac: Uint8Array; seenMs: number }
   | { table: 'setting'; key: string; value: string }
 export type Table = Row['table']
 
@@ -115,6 +117,7 @@ export type Write =
   /** The circle with all that belongs to it. */
   | { remove: 'circle'; gid: Uint8Array }
   | { remove: 'address'; gid: Uint8Array; peer: string; address: string }
+  | { remove: 'card'; gid: Uint8Array; peer: string; address: string }
   | { remove: 'ticket'; gid: Uint8Array; id: string }
   | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
   | { remove: 'share'; gid: Uint8Array; counts: number }
@@ -124,7 +127,7 @@ export type Write =
   | { remove: 'secrets'; gid: Uint8Array }
 
 /** Of user_version. A database with a greater one is left alone. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
@@ -159,6 +162,8 @@ export const schema = `
     exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
     UNIQUE (gid, peer, epoch)) STRICT;
+  CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
+    seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
 
 /** What brings a database from one version to the next, beginning with version 1; committed with the number. */
@@ -174,6 +179,10 @@ export const migrations: readonly string[] = [
     atMs INTEGER NOT NULL) STRICT;
   CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
+`,
+  `
+  CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
+    seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `,
   `
   CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
@@ -238,6 +247,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'runs'
   ],
   floor: ['gid', 'peer', 'epoch', 'floor'],
+  card: ['gid', 'peer', 'address', 'mac', 'seenMs'],
   setting: ['key', 'value']
 }
 /** In the order in which they are read. */
@@ -247,6 +257,7 @@ export const tables = Object.keys(columns) as readonly Table[]
 export const keys = {
   circle: ['gid'],
   address: ['gid', 'peer', 'address'],
+  card: ['gid', 'peer', 'address'],
   ticket: ['gid', 'id'],
   discovery: ['gid', 'id'],
   share: ['gid', 'counts'],
@@ -277,5 +288,6 @@ export const secrets: {
   counter: { of: [], by: [] },
   outgoing: { of: [], by: [] },
   incoming: { of: [], by: [] },
-  floor: { of: [], by: [] }
+  floor: { of: [], by: [] },
+  card: { of: [], by: [] }
 }

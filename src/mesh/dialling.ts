@@ -7,8 +7,9 @@
  * after the peer was lost, or after something gave new hope; then the gap doubles up to MAX_GAP, with jitter
  * so that a circle does not dial in step.
  */
-import type { Address } from '../wire/address.ts'
 import type { Candidate } from './candidates.ts'
+import { isGuess, isTimely } from './candidates.ts'
+import type { OwnAddress } from './paths.ts'
 import type { Attempt, Output, Peer, Plan } from './peer.ts'
 import type { Timers } from './timers.ts'
 import { timer } from './timers.ts'
@@ -54,7 +55,9 @@ interface Wiring {
   readonly timers: Timers
   readonly emit: (output: Output) => void
   readonly random: () => number
-  readonly own: () => readonly Address[]
+  readonly own: () => readonly OwnAddress[]
+  /** The eager minute of a peer begins. */
+  readonly eager: (now: number, peer: Peer) => void
 }
 
 export class Dialling {
@@ -84,10 +87,11 @@ export class Dialling {
     if (wait === 0) plan.credit--
     plan.since = now + Math.max(delay, wait)
     this.#wiring.timers.set(plan.round, plan.since)
+    this.#wiring.eager(now, peer)
   }
 
   /**
-   * The last session was lost after `lifetime` milliseconds. One that accepts sessions only to close them is
+   * The last session was lost after `lifetime` milliseconds, or Infinity when the peer answered on it. One that accepts sessions only to close them is
    * asked less and less often: at once after the first brief one, then after ROUND, and twice as long each time.
    */
   lost(now: number, peer: Peer, lifetime: number, delay: number): void {
@@ -99,8 +103,25 @@ export class Dialling {
 
   /** The network changed: what is under way may go out by an interface that is gone. */
   afresh(now: number, peer: Peer): void {
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.want(now, peer)
+  }
+
+  /**
+   * One look at a peer that is not to be dialled: at these of its addresses, or at the best of them. What comes of
+   * it is a session, or nothing.
+   */
+  glance(now: number, peer: Peer, addresses?: readonly string[]): void {
+    const plan = peer.plan
+    const all =
+      addresses?.map(text => peer.candidates.get(text)) ?? peer.candidates.ranked(this.#wiring.own())
+    const texts = all.flatMap(candidate =>
+      candidate === undefined || now - candidate.triedAt < REPEAT || this.#underWay(plan, candidate.text)
+        ? []
+        : [candidate.text]
+    )
+    plan.queue = [...new Set([...texts, ...plan.queue])].slice(0, CANDIDATES_AT_FIRST)
+    this.step(now, peer)
   }
 
   /** Somebody names this address right now: try it at once, whatever the rounds do. */
@@ -113,6 +134,31 @@ export class Dialling {
     this.step(now, peer)
   }
 
+  /** One attempt there, beside a session that works. False when there are too many under way. */
+  only(now: number, peer: Peer, address: string): boolean {
+    if (this.#attempts.size >= ATTEMPTS || peer.plan.attempts.size > 0) return false
+    this.#begin(now, peer, address)
+    return true
+  }
+
+  /** It is there now: what was begun a while ago went out when it was not, and may wait for seconds to be sent again. */
+  proved(now: number, peer: Peer, address: string, patience: number): void {
+    const { plan } = peer
+    if (!plan.wanted || now - plan.provedAt < REPEAT || (plan.brief > 0 && now < plan.since)) return
+    const known = peer.candidates.get(address)?.text
+    for (const attempt of [...plan.attempts.values()]) {
+      if (known !== undefined && attempt.address !== known) continue
+      if (now - (peer.candidates.get(attempt.address)?.triedAt ?? now) < patience) return
+      this.#cancel(now, attempt)
+    }
+    plan.provedAt = now
+    if (known === undefined) this.round(now, peer)
+    else {
+      plan.queue = [known, ...plan.queue.filter(other => other !== known)]
+      this.step(now, peer)
+    }
+  }
+
   /** A session is confirmed, or the peer is none any more. */
   done(now: number, peer: Peer): void {
     const { timers } = this.#wiring
@@ -121,7 +167,7 @@ export class Dialling {
     timers.clear(peer.plan.round)
     timers.clear(peer.plan.next)
     this.#waiting.delete(peer)
-    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(attempt)
+    for (const attempt of [...peer.plan.attempts.values()]) this.#cancel(now, attempt)
     this.#serve(now)
   }
 
@@ -130,13 +176,19 @@ export class Dialling {
     for (const attempt of peer.plan.attempts.values()) if (attempt.address === address) this.#forget(attempt)
   }
 
-  /** Gives the peer, or undefined when that attempt was over already. */
-  failed(now: number, number: number): Peer | undefined {
+  /** Whether nobody says that the peer is where that attempt goes. */
+  guesses(number: number): boolean {
+    const attempt = this.#attempts.get(number)
+    const candidate = attempt?.peer.candidates.get(attempt.address)
+    return candidate !== undefined && isGuess(candidate)
+  }
+
+  /** It came to nothing, as the word says. Gives the peer, or undefined when that attempt was over already. */
+  failed(now: number, number: number, result: string): Peer | undefined {
     const attempt = this.#attempts.get(number)
     if (attempt === undefined) return undefined
     this.#forget(attempt)
-    const candidate = attempt.peer.candidates.get(attempt.address)
-    if (candidate !== undefined) candidate.failures++
+    attempt.peer.candidates.failed(now, attempt.address, result)
     // those that wait already come first
     if (this.#waiting.size > 0) this.#waiting.add(attempt.peer)
     else this.step(now, attempt.peer)
@@ -150,7 +202,9 @@ export class Dialling {
     const plan = peer.plan
     const first = now - plan.since < ROUND
     plan.gap = gapAfter(now - plan.since, plan.gap)
-    const ranked = peer.candidates.ranked(own()).filter(({ text }) => !this.#underWay(plan, text))
+    const ranked = peer.candidates
+      .ranked(own())
+      .filter(candidate => !this.#underWay(plan, candidate.text) && isTimely(now, candidate))
     const chosen = first ? ranked.slice(0, CANDIDATES_AT_FIRST) : sparing(ranked)
     plan.queue = chosen.map(({ text }) => text)
     const jitter = plan.gap > ROUND ? 1 - JITTER * random() : 1
@@ -176,21 +230,22 @@ export class Dialling {
   #begin(now: number, peer: Peer, address: string): void {
     const { timers, emit } = this.#wiring
     const number = ++this.#number
+    // links that do not come are given up sooner by who makes them: it is the handshake that does not come
     const limit = timer(at => {
       emit({ type: 'cancel', attempt: number })
-      this.failed(at, number)
+      this.failed(at, number, 'handshake')
     })
     const attempt: Attempt = { number, peer, address, limit }
     this.#attempts.set(number, attempt)
     peer.plan.attempts.set(number, attempt)
     timers.set(limit, now + ATTEMPT_LIMIT)
-    const candidate = peer.candidates.get(address)
-    if (candidate !== undefined) candidate.triedAt = now
+    peer.candidates.tried(now, address)
     emit({ type: 'dial', attempt: number, peer: peer.id, address })
   }
 
-  #cancel(attempt: Attempt): void {
+  #cancel(now: number, attempt: Attempt): void {
     this.#forget(attempt)
+    attempt.peer.candidates.cancelled(now, attempt.address)
     this.#wiring.emit({ type: 'cancel', attempt: attempt.number })
   }
 

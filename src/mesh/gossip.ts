@@ -10,28 +10,32 @@
  */
 
 import type { PeerId } from '../crypto/identity.ts'
-import { peerKey } from '../crypto/identity.ts'
 import type { Address } from '../wire/address.ts'
 import { addressClass, formatAddress, portable } from '../wire/address.ts'
-import { toBase32 } from '../wire/base32.ts'
+import { type CensusBody, decodeCensus } from '../wire/census.ts'
+import type { Card } from '../wire/extra.ts'
+import { encodeExtra } from '../wire/extra.ts'
 import { Kind } from '../wire/frame.ts'
-import type { DigestEntry, Flags, PeerRecord } from '../wire/gossip.ts'
+import type { DigestEntry, Flags, PeerRecord, View } from '../wire/gossip.ts'
 import {
   decodeGossip,
   encodeDigest,
-  encodeRecords,
   MAX_DIGEST,
   MAX_INCARNATION,
   MAX_RECORD_ADDRESSES,
-  MAX_RECORDS,
   signable,
   signed,
   signedRecord,
   unsignedRecord
 } from '../wire/gossip.ts'
+import { Census } from './census.ts'
+import type { Members } from './members.ts'
 import type { Output } from './peer.ts'
+import { Repair } from './repair.ts'
+import { recordBodies, Spread } from './spread.ts'
 import type { Timer, Timers } from './timers.ts'
 import { timer } from './timers.ts'
+import { type Item, sameBytes, Verifying } from './verifying.ts'
 
 /** Own records follow each other no faster, however often an interface flaps. */
 export const OWN_INTERVAL = 500
@@ -50,13 +54,28 @@ interface Wiring {
   readonly incarnation: number
   readonly timers: Timers
   readonly emit: (output: Output) => void
+  readonly random: () => number
+  /** Of the bytes of a record; strict. */
+  readonly decode: ((bytes: Uint8Array) => PeerRecord | undefined) | undefined
+  /** Whether every member has a session with every other. */
+  readonly full: () => boolean
   /** What a member says of itself. */
-  readonly told: (now: number, peer: PeerId, record: PeerRecord) => void
+  readonly told: (now: number, member: number, record: PeerRecord, from: number) => void
+  /** How the other end of a session sees these. */
+  readonly viewed: (now: number, session: number, views: readonly View[]) => void
+  /** What a session says of others, in a crowd. */
+  readonly heard: (
+    now: number,
+    session: number,
+    body: Extract<CensusBody, { type: 'entries' | 'words' }>
+  ) => void
 }
 
 /** Gossip's side of one session. */
 interface Exchange {
   readonly session: number
+  /** It sent a digest: it knows no other way to compare. */
+  digests: boolean
   digestAt: number
   answeredAt: number
   readonly digestDue: Timer
@@ -67,31 +86,33 @@ interface Exchange {
 
 export class Gossip {
   readonly #wiring: Wiring
-  /** Members, self included, by their key in base32. */
-  readonly #members = new Map<string, PeerId>()
-  readonly #records = new Map<PeerId, PeerRecord>()
+  readonly census: Census
+  readonly spread: Spread
+  readonly #repair: Repair
   readonly #exchanges = new Map<number, Exchange>()
-  readonly #batches = new Map<number, { record: PeerRecord; owner: PeerId; from: number }[]>()
-  readonly #verifying = new Set<string>()
-  readonly #key: Uint8Array
+  readonly #verifying = new Verifying()
+  #self = -1
   readonly #ownDue: Timer
-  #batch = 0
   #incarnation: number
   #own: readonly Address[] | undefined
-  #flags: Flags = { onBattery: false, metered: false }
+  #flags: Flags = { onBattery: false, asleep: false, metered: false }
+  #cards: readonly Card[] = []
   #ownAt = -Infinity
   #unsigned: Uint8Array | undefined
   #contradictAt = -Infinity
   #contradictGap = CONTRADICT_FIRST
 
-  constructor(wiring: Wiring) {
+  constructor(wiring: Wiring, members: Members) {
     this.#wiring = wiring
-    const key = peerKey(wiring.self)
-    if (key === undefined) throw new RangeError('self is no peer id')
-    this.#key = key
+    const { timers, emit, random, full, heard } = wiring
+    this.census = new Census(members)
+    const census = () => this.census
+    this.spread = new Spread({ timers, emit, census, full, sessions: () => this.#exchanges.keys() })
+    this.#repair = new Repair({ timers, emit, census, random, heard })
+    this.#self = members.number(wiring.self)
+    if (this.#self < 0) throw new RangeError('self is no peer id')
     this.#incarnation = Math.min(Math.max(1, Math.floor(wiring.incarnation)), MAX_INCARNATION) - 1
     this.#ownDue = timer(now => this.#sayOwn(now))
-    this.setMembers(0, [])
   }
 
   get incarnation(): number {
@@ -100,18 +121,35 @@ export class Gossip {
 
   /** The owner's word that is known of a member. */
   record(peer: PeerId): PeerRecord | undefined {
-    return this.#records.get(peer)
+    return this.census.record(this.census.members.number(peer))
   }
 
-  setMembers(now: number, peers: readonly PeerId[]): void {
-    const before = new Set(this.#members.values())
-    this.#members.clear()
-    for (const peer of [this.#wiring.self, ...peers]) this.#members.set(peer.slice(3, 55), peer)
-    for (const peer of this.#records.keys())
-      if (!this.#members.has(peer.slice(3, 55))) this.#records.delete(peer)
+  /** Self among them. */
+  setMembers(now: number, members: Members): void {
+    const before = this.census.members
+    if (members === before) return
+    this.census.change(members)
+    this.#self = members.number(this.#wiring.self)
+    this.spread.forget()
+    this.#verifying.forget()
     // what others told of a new member before we knew of it was dropped: ask again
-    if (peers.every(peer => before.has(peer))) return
-    for (const exchange of this.#exchanges.values()) this.#sendDigest(now, exchange)
+    const grown = members.ids.some(id => before.number(id) < 0)
+    if (!this.#wiring.full()) this.#repair.forget(now)
+    else if (grown) for (const exchange of this.#exchanges.values()) this.#sendDigest(now, exchange)
+  }
+
+  /** Records that were verified before, as this device has kept them; none of its own. */
+  recall(records: Iterable<PeerRecord>): void {
+    const { census } = this
+    for (const record of records) {
+      const member = census.members.owner(record.id, 0)
+      if (member >= 0 && member !== this.#self) census.enter(member, record)
+    }
+  }
+
+  /** Says the own word again, so that it is newer than what others say of us. */
+  insist(now: number): void {
+    if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
   /** The own addresses that mean something elsewhere become the own word. */
@@ -132,24 +170,56 @@ export class Gossip {
     if (this.#own !== undefined) this.#sayOwnSoon(now)
   }
 
+  /** How our cards can be woken; part of the own word as far as their addresses are. */
+  setCards(now: number, cards: readonly Card[]): void {
+    const same = textOf(cards) === textOf(this.#cards)
+    this.#cards = cards
+    if (!same && this.#own !== undefined) this.#sayOwnSoon(now)
+  }
+
+  /** Says at once that this device sleeps, where it last said it may be reached. False: it has no word to say. */
+  sleep(now: number): boolean {
+    if (this.#own === undefined) return false
+    this.#flags = { ...this.#flags, asleep: true }
+    this.#wiring.timers.clear(this.#ownDue)
+    this.#sayOwn(now)
+    return true
+  }
+
+  /** Says its word anew, and compares all that is known with everybody there is a session with. */
+  wake(now: number): void {
+    this.#flags = { ...this.#flags, asleep: false }
+    this.#wiring.timers.clear(this.#ownDue)
+    this.#sayOwn(now)
+    for (const exchange of this.#exchanges.values()) {
+      exchange.digestAt = -Infinity
+      this.#sendDigest(now, exchange)
+    }
+  }
+
   #sayOwnSoon(now: number): void {
+    if (this.#flags.asleep) return
     this.#wiring.timers.advance(this.#ownDue, Math.max(now, this.#ownAt + OWN_INTERVAL))
   }
 
   /** The signature over the body of a `sign` output. */
-  ownRecord(body: Uint8Array, signature: Uint8Array): void {
+  ownRecord(now: number, body: Uint8Array, signature: Uint8Array): void {
     const unsigned = this.#unsigned
     if (unsigned === undefined || !sameBytes(signable(unsigned), body)) return
     const record = signedRecord(unsigned, signature)
     if (record === undefined) return
     this.#unsigned = undefined
-    this.#records.set(this.#wiring.self, record)
-    this.#push(record, undefined)
+    if (!this.census.enter(this.#self, record)) return
+    this.spread.record(now, this.#self)
+    // it may be the last word before we sleep
+    this.spread.flush(now)
   }
 
-  opened(now: number, session: number): void {
+  /** `first`: of the two we begin to compare. */
+  opened(now: number, session: number, first: boolean): void {
     const exchange: Exchange = {
       session,
+      digests: false,
       digestAt: -Infinity,
       answeredAt: -Infinity,
       digestDue: timer(at => this.#sendDigest(at, exchange)),
@@ -157,38 +227,47 @@ export class Gossip {
       creditAt: now
     }
     this.#exchanges.set(session, exchange)
-    this.#sendDigest(now, exchange)
+    if (this.#wiring.full()) this.#sendDigest(now, exchange)
+    else this.#repair.opened(now, session, first)
   }
 
-  closed(session: number): void {
+  closed(now: number, session: number): void {
     const exchange = this.#exchanges.get(session)
     if (exchange === undefined) return
     this.#wiring.timers.clear(exchange.digestDue)
     this.#exchanges.delete(session)
+    this.#repair.closed(now, session)
   }
 
   receive(now: number, session: number, body: Uint8Array): void {
     const exchange = this.#exchanges.get(session)
     if (exchange === undefined) return
-    const decoded = decodeGossip(body)
+    if (body[0]! > 3) {
+      this.#compare(now, session, decodeCensus(body))
+      return
+    }
+    const decoded = decodeGossip(body, this.#wiring.decode)
     if (decoded === undefined) this.#count('malformed')
     else if ('digest' in decoded) this.#answer(now, exchange, decoded.digest)
+    else if ('views' in decoded) this.#wiring.viewed(now, session, decoded.views)
     else this.#consider(now, exchange, decoded.records)
   }
 
+  #compare(now: number, session: number, body: CensusBody | undefined): void {
+    if (body === undefined) this.#count('malformed')
+    else if (body.type === 'words') this.#wiring.heard(now, session, body)
+    else this.#repair.receive(now, session, body)
+  }
+
   verified(now: number, batch: number, ok: readonly boolean[]): void {
-    const items = this.#batches.get(batch)
-    if (items === undefined) return
-    this.#batches.delete(batch)
-    for (const [i, { record, owner, from }] of items.entries()) {
-      this.#verifying.delete(keyOf(record))
+    for (const [i, { record, member, from }] of this.#verifying.end(batch).entries()) {
       if (ok[i] !== true) this.#count('signature')
-      else if (owner === this.#wiring.self) this.#contradict(now, record)
-      else if (this.#members.has(toBase32(record.id)) && this.#isNews(owner, record)) {
-        this.#records.set(owner, record)
-        this.#push(record, from)
-        this.#wiring.told(now, owner, record)
+      else if (member === this.#self) this.#contradict(now, record)
+      else if (this.census.enter(member, record)) {
+        this.spread.record(now, member, from)
+        this.#wiring.told(now, member, record, from)
       }
+      this.#repair.came(now, member)
     }
   }
 
@@ -200,7 +279,11 @@ export class Gossip {
       return
     }
     exchange.digestAt = now
-    const entries: DigestEntry[] = [...this.#records.values()].slice(0, MAX_DIGEST)
+    if (!this.#wiring.full() && !exchange.digests) {
+      this.#repair.summary(exchange.session)
+      return
+    }
+    const entries = [...this.census.records].slice(0, MAX_DIGEST)
     emit({ type: 'send', session: exchange.session, kind: Kind.Gossip, body: encodeDigest(entries) })
   }
 
@@ -211,46 +294,50 @@ export class Gossip {
       return
     }
     exchange.answeredAt = now
-    const theirs = new Map(digest.map(entry => [toBase32(entry.id), entry.incarnation]))
-    const lacking = [...this.#records.values()].filter(
-      record => record.incarnation > (theirs.get(toBase32(record.id)) ?? 0)
+    const { census } = this
+    const { members } = census
+    const theirs = new Map(digest.map(entry => [members.owner(entry.id, 0), entry.incarnation]))
+    const lacking = [...members.ids.keys()].filter(
+      member => (census.record(member)?.incarnation ?? 0) > (theirs.get(member) ?? 0)
     )
-    for (let i = 0; i < lacking.length; i += MAX_RECORDS)
-      this.#send(exchange, lacking.slice(i, i + MAX_RECORDS))
+    for (const body of recordBodies(census, lacking)) this.#send(exchange, body)
+    exchange.digests = true
+    if (!this.#wiring.full()) this.#sendDigest(now, exchange)
   }
 
   /** Puts to verification what would be news if its owner signed it. */
   #consider(now: number, exchange: Exchange, records: readonly PeerRecord[]): void {
-    const items: { record: PeerRecord; owner: PeerId; from: number }[] = []
+    const items: Item[] = []
+    const { members } = this.census
     const refill = ((now - exchange.creditAt) * RECORDS_PER_SECOND) / 1_000
     exchange.credit = Math.min(RECORDS_AT_ONCE, exchange.credit + refill)
     exchange.creditAt = now
     for (const record of records) {
-      const owner = this.#members.get(toBase32(record.id))
-      if (owner === undefined) this.#count('record-of-stranger')
-      else if (this.#isNews(owner, record) && !this.#verifying.has(keyOf(record))) {
-        if (exchange.credit < 1) {
+      const member = members.owner(record.id, 0)
+      if (member < 0) this.#count('record-of-stranger')
+      else if (!this.#isNews(member, record)) this.spread.repeated(member, exchange.session)
+      else if (!this.#verifying.has(member, record)) {
+        if (exchange.credit < 1 && !this.#repair.wants(member)) {
           this.#count('records-often')
           this.#wiring.timers.advance(exchange.digestDue, now + DIGEST_INTERVAL)
           continue
         }
-        exchange.credit--
-        this.#verifying.add(keyOf(record))
-        items.push({ record, owner, from: exchange.session })
+        exchange.credit = Math.max(0, exchange.credit - 1)
+        const item = { record, member, from: exchange.session }
+        this.#verifying.note(item)
+        items.push(item)
       }
     }
     if (items.length === 0) return
-    this.#batches.set(++this.#batch, items)
     this.#wiring.emit({
       type: 'verify',
-      batch: this.#batch,
-      items: items.map(({ record, owner }) => ({ peer: owner, ...signed(record) }))
+      batch: this.#verifying.begin(items),
+      items: items.map(({ record, member }) => ({ peer: members.ids[member]!, ...signed(record) }))
     })
   }
 
-  #isNews(owner: PeerId, record: PeerRecord): boolean {
-    const known =
-      owner === this.#wiring.self ? this.#incarnation : (this.#records.get(owner)?.incarnation ?? 0)
+  #isNews(member: number, record: PeerRecord): boolean {
+    const known = member === this.#self ? this.#incarnation : (this.census.record(member)?.incarnation ?? 0)
     return record.incarnation > known
   }
 
@@ -272,18 +359,15 @@ export class Gossip {
     if (this.#own === undefined) return
     this.#ownAt = now
     this.#incarnation = Math.min(this.#incarnation + 1, MAX_INCARNATION)
-    this.#unsigned = unsignedRecord(this.#key, this.#incarnation, this.#own, this.#flags)
+    const extra = encodeExtra(this.#own, this.#cards)
+    this.#unsigned = unsignedRecord(this.census.members.keys[this.#self]!, this.#incarnation, this.#own, {
+      ...this.#flags,
+      extra
+    })
     this.#wiring.emit({ type: 'sign', body: signable(this.#unsigned) })
   }
 
-  #push(record: PeerRecord, except: number | undefined): void {
-    for (const exchange of this.#exchanges.values()) {
-      if (exchange.session !== except) this.#send(exchange, [record])
-    }
-  }
-
-  #send(exchange: Exchange, records: readonly PeerRecord[]): void {
-    const body = encodeRecords(records)
+  #send(exchange: Exchange, body: Uint8Array): void {
     this.#wiring.emit({ type: 'send', session: exchange.session, kind: Kind.Gossip, body })
   }
 
@@ -292,9 +376,5 @@ export class Gossip {
   }
 }
 
-/** Owner, incarnation and signature: the same bytes from many sessions are verified once. */
-const keyOf = (record: PeerRecord): string =>
-  `${toBase32(record.id)} ${record.incarnation} ${toBase32(record.bytes.subarray(-64))}`
-
-const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && one.every((byte, i) => byte === other[i])
+const textOf = (cards: readonly Card[]): string =>
+  cards.map(({ address, mac }) => `${formatAddress(address)} ${mac.join()}`).join()

@@ -41,12 +41,14 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** All that are open. */
   readonly sessions: () => Iterable<Session>
+  /** Nothing came back for the first time. */
+  readonly missed: (now: number, session: Session) => void
   readonly silences: Silences
   /** Somebody probes the others every few seconds. */
   readonly watched: () => boolean
   /** What is on the way may have forgotten a session: another one should be made before it is given up. */
   readonly doubted: (now: number, session: Session) => void
-  /** Nothing came back: the session is dead. */
+  /** Nothing came back again and again: the session is dead. */
   readonly silent: (now: number, session: Session) => void
   /** An answer to a question came; true for the first one. */
   readonly answered: (token: number) => boolean
@@ -62,6 +64,7 @@ export class Keepalive {
   readonly #wiring: Wiring
   #number = 0
   #means: Means = { onBattery: false, metered: false }
+  #graceUntil = -Infinity
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
@@ -77,6 +80,17 @@ export class Keepalive {
     this.#means = { onBattery, metered, ...means }
     if (onBattery === this.#means.onBattery && metered === this.#means.metered) return
     this.changed(this.#wiring.sessions())
+  }
+
+  /** This process did not run for a while: all are asked now, and until then no silence counts. */
+  grace(now: number, until: number): void {
+    this.#graceUntil = until
+    for (const session of this.#wiring.sessions()) {
+      session.misses = 0
+      this.probe(now, session)
+      // whatever becomes of it, silence was not the reason
+      session.silence = 0
+    }
   }
 
   /** The means of either end did. A session whose turn is over by now is pinged at the next `expire`. */
@@ -157,7 +171,7 @@ export class Keepalive {
       this.#arm(session)
       return
     }
-    session.misses++
+    if (now >= this.#graceUntil) session.misses++
     if (session.misses >= MISSES) {
       this.#wiring.silent(now, session)
       return
@@ -165,6 +179,7 @@ export class Keepalive {
     const { beyond, outgoing, silence } = session
     if (beyond !== '' && outgoing && silence >= LEAST) this.#wiring.doubted(now, session)
     this.probe(now, session)
+    if (session.misses === 1) this.#wiring.missed(now, session)
   }
 
   #arm(session: Session): void {

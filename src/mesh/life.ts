@@ -18,7 +18,10 @@ export interface Evidence {
 export interface Life {
   /** A frame on a session that is over. */
   sessionAt: number
-  probeAt: number
+  /** Its answer to a probe of ours: a round trip. */
+  pongAt: number
+  /** A probe of its own: it reaches us. */
+  aliveAt: number
   witnessAt: number
   witness: PeerId | ''
   /** It said goodbye, or that it sleeps. */
@@ -27,7 +30,8 @@ export interface Life {
 
 export const newLife = (): Life => ({
   sessionAt: -Infinity,
-  probeAt: -Infinity,
+  pongAt: -Infinity,
+  aliveAt: -Infinity,
   witnessAt: -Infinity,
   witness: '',
   wordAt: -Infinity
@@ -41,15 +45,15 @@ interface Living {
 const sessionAt = ({ life, sessions }: Living): number =>
   sessions.reduce((at, session) => Math.max(at, session.heardAt), life.sessionAt)
 
-/** When something last came from it straight to us. */
-export const heardAt = (peer: Living): number => Math.max(sessionAt(peer), peer.life.probeAt)
+/** When it last was there for us: a frame on a session, or an answer to a probe. */
+export const heardAt = (peer: Living): number => Math.max(sessionAt(peer), peer.life.pongAt)
 
 /** The latest sign of life; of two at the same moment the more direct one. */
 export function evidenceOf(peer: Living): Evidence {
-  const { probeAt, witnessAt, witness, wordAt } = peer.life
+  const { pongAt, aliveAt, witnessAt, witness, wordAt } = peer.life
   const all: Evidence[] = [
     { how: 'session', by: '', at: sessionAt(peer) },
-    { how: 'probe', by: '', at: probeAt },
+    { how: 'probe', by: '', at: Math.max(pongAt, aliveAt) },
     { how: 'witness', by: witness, at: witnessAt },
     { how: 'word', by: '', at: wordAt }
   ]

@@ -1,10 +1,16 @@
 /** What the parts of the mesh share: the peer, its sessions, and what goes out. */
 import type { PeerId } from '../crypto/identity.ts'
 import { canonicalAddress, formatHost, parseAddress } from '../wire/address.ts'
+import type { Card } from '../wire/extra.ts'
 import type { CloseReason } from '../wire/frame.ts'
+import type { Burst } from './bursts.ts'
 import { Candidates } from './candidates.ts'
+import type { Flaps } from './flaps.ts'
+import { newFlaps } from './flaps.ts'
 import type { Evidence, Life } from './life.ts'
 import { newLife } from './life.ts'
+import type { Udp } from './probes.ts'
+import { newUdp } from './probes.ts'
 import type { Timer } from './timers.ts'
 import { timer } from './timers.ts'
 
@@ -24,7 +30,7 @@ export type Reason =
   | 'isolated'
   /** A witness reaches it, we do not. */
   | 'path'
-  /** It said so. */
+  /** It said so; or, of a peer that is not asleep, this device sleeps. */
   | 'asleep'
 
 /** A peer as the rest of the daemon sees it. */
@@ -39,6 +45,8 @@ export interface PeerView {
   readonly path: '' | 'direct'
   /** Monotonic milliseconds; 0 while it is reachable, and when it never was. */
   readonly unreachableSince: number
+  /** Monotonic milliseconds; 0 unless it is asleep. */
+  readonly asleepSince: number
   /** The last sign of life, as of the moment of reading. */
   readonly evidence: Evidence
 }
@@ -69,6 +77,8 @@ export interface Plan {
   wanted: boolean
   /** Start of the eager minute. */
   since: number
+  /** When it was last dialled because it was heard. */
+  provedAt: number
   /** Sessions in a row that were over as soon as they had begun. */
   brief: number
   /** Restarts that may be at once, and since when that stands. */
@@ -82,6 +92,18 @@ export interface Plan {
   readonly attempts: Map<number, Attempt>
 }
 
+/** What the watch knows of one peer. */
+export interface Watched {
+  /** The last question, and its number where it went by UDP, else 0. */
+  askedAt: number
+  probe: number
+  /** When its answer is missing; set while it is waited for. */
+  readonly missing: Timer
+  /** It did not answer: it is asked by all ways. */
+  burst: Burst | undefined
+  readonly step: Timer
+}
+
 export interface Peer {
   readonly id: PeerId
   state: State
@@ -90,9 +112,14 @@ export interface Peer {
   /** It refused the last attempt. */
   refused: boolean
   unreachableSince: number
+  /** Since when its state is what it is. */
+  since: number
+  asleepSince: number
   /** As it said last. */
   onBattery: boolean
   metered: boolean
+  /** It said so last, and no session with it has begun since. */
+  asleep: boolean
   /** All that are open, oldest first. All are read. */
   readonly sessions: Session[]
   /** The one to write to. */
@@ -101,8 +128,15 @@ export interface Peer {
   heard: { bootId: string; counter: number }
   /** Boots that were seen alive beside another one with the same identity. */
   readonly clones: Set<string>
+  /** The last `cards` that were told. */
+  cards: string
   readonly candidates: Candidates
   readonly life: Life
+  readonly udp: Udp
+  readonly watch: Watched
+  readonly flaps: Flaps
+  /** When it may be shown as reachable. */
+  readonly steady: Timer
   /** Its last session, if that ended because a ping after a silence was not answered. */
   mute: { at: number; bootId: string; beyond: string; silence: number } | undefined
   readonly plan: Plan
@@ -168,6 +202,8 @@ export type Output =
   | { type: 'peer'; peer: PeerView }
   /** Another session of that peer is written to from now on. */
   | { type: 'moved'; peer: PeerId; session: number }
+  /** What is shown of all may be another thing: look at `peers`. */
+  | { type: 'peers' }
   | { type: 'pong'; token: number; roundTripUSec: number }
   /** Sign these bytes as they are; answer with `ownRecord`. */
   | { type: 'sign'; body: Uint8Array }
@@ -181,6 +217,8 @@ export type Output =
   /** Ask the peers of these sessions to pass a sealed probe on and its answer back: `witnessed`, or nothing. */
   | { type: 'witness'; probe: number; peer: PeerId; by: readonly number[] }
   | { type: 'clone'; peer: PeerId }
+  /** Its owner signed that it can be woken by these cards: never an empty list, and not the one told before. */
+  | { type: 'cards'; peer: PeerId; cards: readonly Card[] }
   /** Somebody signed with our identity that we may be reached there. */
   | { type: 'self'; addresses: readonly string[] }
   | { type: 'count'; what: string }
@@ -204,25 +242,44 @@ export interface Worked {
 type Due<T> = (now: number, of: T) => void
 
 /** A member of whom nothing is known. `due` is called when its timers are. */
-export function newPeer(id: PeerId, due: { round: Due<Peer>; next: Due<Peer>; latency: Due<Peer> }): Peer {
+export function newPeer(
+  id: PeerId,
+  due: Record<'round' | 'next' | 'latency' | 'steady' | 'missing' | 'step', Due<Peer>>,
+  now = 0
+): Peer {
   const peer: Peer = {
     id,
     state: 'unreachable',
     lost: '',
     refused: false,
     unreachableSince: 0,
+    since: now,
+    asleepSince: 0,
     onBattery: false,
+    asleep: false,
     metered: false,
     sessions: [],
     nominated: undefined,
     heard: { bootId: '', counter: 0 },
     clones: new Set(),
+    cards: '',
     candidates: new Candidates(),
     life: newLife(),
+    udp: newUdp(),
+    watch: {
+      askedAt: -Infinity,
+      probe: 0,
+      missing: timer(at => due.missing(at, peer)),
+      burst: undefined,
+      step: timer(at => due.step(at, peer))
+    },
+    flaps: newFlaps(),
+    steady: timer(at => due.steady(at, peer)),
     mute: undefined,
     plan: {
       wanted: false,
       since: -Infinity,
+      provedAt: -Infinity,
       credit: 0,
       creditAt: -Infinity,
       brief: 0,

@@ -5,8 +5,9 @@
  * state is shown at once; a latency only when it is news.
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { steadyAt } from './flaps.ts'
 import { evidenceOf } from './life.ts'
-import type { Output, Peer, PeerView, Reason } from './peer.ts'
+import type { Output, Peer, PeerView, Reason, State } from './peer.ts'
 import type { Timers } from './timers.ts'
 
 /** A latency is published again when it moved by more than this share … */
@@ -35,6 +36,7 @@ export function reasonOf(
   online: boolean
 ): Reason {
   if (peer.state === 'reachable') return ''
+  if (peer.state === 'asleep') return 'asleep'
   if (!online) return 'no-network'
   if (peer.lost !== '') return peer.lost
   if (peer.refused) return 'refused'
@@ -43,7 +45,7 @@ export function reasonOf(
 
 /** `ranked`: its candidates, best first. */
 function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerView {
-  const reachable = peer.state === 'reachable'
+  const reachable = peer.state === 'reachable' || peer.state === 'suspect'
   const used =
     reachable && peer.nominated !== undefined ? peer.candidates.dialable(peer.nominated) : undefined
   const addresses = used === undefined ? ranked : [used, ...ranked.filter(address => address !== used)]
@@ -55,6 +57,7 @@ function viewOf(peer: Peer, ranked: readonly string[], online: boolean): PeerVie
     latencyUSec: reachable ? peer.latencyUSec : 0,
     path: reachable ? 'direct' : '',
     unreachableSince: peer.unreachableSince,
+    asleepSince: peer.asleepSince,
     get evidence() {
       return evidenceOf(peer)
     }
@@ -66,6 +69,7 @@ const sameView = (one: PeerView, other: PeerView): boolean =>
   one.reason === other.reason &&
   one.latencyUSec === other.latencyUSec &&
   one.unreachableSince === other.unreachableSince &&
+  one.asleepSince === other.asleepSince &&
   one.addresses.length === other.addresses.length &&
   one.addresses.every((address, i) => address === other.addresses[i])
 
@@ -74,6 +78,10 @@ interface Wiring {
   readonly emit: (output: Output) => void
   /** Its candidates, best first. */
   readonly ranked: (peer: Peer) => readonly string[]
+  /** It is shown otherwise than before. */
+  readonly shown: (now: number, peer: Peer) => void
+  /** What others say of it, where that is all there is. */
+  readonly word: (peer: Peer) => PeerView | undefined
 }
 
 export class Presence {
@@ -107,16 +115,26 @@ export class Presence {
   removed(peer: Peer): void {
     this.#views.delete(peer.id)
     this.#changed.delete(peer)
-    this.#wiring.timers.clear(peer.latencyDue)
+    for (const each of [peer.latencyDue, peer.steady]) this.#wiring.timers.clear(each)
   }
 
   /** A round trip with it was measured. */
   reached(now: number, peer: Peer): void {
-    if (peer.state !== 'reachable') {
-      peer.state = 'reachable'
+    const { state } = peer
+    const gone = state !== 'reachable' && state !== 'suspect'
+    const steady = steadyAt(peer.flaps)
+    if (gone && now < steady) {
+      this.#wiring.timers.set(peer.steady, steady)
+      return
+    }
+    if (state !== 'reachable') {
+      this.#set(now, peer, 'reachable')
       peer.lost = ''
       peer.refused = false
+    }
+    if (gone) {
       peer.unreachableSince = 0
+      peer.asleepSince = 0
       peer.latencyUSec = 0
       peer.latencyAt = -Infinity
     }
@@ -124,15 +142,33 @@ export class Presence {
     this.latency(now, peer)
   }
 
-  /** Its last session is gone. */
-  lost(now: number, peer: Peer, reason: Reason): void {
-    if (peer.state === 'reachable') {
-      peer.state = 'unreachable'
-      peer.unreachableSince = now
-    }
+  /** It may be shown as reachable now, if it is. */
+  steady(now: number, peer: Peer): void {
+    if ((peer.nominated?.roundTrip ?? 0) > 0) this.reached(now, peer)
+  }
+
+  /** It does not answer. */
+  suspect(now: number, peer: Peer, reason: Reason): void {
+    if (peer.state === 'reachable') this.#set(now, peer, 'suspect')
+    if (peer.state !== 'suspect') return
     peer.lost = reason
-    this.#wiring.timers.clear(peer.latencyDue)
     this.changed(peer)
+  }
+
+  /** Its last session is gone, or why it went is known better. */
+  lost(now: number, peer: Peer, reason: Reason): void {
+    if (peer.state === 'reachable' || peer.state === 'suspect') peer.unreachableSince = now
+    if (peer.asleep && peer.state !== 'asleep') peer.asleepSince = now
+    if (!peer.asleep) peer.asleepSince = 0
+    this.#set(now, peer, peer.asleep ? 'asleep' : 'unreachable')
+    peer.lost = reason
+    for (const each of [peer.latencyDue, peer.steady]) this.#wiring.timers.clear(each)
+    this.changed(peer)
+  }
+
+  #set(now: number, peer: Peer, state: State): void {
+    if (peer.state !== state) peer.since = now
+    peer.state = state
   }
 
   /** Publishes the latency of the session in use when it is news, now or when it may next be told. */
@@ -150,13 +186,14 @@ export class Presence {
   }
 
   /** Gives out what changed. */
-  settle(): void {
+  settle(now: number): void {
     for (const peer of this.#changed) {
       const shown = this.#views.get(peer.id)
-      const view = viewOf(peer, this.#wiring.ranked(peer), this.#online)
+      const view = this.#wiring.word(peer) ?? viewOf(peer, this.#wiring.ranked(peer), this.#online)
       if (shown !== undefined && sameView(view, shown)) continue
       this.#views.set(peer.id, view)
       this.#wiring.emit({ type: 'peer', peer: view })
+      this.#wiring.shown(now, peer)
     }
     this.#changed.clear()
   }

@@ -27,9 +27,15 @@ export class Questions {
     return this.#waiting.size
   }
 
-  /** False, and nothing is asked, where no answer can be hoped for. `ask` may be called again and again. */
-  ask(now: number, peer: Peer, token: number, ask: (now: number, session: Session) => void): boolean {
-    if (peer.nominated === undefined && !roams(now, peer)) return false
+  /** False, and nothing is asked, where no answer can be hoped for. `ask` may be called again and again. `dialled`: because of this question. */
+  ask(
+    now: number,
+    peer: Peer,
+    token: number,
+    ask: (now: number, session: Session) => void,
+    dialled = false
+  ): boolean {
+    if (peer.nominated === undefined && !dialled && !roams(now, peer)) return false
     if (this.#waiting.size >= MAX_QUESTIONS) this.#waiting.delete(this.#waiting.keys().next().value!)
     this.#waiting.set(token, { peer, ask, session: undefined })
     this.moved(now, peer)

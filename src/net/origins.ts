@@ -25,8 +25,8 @@ export interface OriginsOptions {
   readonly route?: (to: Address) => Promise<string>
 }
 
-/** A word says why there is none: `unreachable` (no route), `barred` (the route is not by an interface in use). */
-export type Origin = Place | 'unreachable' | 'barred'
+/** A word says why there is none: `no-route`, `barred` (the route is not by an interface in use). */
+export type Origin = Place | 'no-route' | 'barred'
 
 interface Known {
   /** Monotonic milliseconds. */
@@ -89,7 +89,7 @@ export class Origins {
     const { now, route = routeSource } = this.#options
     const epoch = this.#epoch
     const source = await route(to).catch(() => undefined)
-    const origin = source === undefined ? 'unreachable' : (this.#at(source, to) ?? 'barred')
+    const origin = source === undefined ? 'no-route' : (this.#at(source, to) ?? 'barred')
     if (epoch === this.#epoch) this.#keep(name, origin, now() + KEPT_MS)
     const waiting = this.#waiting.get(name) ?? []
     this.#waiting.delete(name)

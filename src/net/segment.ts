@@ -1,6 +1,7 @@
 /**
  * A segment: one place and how we speak there by mDNS and SSDP. It announces and asks at once when both are
- * open, repeats that after one second and two, then announces every 60 s ± 20 %.
+ * open, repeats that after one second and two, then announces after 60 s, and twice as long each time up to five
+ * minutes, ± 20 %: each word wakes up everybody who hears it. New names alone are said once, without asking.
  */
 import type { Budget } from './limits.ts'
 import { Mdns } from './mdns.ts'
@@ -10,6 +11,11 @@ import { SILENCE, type Speech, type Traffic, type Via, type Voice } from './voic
 
 const STEPS = [1000, 1000]
 const PERIOD = 60_000
+const LONGEST = 300_000
+
+/** How long after the word of that number the next one comes, without jitter. What does not work is tried each PERIOD. */
+export const pauseAfter = (step: number, failed: boolean): number =>
+  STEPS[step] ?? (failed ? PERIOD : Math.min(LONGEST, PERIOD * 2 ** (step - STEPS.length)))
 
 export interface SegmentOptions extends SsdpOptions {
   readonly budget: Budget
@@ -29,6 +35,8 @@ export class Segment {
   #timer: NodeJS.Timeout | undefined
   #step = 0
   #asked = false
+  /** This time it asks, too. */
+  #asks = false
   #revivedAt = -Infinity
   #closed = false
   #ready = false
@@ -100,6 +108,7 @@ export class Segment {
     clearTimeout(this.#timer)
     if (this.#closed || !this.#ready) return
     this.#step = 0
+    this.#asks = !this.#asked
     const delay = this.#speech.announcements.length === 0 ? 0 : this.#options.delay()
     if (delay > 0) this.#timer = setTimeout(() => this.#speak(), delay)
     else this.#speak()
@@ -114,18 +123,21 @@ export class Segment {
   }
 
   #speak(): void {
-    const step = this.#step++
+    const step = this.#step
     if (step > STEPS.length) this.revive()
     const { mdns, ssdp } = this.#voices
     if (this.#speech.announcements.length > 0) {
       if (step === 0) this.#options.onSpeaks()
       ssdp.announce()
-      if (step < 2 || ssdp.state !== '') mdns.announce()
+      if ((this.#asks && step < 2) || ssdp.state !== '') mdns.announce()
     }
-    if (step === 0 && !this.#asked) mdns.query()
-    if (step === 0 ? !this.#asked : step === 2) ssdp.query()
+    if (this.#asks && step === 0) mdns.query()
+    if (this.#asks && (step === 0 || step === 2)) ssdp.query()
     if (this.#speech.searchers.length > 0) this.#asked = true
-    const wait = STEPS[step] ?? PERIOD * (0.8 + Math.random() * 0.4)
-    this.#timer = setTimeout(() => this.#speak(), wait)
+    const last = this.#asks ? step : Math.max(step, STEPS.length)
+    this.#step = last + 1
+    const wait = pauseAfter(last, mdns.state !== '' || ssdp.state !== '')
+    const jitter = last < STEPS.length ? 1 : 0.8 + Math.random() * 0.4
+    this.#timer = setTimeout(() => this.#speak(), wait * jitter)
   }
 }

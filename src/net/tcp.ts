@@ -11,7 +11,10 @@ import { Tally } from './tally.ts'
 /** After close(): how long the rest may take to leave. */
 const CLOSE_MS = 2_000
 
-/** Why a dial failed, as one word: refused, unreachable, timeout, cancelled, barred, address, or an errno in lower case. */
+/**
+ * Why a dial failed, as one word: refused, unreachable (nobody there, or a firewall says so), no-route, timeout,
+ * cancelled, barred, address, or an errno in lower case.
+ */
 export class DialError extends Error {
   override name = 'DialError'
   readonly reason: string
@@ -44,7 +47,7 @@ export async function dialTcp(address: string, options: DialOptions): Promise<Li
   let { localAddress } = options
   if (options.permitted) {
     const source = await routeSource(parsed).catch(() => undefined)
-    if (source === undefined) throw new DialError('unreachable', address)
+    if (source === undefined) throw new DialError('no-route', address)
     if (!options.permitted(source)) throw new DialError('barred', address)
     if (options.signal?.aborted) throw new DialError('cancelled', address)
     localAddress ??= source
@@ -117,7 +120,7 @@ const REASONS: { readonly [code: string]: string } = {
   ECONNRESET: 'reset',
   EPIPE: 'reset',
   ETIMEDOUT: 'timeout',
-  ENETUNREACH: 'unreachable',
+  ENETUNREACH: 'no-route',
   EHOSTUNREACH: 'unreachable',
   EADDRNOTAVAIL: 'unreachable'
 }

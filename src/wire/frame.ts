@@ -35,7 +35,9 @@ export const Kind = {
   /** To a device that exists twice: the boot id of the other one, 16 bytes. */
   Clone: 14,
   /** A sealed probe that a third device hands on, or its pong (witness.ts). */
-  Witness: 15
+  Witness: 15,
+  /** Asks a member to wake another one; says what came of it. As in wake.ts. */
+  Wake: 16
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -52,7 +54,9 @@ export const CloseReason = {
   /** Bytes that make no sense. */
   Protocol: 5,
   /** Nothing more to do (end of joining). */
-  Done: 6
+  Done: 6,
+  /** The device goes to sleep: nobody need look for it until it says something else. */
+  Asleep: 7
 } as const
 export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason]
 
@@ -83,7 +87,8 @@ const limits: readonly (number | undefined)[] = [
   65_536, // Join
   16_384, // Recovery
   16, // Clone
-  86 // Witness
+  86, // Witness
+  37 // Wake
 ]
 
 export function bodyLimit(kind: number): number | undefined {

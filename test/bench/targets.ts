@@ -13,7 +13,7 @@ export interface Results {
   calls?: Calls
   start?: Start
   resolving?: Resolving
-  idle: { form: string; all: Idle; onBus: Idle }[]
+  idle: { form: string; all: Idle; onBus: Idle; onBattery: Idle }[]
   /** Why the competitors are missing, or ''. */
   absent: string
 }
@@ -166,7 +166,7 @@ function localLines({ changes, calls, start, resolving }: Results): Line[] {
 const untargeted = (one: Line): Line => ({ ...one, target: '', met: undefined })
 
 function idleLines({ idle }: Results): Line[] {
-  return idle.flatMap(({ form, all, onBus }) => {
+  return idle.flatMap(({ form, all, onBus, onBattery }) => {
     const aim = form === 'bundle'
     const one = (what: string, of: keyof Idle, unit: string, limit: number): Line => ({
       what: `idle with 10 peers, ${form}: ${what}`,
@@ -179,7 +179,15 @@ function idleLines({ idle }: Results): Line[] {
       one('RSS', 'rss', 'MB', 80),
       one('of that not shared with files', 'anon', 'MB', 80),
       one('CPU', 'cpu', 'ms/s', 1),
-      one('wake-ups, all threads', 'wakeUps', '/s', 2)
+      one('wake-ups, all threads', 'wakeUps', '/s', 2),
+      {
+        what: `idle with 10 peers, ${form}: wake-ups on battery, its peers on mains`,
+        target: aim ? '≤ 0.5 /s' : '',
+        measured: `${number(onBattery.wakeUps)} /s`,
+        ratio: '',
+        met: aim ? onBattery.wakeUps <= 0.5 : undefined
+      },
+      one('bytes a peer', 'bytes', 'B/s', 60)
     ].map(row => (row.what.includes('not shared') ? untargeted(row) : row))
   })
 }

@@ -1,14 +1,7 @@
 /** Timed scenarios: each repeats one event and measures until the daemons show it. */
 import type { Host } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
-import type { Series } from './figures.ts'
-
-const milliseconds = (p50: number, p95: number) => ({ unit: 'ms' as const, target: { p50, p95 } })
-const series = (what: string, p50: number, p95: number): Series => ({
-  what,
-  ...milliseconds(p50, p95),
-  values: []
-})
+import { figure, type Series, series } from './figures.ts'
 
 /** When that becomes true on the daemon there, by performance.now(). */
 async function when(event: Promise<unknown>): Promise<number> {
@@ -108,12 +101,7 @@ export async function endings(lab: Lab, times: number): Promise<Series[]> {
 /** Payload bytes sent to a stranger's computer while it knocks and while its daemon runs beside. */
 export async function stranger(lab: Lab, times: number): Promise<Series[]> {
   const [h1, h2, h3] = lab.all('h1', 'h2', 'h3')
-  const bytes: Series = {
-    what: 'payload sent to a stranger’s computer',
-    unit: 'bytes',
-    target: { p50: 0, p95: 0 },
-    values: []
-  }
+  const bytes = figure('payload sent to a stranger’s computer', 'bytes', 0)
   const cable = ['src host 10.77.1.11 or src host 10.77.1.12', 'dst host 10.77.1.13']
     .map(f => `(${f})`)
     .join(' and ')

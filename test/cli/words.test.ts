@@ -2,7 +2,19 @@ import t from 'tap'
 import { aligned, lookOf, printable, width, wrapped } from '../../src/cli/print.ts'
 import { statusLines } from '../../src/cli/status.ts'
 import { EventLines } from '../../src/cli/watch.ts'
-import { address, ago, latency, level, parseSpan, reason, shortId, span } from '../../src/cli/words.ts'
+import {
+  address,
+  ago,
+  duration,
+  latency,
+  level,
+  parseSpan,
+  reason,
+  result,
+  shortId,
+  since,
+  span
+} from '../../src/cli/words.ts'
 import { ids, newStatus, readyStatus } from '../implementation.ts'
 
 const SECOND = 1_000_000
@@ -24,6 +36,18 @@ t.test('times', async t => {
     [31 * 86_400, 'on 2026-08-01']
   ]
   for (const [seconds, text] of table) t.equal(ago(NOW - seconds * SECOND, NOW), text)
+})
+
+t.test('moments', async t => {
+  const at = (ms: number) => new Date(2026, 8, 1, 12, 5).getTime() * 1000 - ms * 1000
+  t.equal(since(at(3_600_000), at(0)), 'since 11:05')
+  t.equal(since(at(13 * 3_600_000), at(0)), 'since yesterday, 23:05')
+  t.equal(since(at(40 * 3_600_000), at(0)), 'since 2026-08-30')
+  t.same(
+    [5, 130, 7300, 3 * 86_400].map(s => duration(s * SECOND)),
+    ['5 s', '2 min', '2 h', '3 days']
+  )
+  t.same(['no-route', 'EPERM'].map(result), ['no route from here', 'EPERM'])
 })
 
 t.test('durations', async t => {
@@ -130,8 +154,8 @@ t.test('status', async t => {
     }).slice(3, 6),
     [
       '  evil\ufffd[2J\ufffdfirst device  reachable   1.2 ms  192.168.1.20',
-      '  b                      suspect     1.2 ms  192.168.1.20 (relay)',
-      '  nas                    asleep              for 10 min'
+      '  b                      suspect     1.2 ms  does not answer, being asked',
+      `  nas                    asleep              ${since(NOW - 600 * SECOND, NOW)}`
     ],
     'reachable first; no control character of a name gets out'
   )

@@ -5,6 +5,7 @@ import {
   makeInvitation,
   readInvitation,
   recognise,
+  recogniseFar,
   slotAt,
   UNSYNCHRONISED
 } from '../../src/crypto/announcement.ts'
@@ -37,7 +38,8 @@ t.test('who has the key reads who speaks, by decrypting the tag', t => {
     prefix: idPrefix(id),
     port: 24747,
     key: 0,
-    synchronised: true
+    synchronised: true,
+    ahead: 0
   })
   t.end()
 })
@@ -49,8 +51,21 @@ t.test('neighbouring slots count, others do not', t => {
     [1, true],
     [2, false]
   ] as const) {
-    t.equal(recognise(make({ slot: slot + offset }), [key], slot) !== undefined, expected, `slot ${offset}`)
+    const made = recognise(make({ slot: slot + offset }), [key], slot)
+    t.equal(made?.ahead, expected ? offset : undefined, `slot ${offset}`)
   }
+  t.end()
+})
+
+t.test('whose clock is far off is found by who looks further', t => {
+  for (const ahead of [2, -2, 8, -96])
+    t.strictSame(recogniseFar(make({ slot: slot + ahead }), key, slot, 96), { prefix: idPrefix(id), ahead })
+  for (const ahead of [0, 1, 97])
+    t.equal(recogniseFar(make({ slot: slot + ahead }), key, slot, 96), undefined, `${ahead} slots`)
+  t.equal(recogniseFar(make({ slot: slot + 8 }), new Uint8Array(32), slot, 96), undefined, 'another circle')
+  t.equal(recogniseFar(make({ slot: UNSYNCHRONISED }), key, slot, 96), undefined)
+  t.equal(recogniseFar(new Uint8Array(48), key, slot, 96), undefined)
+  t.equal(recogniseFar(make({ slot: 3 }), key, 1, 96)?.ahead, 2, 'a clock that is at its beginning')
   t.end()
 })
 

@@ -2,7 +2,9 @@
  * Computers with real circles, gates, sessions and signatures in one process: joined by links in memory, with
  * disks in memory, in simulated time. Nothing here sleeps: time goes on when all that can happen now has.
  */
+
 import crypto from 'node:crypto'
+import { reach } from '../../src/net/reach.ts'
 // loaded before time begins, for whoever imports it when it is needed
 import '../../src/crypto/code-handshake.ts'
 import { syncBuiltinESMExports } from 'node:module'
@@ -99,6 +101,7 @@ export class Disk {
       if (write.put.table !== 'operation' || !this.#rows.has(key)) this.#rows.set(key, write.put)
     } else if (write.remove === 'circle') this.#rows.clear()
     else if (write.remove === 'address') this.#rows.delete(`address ${write.peer} ${write.address}`)
+    else if (write.remove === 'card') this.#rows.delete(`card ${write.peer} ${write.address}`)
     else if (write.remove === 'ticket') this.#rows.delete(`ticket ${write.id}`)
     else if (write.remove === 'share') this.#rows.delete(`share ${write.counts}`)
     else if (write.remove === 'secrets')
@@ -121,6 +124,8 @@ function keyOf(row: Row): string {
       return `${row.table} ${hex(row.id)}`
     case 'address':
       return `address ${row.peer} ${row.address}`
+    case 'card':
+      return `card ${row.peer} ${row.address}`
     case 'ticket':
       return `ticket ${row.id}`
     case 'contact':
@@ -297,6 +302,7 @@ export class Computer {
       sendDatagram: (address, datagram) => {
         if (alive()) this.world.datagram(this, address, datagram)
       },
+      wakeCard: async () => false,
       commit: writes => this.disk.commit(writes),
       lock: lock => {
         this.#lock(lock).catch(error => this.#log('error', String(error)))
@@ -304,6 +310,11 @@ export class Computer {
       arm: () => this.#arm(),
       announce: () => {
         this.announced++
+      },
+      nearby: {
+        interfaces: () => [],
+        ask: () => {},
+        keptApart: async () => 'unclear'
       },
       staticAddresses: id => [...this.addresses].flatMap(([peer, uri]) => (peer === id ? [uri] : [])),
       note: (about, sentence) => this.notes.set(about, sentence),
@@ -420,7 +431,9 @@ export class Computer {
   #add(circle: Circle): Circle {
     this.circles.push(circle)
     this.#self = circle.self
-    circle.listening([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }])
+    circle.listening(
+      reach([{ interface: 'eth0', address: this.address, port: PORT, policy: 'announce' }], undefined)
+    )
     return circle
   }
 

@@ -5,7 +5,7 @@ const parse = (toml: string) => parseConfig(toml, 'laptop.example.org')
 
 t.test('an empty file is the default configuration', async t => {
   t.same(parse(''), {
-    device: { name: 'laptop' },
+    device: { name: 'laptop', wake: true },
     network: { only: [], port: 24747, rules: [] },
     peers: [],
     dbus: { control: true },
@@ -17,6 +17,7 @@ t.test('every key', async t => {
   const c = parse(`
     [device]
     name = "desk"
+    wake = false
     [network]
     only = ["eth0", "lo"]
     port = 0
@@ -38,7 +39,7 @@ t.test('every key', async t => {
     level = "debug"
   `)
   t.same(c, {
-    device: { name: 'desk' },
+    device: { name: 'desk', wake: false },
     network: {
       only: ['eth0', 'lo'],
       port: 0,

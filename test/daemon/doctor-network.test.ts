@@ -27,7 +27,8 @@ const snapshot = (
 ) => ({ source, interfaces, connectivity: '' as const, primary: '' })
 
 table('who tells of the network', [
-  ['network-source', {}, 'ok', /^NetworkManager tells/],
+  ['network-source', {}, 'ok', /^NetworkManager tells of the network \(version 1\.42\.4\);/],
+  ['network-source', { networkManagerVersion: '' }, 'ok', /^NetworkManager tells of the network; /],
   ['network-source', { snapshot: undefined }, 'warning', /not been looked at/],
   ['network-source', { snapshot: snapshot('ip') }, 'warning', /does not answer.*restart NetworkManager$/],
   [

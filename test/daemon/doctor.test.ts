@@ -70,6 +70,60 @@ t.test('what is not, is said with what would mend it', async t => {
     ['clock', { wall: 0 }, 'failed', /says 1970-01-01, which.*→ sudo timedatectl set-ntp true$/],
     ['clock', { wall: Date.UTC(2107, 0) }, 'failed', /says 2107-01-01/],
     ['clock', { synchronised: false }, 'warning', /nobody is known.*→ sudo timedatectl/],
+    ['sleep', { logind: { present: false, inhibition: 'none', why: '' } }, 'warning', /no logind.*→ sudo/],
+    [
+      'sleep',
+      {
+        logind: { present: false, inhibition: 'none', why: '' },
+        power: { power: { onBattery: false, by: '' }, battery: false }
+      },
+      'ok',
+      /without a battery/
+    ],
+    ['power', { power: { power: { onBattery: false, by: '' }, battery: false } }, 'ok', /no battery/],
+    [
+      'power',
+      { power: { power: { onBattery: true, by: 'sysfs' }, battery: true } },
+      'warning',
+      /a minute late.*→ sudo systemctl start upower$/
+    ],
+    [
+      'power',
+      { power: { power: { onBattery: true, by: 'sysfs' }, battery: true }, upowerInstalled: false },
+      'warning',
+      /→ install the package upower$/
+    ],
+    ['peer-clocks', { clocks: [{ name: 'nas', ahead: 200, far: false }] }, 'ok', /No clock/],
+    [
+      'peer-clocks',
+      { clocks: [{ name: 'nas', ahead: -700, far: false }] },
+      'warning',
+      /^The clock of nas is at least 11 min behind this one\. → on nas: sudo timedatectl set-ntp true$/
+    ],
+    [
+      'peer-clocks',
+      { clocks: [{ name: 'nas', ahead: 7300, far: true }], synchronised: false },
+      'warning',
+      /2 h ahead of this one, so it is not understood.*→ sudo timedatectl set-ntp true$/
+    ],
+    [
+      'peer-clocks',
+      {
+        synchronised: false,
+        clocks: [
+          { name: 'nas', ahead: 700, far: false },
+          { name: 'desk', ahead: 720, far: false }
+        ]
+      },
+      'warning',
+      /nas.* and the clock of desk.*likelier that this one is wrong\. → sudo timedatectl/
+    ],
+    [
+      'access-point',
+      { apart: new Map([['wlan0', ['nas']]]) },
+      'warning',
+      /^Nothing gets through to nas on wlan0, though heard.*→ coterie why nas$/
+    ],
     ['session-bus', { dbus: 'absent' }, 'warning', /no session bus.*→ systemctl --user start dbus.socket$/],
     ['session-bus', { dbus: 'taken', dbusOwner: 4711 }, 'failed', /Another program.*→ kill 4711$/],
     ['session-bus', { dbus: 'taken' }, 'failed', /→ busctl --user status/],

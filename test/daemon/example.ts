@@ -27,6 +27,9 @@ export const peer = (id: string, changes: Partial<Properties<'Peer'>> = {}): Pro
   Path: 'direct',
   LastSeenUSec: 0,
   AsleepSinceUSec: 0,
+  Evidence: 'direct',
+  EvidenceBy: '',
+  EvidenceUSec: 0,
   ...changes
 })
 export const peerPath = (id: string) => `/circle/${CIRCLE}/peer/${id}`

@@ -9,6 +9,7 @@ const well: Condition = {
   only: [],
   runtimeDirectory: true,
   socket: '/run/s',
+  logind: { present: true, inhibition: 'held', why: '' },
   trouble: ['', ''],
   snapshot,
   planned: [planned('192.0.2.1'), planned('2001:db8::1')],
@@ -17,6 +18,12 @@ const well: Condition = {
 }
 const table: [string, Partial<Condition>, RegExp[]][] = [
   ['all is well', {}, []],
+  ['no logind', { logind: { present: false, inhibition: 'none', why: '' } }, []],
+  [
+    'a logind that refuses',
+    { logind: { present: true, inhibition: 'refused', why: 'Access denied' } },
+    [/logind lets nothing delay its sleep/]
+  ],
   ['no bus', { dbus: 'absent' }, [/no session bus/]],
   ['its name taken', { dbus: 'taken' }, [/another program owns org\.coterie\.Coterie1/]],
   [

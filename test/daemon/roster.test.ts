@@ -29,6 +29,7 @@ const view = (of: string, state: PeerView['state']): [string, PeerView] => [
     addresses: ['tcp://192.0.2.1:1'],
     latencyUSec: state === 'reachable' ? 7 : 0,
     path: state === 'reachable' ? 'direct' : '',
+    asleepSince: 0,
     unreachableSince: 0,
     evidence: { how: '', by: '', at: -Infinity }
   }
@@ -44,7 +45,10 @@ function roster(wall = () => 5_000) {
     [b, 40],
     [b, 20]
   ] as const
-  return { publisher, made: new Roster({ circle: 'x', name: 'home', self, publisher, wall, lastSeen }) }
+  return {
+    publisher,
+    made: new Roster({ circle: 'x', name: 'home', self, publisher, wall, now: () => 0, lastSeen })
+  }
 }
 
 t.test('a member is found by id, short id, or a name that is its own', async t => {

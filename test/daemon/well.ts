@@ -47,6 +47,7 @@ export const network: NetworkFacts = {
   ufw: undefined,
   systemBus: true,
   networkManager: true,
+  networkManagerVersion: '1.42.4',
   responders: []
 }
 
@@ -66,6 +67,11 @@ export const well: Facts = {
   synchronised: true,
   dbus: 'owned',
   dbusOwner: 0,
+  power: { power: { onBattery: false, by: 'UPower' }, battery: true },
+  upowerInstalled: true,
+  clocks: [],
+  apart: new Map(),
+  logind: { present: true, inhibition: 'held', why: '' },
   sandbox: { noNewPrivileges: true, seccomp: true, ownUsers: true, usersAllowed: true },
   network
 }

@@ -15,7 +15,7 @@ import {
 import { decodeAnnouncement, encodeAnnouncement } from '../../src/wire/announcement.ts'
 import { fromBase32, toBase32 } from '../../src/wire/base32.ts'
 import { canonicalCrockford } from '../../src/wire/crockford.ts'
-import { decodeGossip, encodeDigest, encodeRecords } from '../../src/wire/gossip.ts'
+import { decodeGossip, encodeDigest, encodeRecords, encodeViews, REASONS } from '../../src/wire/gossip.ts'
 import {
   decodeAnswer,
   decodeHello,
@@ -44,6 +44,7 @@ import { decodeSsdp, encodeSsdp } from '../../src/wire/ssdp.ts'
 import { decodeWitness, encodeWitness } from '../../src/wire/witness.ts'
 import { decodeWrap, encodeUnsignedWrap, signedWrap } from '../../src/wire/wrap.ts'
 import type { Dice } from '../circle/dice.ts'
+import { census } from './census-format.ts'
 import { joiningFormats } from './joining-formats.ts'
 import { joined, latin, randomBytes, text, unless } from './mutate.ts'
 
@@ -182,6 +183,20 @@ function ticket(dice: Dice): Uint8Array {
     addresses: addresses(dice)
   })
   return fromBase32(made.slice('coterie1:'.length))!.slice(0, -4)
+}
+
+function gossipViews(dice: Dice): Uint8Array {
+  const states = ['suspect', 'asleep', 'unreachable'] as const
+  return encodeViews(
+    ids(dice, 3).map(id => ({
+      id,
+      incarnation: dice.between(0, 9),
+      state: dice.pick(states),
+      reason: dice.pick(REASONS.slice(1)),
+      latencyUSec: dice.between(0, 9),
+      age: dice.between(0, 9)
+    }))
+  )
 }
 
 const gossipRecord = (dice: Dice): Uint8Array => {
@@ -336,12 +351,15 @@ export const formats: { readonly [name: string]: Format } = {
   },
   gossip: {
     sample: dice =>
-      dice.chance(0.5)
+      dice.chance(0.3)
         ? encodeDigest(ids(dice, 3).map(id => ({ id, incarnation: dice.between(1, 9) })))
-        : joined(Uint8Array.of(2, 1, 0, 143), gossipRecord(dice)),
+        : dice.chance(0.5)
+          ? gossipViews(dice)
+          : joined(Uint8Array.of(2, 1, 0, 143), gossipRecord(dice)),
     again: bytes => {
       const read = decodeGossip(bytes)
       if (read === undefined) return undefined
+      if ('views' in read) return encodeViews(read.views)
       return 'digest' in read ? encodeDigest(read.digest) : encodeRecords(read.records)
     }
   },
@@ -388,5 +406,6 @@ export const formats: { readonly [name: string]: Format } = {
       return read && encodeWitness(read)
     }
   },
+  census,
   ...joiningFormats
 }

@@ -20,7 +20,7 @@ async function daemon(t: Test, name: string, only: string): Promise<{ daemon: Da
     paths: places,
     readConfig: () => {
       const config = readConfig(places.configFile, hostname())
-      return { ...config, device: { name }, network: { ...config.network, only: [only] } }
+      return { ...config, device: { ...config.device, name }, network: { ...config.network, only: [only] } }
     },
     log: (level, words, facts) => logged.push(`${level} ${words} ${JSON.stringify(facts ?? {})}`)
   })

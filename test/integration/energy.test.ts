@@ -55,6 +55,8 @@ if (inside(t, import.meta.url)) {
     t.ok(Total.MulticastSent > 0 && Total.MulticastHeard >= Total.MulticastSent, 'what it says it hears')
     t.ok(Total.MulticastBytesSent > 48 * Total.MulticastSent)
     t.ok(Total.TimerFires > 0)
+    const { DatagramsSent, DatagramBytesSent } = Total
+    t.ok(DatagramsSent > 0 && DatagramBytesSent === 49 * DatagramsSent, `${DatagramsSent} probes`)
 
     const { out, code } = await anna.coterie('status --energy')
     t.equal(code, 0)

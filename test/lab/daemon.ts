@@ -118,6 +118,8 @@ export class Daemon {
   }
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal)
+    // nsenter stops with what it started, and does not go on by itself
+    if (signal === 'SIGCONT') this.#child.kill(signal)
   }
 
   /** The last 30 lines of its log. */

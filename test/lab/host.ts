@@ -1,8 +1,11 @@
 /** One computer of the lab: its NetworkManager, its buses, its daemon, and the commands typed on it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { Client } from '../../src/cli/client.ts'
+import { Bus, Variant } from '../../src/host/bus.ts'
+import type { Counters } from './counters.ts'
 import { Daemon, type Happened } from './daemon.ts'
 import { within } from './deadline.ts'
 import type { Lan, Switch } from './lab.ts'
@@ -19,6 +22,7 @@ export class Host {
   readonly #switch: Switch
   readonly #programs = new Map<string, ChildProcess>()
   #daemon: Daemon | undefined
+  #system: Bus | undefined
 
   private constructor(name: string, number: number, space: Space, folder: string, wires: Switch) {
     this.name = name
@@ -85,21 +89,29 @@ export class Host {
     return `10.77.${lan === 'a' ? 1 : 2}.${(name === 'eth0' ? 10 : 20) + this.number}`
   }
   /** Resolves when the kernel has that address (or one that begins so, with a dot), with performance.now(). */
-  async addressed(address: string, milliseconds = 20_000): Promise<number> {
+  async addressed(address: string, milliseconds?: number): Promise<number> {
+    return (await this.awaits(address, milliseconds)).at
+  }
+  /** The same; resolves when no such moment can be missed any more. */
+  async awaits(address: string, milliseconds = 20_000): Promise<{ readonly at: Promise<number> }> {
     const text = ` inet ${address}${address.endsWith('.') ? '' : '/'}`
     const monitor = this.lines(['ip', '-o', 'monitor', 'address'])
+    const event = (async () => {
+      for await (const line of monitor.lines)
+        if (line.includes(text) && !line.startsWith('Deleted')) return performance.now()
+      throw new Error('ip monitor ended')
+    })()
+    event.catch(() => {})
     try {
-      const event = (async () => {
-        for await (const line of monitor.lines)
-          if (line.includes(text) && !line.startsWith('Deleted')) return performance.now()
-        throw new Error('ip monitor ended')
-      })()
-      event.catch(() => {})
       await within(5_000, 'ip monitor listens', this.#subscribed(monitor.child))
-      if ((await this.space.run('ip -o -4 address')).includes(text)) return performance.now()
-      return await within(milliseconds, `${this.name} gets ${address}`, event, () => this.story())
-    } finally {
+      const there = (await this.space.run('ip -o -4 address')).includes(text)
+      const moment = there ? Promise.resolve(performance.now()) : event
+      const at = within(milliseconds, `${this.name} gets ${address}`, moment, () => this.story())
+      at.catch(() => {}).finally(() => monitor.stop())
+      return { at }
+    } catch (error) {
       monitor.stop()
+      throw error
     }
   }
 
@@ -138,6 +150,58 @@ export class Host {
     this.program('avahi', ['avahi-daemon', '--no-chroot', '--no-drop-root', '--no-rlimits', '-f', config])
     await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.Avahi')
   }
+  /** It runs on battery, as a UPower played by us says; to be called before the daemon starts. */
+  async battery(): Promise<void> {
+    const bus = await this.#systemBus()
+    bus.serve(async () => ({ signature: 'v', body: [new Variant('b', true)] }))
+    await bus.requestName('org.freedesktop.UPower')
+  }
+  /** Our own place on its system bus. */
+  async #systemBus(): Promise<Bus> {
+    if (this.#system) return this.#system
+    const address = `unix:path=${this.folder}/run/system_bus`
+    const bus = new Bus({ kind: 'system', address, log: () => {} })
+    const up = new Promise<void>(resolve => bus.onUp(resolve))
+    this.#system = bus
+    bus.start()
+    await within(5_000, `${this.name}: we are on its system bus`, up, () => this.story())
+    return bus
+  }
+  /** A logind played by python3-dbusmock. */
+  async logind(): Promise<void> {
+    this.program('logind', ['/usr/bin/python3', '-m', 'dbusmock', '--system', '--template', 'logind'])
+    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.login1')
+  }
+  /** It says that the computer is about to sleep, or is awake again; resolves performance.now() of the signal. */
+  async prepareForSleep(sleeping: boolean): Promise<number> {
+    const bus = await this.#systemBus()
+    const [path, manager] = ['/org/freedesktop/login1', 'org.freedesktop.login1.Manager']
+    const said = Promise.withResolvers<number>()
+    const end = bus.match({ path, interface: manager, member: 'PrepareForSleep' }, () =>
+      said.resolve(performance.now())
+    )
+    try {
+      await bus.call({
+        destination: 'org.freedesktop.login1',
+        path,
+        interface: 'org.freedesktop.DBus.Mock',
+        member: 'EmitSignal',
+        signature: 'sssav',
+        body: [manager, 'PrepareForSleep', 'b', [new Variant('b', sleeping)]]
+      })
+      return await within(5_000, `${this.name}: PrepareForSleep`, said.promise, () => this.story())
+    } finally {
+      end()
+    }
+  }
+  /** What delays sleep here, by who asked for it. */
+  async inhibitors(): Promise<string[]> {
+    const manager = 'org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager'
+    const text = await this.space.run(
+      `busctl --system --json=short call ${manager} ListInhibitors`.split(' ')
+    )
+    return (JSON.parse(text).data[0] as unknown[][]).map(([, who]) => String(who))
+  }
   /** Ends one of the programs above, or one started by `program`. */
   async end(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#programs.get(name)
@@ -157,6 +221,10 @@ export class Host {
     return child
   }
 
+  /** What we play on its buses ends. */
+  async close(): Promise<void> {
+    await this.#system?.close()
+  }
   /** From now on programs here start without these variables. */
   without(...names: string[]): void {
     for (const name of names) delete this.space.environment[name]
@@ -166,6 +234,35 @@ export class Host {
   async start(...args: string[]): Promise<Daemon> {
     this.#daemon = await Daemon.start(this.space, `${this.folder}/state/coteried.log`, args)
     return this.#daemon
+  }
+  /** Starts the daemon so that it can be asked what it holds. */
+  async startCounted(): Promise<Daemon> {
+    const { environment } = this.space
+    environment['COTERIE_COUNTERS'] = `${this.folder}/state/counters`
+    environment['NODE_OPTIONS'] = `--import=${new URL('counters.ts', import.meta.url)}`
+    try {
+      return await this.start()
+    } finally {
+      this.without('NODE_OPTIONS', 'COTERIE_COUNTERS')
+    }
+  }
+  /** What a daemon that was started so holds now; descriptors by /proc, resident memory in bytes. */
+  async counters(): Promise<Counters & { descriptors: number; resident: number }> {
+    const file = `${this.folder}/state/counters`
+    const read = () => (existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Counters) : undefined)
+    const before = read()?.serial ?? 0
+    const { pid } = this.daemon
+    process.kill(pid, 'SIGUSR2')
+    const answer = (async () => {
+      for (; ; await new Promise(setImmediate)) {
+        const counters = read()
+        if (counters !== undefined && counters.serial > before) return counters
+      }
+    })()
+    const counters = await within(10_000, `${this.name} tells what it holds`, answer, () => this.story())
+    const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const descriptors = readdirSync(`/proc/${pid}/fd`).length
+    return { ...counters, descriptors, resident: Number(kilobytes) * 1024 }
   }
   get daemon(): Daemon {
     if (!this.#daemon) throw new Error(`no daemon was started on ${this.name}`)
@@ -204,6 +301,23 @@ export class Host {
       return record
     }
     return { code, joined }
+  }
+  /** A connection to the daemon's socket. */
+  client(): Promise<Client> {
+    return Client.open(`${this.folder}/run/coterie/coterie.sock`)
+  }
+  /** Gives eth0 that address in the place of the one it has, as another lease would. */
+  async readdress(address: string): Promise<void> {
+    const gateway = address.replace(/\d+$/, '1')
+    await this.nmcli(
+      `device modify eth0 ipv4.method manual ipv4.addresses ${address}/24 ipv4.gateway ${gateway}`
+    )
+  }
+  /** It has no IPv6 address, and so none that stays when the other one changes. */
+  async withoutIpv6(): Promise<void> {
+    await this.nmcli('con modify lan ipv6.method disabled')
+    await this.nmcli('con up lan')
+    await this.addressed(`10.77.`)
   }
   nmcli(line: string): Promise<string> {
     return this.space.run(['nmcli', '--wait', '20', ...line.split(' ')])

@@ -4,16 +4,20 @@
  * NetworkManager and buses of its own. Nothing touches this machine's own network, and two labs do not
  * see each other.
  */
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Box } from './box.ts'
 import { Capture } from './capture.ts'
+import { within } from './deadline.ts'
 import { Host } from './host.ts'
+import { Plain } from './plain.ts'
 import { Space } from './space.ts'
 import type { Suite } from './template.ts'
 
 export type Lan = 'a' | 'b'
+const here = new URL('.', import.meta.url).pathname
 interface Test {
   teardown(fn: () => unknown): unknown
 }
@@ -47,6 +51,39 @@ export class Switch {
   /** Cuts a cable without a word, as a bad switch does: no carrier is lost. Or mends it. */
   async cut(host: { name: string }, cut = true, name = 'eth0'): Promise<void> {
     await this.space.run(`bridge link set dev ${host.name}-${name} state ${cut ? 0 : 3}`)
+  }
+  /**
+   * From now on the cable of that computer is a bad one for what it sends: that share of frames is lost, the
+   * others are late by so many milliseconds, more or less.
+   */
+  async noise(host: { name: string }, loss: number, delayMs: number, jitterMs: number): Promise<void> {
+    const [port, near, far] = ['eth0', 'near', 'far'].map(end => `${host.name}-${end}`) as [
+      string,
+      ...string[]
+    ]
+    const relay = ['python3', `${here}noise.py`, near!, far!, String(loss), String(delayMs), String(jitterMs)]
+    const child = this.space.spawn(relay, { stdio: ['pipe', 'pipe', 'inherit'] })
+    await within(10_000, `a bad cable for ${host.name}`, once(child.stdout!, 'data'))
+    const lan = (await this.space.run(`ip -o link show ${port}`)).match(/ master (\S+)/)![1]!
+    await this.space.run(`ip link add name ${host.name}-noise type bridge forward_delay 0 mcast_snooping 0`)
+    for (const [end, bridge] of [
+      [port, `${host.name}-noise`],
+      [near, `${host.name}-noise`],
+      [far, lan]
+    ] as const)
+      await this.space.run(`ip link set ${end} master ${bridge} up`)
+    await this.space.run(`ip link set ${host.name}-noise up`)
+  }
+  /** Passes nothing from one to the other but multicast and broadcast, as access points do; or again everything. */
+  async apart(one: { number: number }, other: { number: number }, apart = true): Promise<void> {
+    await this.space.run('nft add table bridge apart')
+    await this.space.run('nft delete table bridge apart')
+    if (!apart) return
+    const mac = ({ number }: { number: number }) => `02:77:00:00:00:${number.toString(16).padStart(2, '0')}`
+    const drop = (from: string, to: string) => `ether saddr ${from} ether daddr ${to} drop`
+    const [a, b] = [mac(one), mac(other)]
+    const chain = `type filter hook forward priority 0\n${drop(a, b)}\n${drop(b, a)}`
+    await this.space.run(['nft', `table bridge apart {\nchain pass {\n${chain}\n}\n}`])
   }
   /** Takes the far end of a cable down or up: the computer sees its carrier go and come. */
   async cable(host: { name: string }, state: 'down' | 'up', name = 'eth0'): Promise<void> {
@@ -120,6 +157,13 @@ export class Lab {
     )
   }
 
+  /** A computer in LAN a without a NetworkManager; its number is from 10 to 99. */
+  async plain(number: number): Promise<Plain> {
+    const plain = await Plain.open(number, this.folder, this.wires)
+    this.#spaces.push(plain.space)
+    return plain
+  }
+
   /** From now on LAN b is behind address translation: from LAN a nobody can connect to a computer there. */
   async translate(): Promise<void> {
     await this.#router!.run([
@@ -154,6 +198,7 @@ export class Lab {
   down(): Promise<void> {
     this.#down ??= (async () => {
       await Promise.all(this.#boxes.map(box => box.close()))
+      await Promise.all([...this.hosts.values()].map(host => host.close()))
       const spaces = [...[...this.hosts.values()].map(h => h.space), ...this.#spaces, this.wires.space]
       await Promise.all(spaces.map(space => space.close()))
       rmSync(this.folder, { recursive: true, force: true })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { peerId } from '../../src/crypto/identity.ts'
 import { Candidates } from '../../src/mesh/candidates.ts'
-import { ATTEMPTS, ATTEMPTS_PER_PEER, gapAfter } from '../../src/mesh/dialling.ts'
+import { ATTEMPTS, ATTEMPTS_PER_PEER, gapAfter, STAGGER } from '../../src/mesh/dialling.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { address, Driver, ids } from './drive.ts'
@@ -161,7 +161,7 @@ t.test('attempts are limited for each peer', async t => {
 
 t.test('attempts are limited over all; who waits comes in turn', async t => {
   const driver = new Driver(0, [])
-  const crowd = Array.from({ length: 20 }, (_, i) => peerId(new Uint8Array(32).fill(i + 1)))
+  const crowd = Array.from({ length: 15 }, (_, i) => peerId(new Uint8Array(32).fill(i + 1)))
   driver.mesh.setMembers(0, crowd)
   for (const [i, id] of crowd.entries()) {
     driver.mesh.offer(
@@ -182,11 +182,12 @@ t.test('attempts are limited over all; who waits comes in turn', async t => {
   const first = begun.filter(({ peer }) => peer === crowd[0])
   t.ok(first.length >= 2)
   for (const { attempt } of first) driver.mesh.dialFailed(driver.now, attempt, 'timeout')
-  const next = driver.since('dial').map(({ peer }) => peer)
+  const later = driver.since('dial')
+  const next = later.map(({ peer }) => peer)
   t.equal(next.length, first.length)
   t.equal(new Set(next).size, next.length, 'what it leaves goes to those who wait, one each')
 
-  const lucky = begun.filter(({ peer }) => peer === crowd[5])
+  const lucky = [...begun, ...later].filter(({ peer }) => peer === crowd[5])
   driver.mesh.opened(driver.now, {
     session: 1,
     peer: crowd[5]!,
@@ -346,3 +347,36 @@ t.test('one that closes each session at once is asked less and less often', asyn
   t.same(gaps, [0, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60].slice(0, gaps.length))
   t.ok(gaps.length >= 10)
 })
+
+t.test(
+  'a guess comes last, is not tried again for ten minutes, and proves nothing against the peer',
+  async t => {
+    const driver = new Driver(0, [1])
+    const guess = 'tcp://100.64.0.9:24747'
+    driver.offer(1, address(1))
+    driver.mesh.offer(0, ids[1]!, [guess], 'overlay')
+    t.ok(driver.mesh.guess(ids[1]!, guess))
+    t.notOk(driver.mesh.guess(ids[1]!, address(1)))
+    driver.pass(STAGGER)
+    const dials = driver.since('dial')
+    t.same(
+      dials.map(dial => dial.address),
+      [address(1), guess]
+    )
+    driver.mesh.dialFailed(driver.now, dials[0]!.attempt, 'timeout')
+    driver.mesh.dialFailed(driver.now, dials[1]!.attempt, 'refused')
+    t.equal(driver.view(1).reason, 'never-seen')
+    let again = 0
+    while (driver.now < 598_000) {
+      driver.pass(1_000)
+      for (const dial of driver.since('dial')) {
+        if (dial.address === guess) again++
+        driver.mesh.dialFailed(driver.now, dial.attempt, 'timeout')
+      }
+    }
+    t.equal(again, 0)
+    t.comment('once a session was made there it is an address like others')
+    driver.open(1, 1, { address: guess })
+    t.notOk(driver.mesh.guess(ids[1]!, guess))
+  }
+)

@@ -26,7 +26,7 @@ export class Driver {
   #taken: Output[] = []
 
   constructor(self: number, members: readonly number[], options: Partial<MeshOptions> = {}) {
-    this.mesh = new Mesh({ self: ids[self]!, random: () => 0, incarnation: 100, ...options })
+    this.mesh = new Mesh({ self: ids[self]!, random: () => 0, incarnation: 100, watch: false, ...options })
     this.mesh.setMembers(
       0,
       [self, ...members].map(n => ids[n]!)

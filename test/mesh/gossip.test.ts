@@ -7,8 +7,9 @@ import { address, Driver, digest, ids, keys, record, records } from './drive.ts'
 /** Gossip sent, as text: `<session> digest <owner>:<incarnation>…` or `<session> records …`. */
 function gossip(driver: Driver): string[] {
   const owner = (id: Uint8Array): number => keys.findIndex(key => Buffer.from(key).equals(id))
-  return driver.sent(Kind.Gossip).map(({ session, body }) => {
+  return driver.sent(Kind.Gossip).flatMap(({ session, body }) => {
     const decoded = decodeGossip(body)!
+    if ('views' in decoded) return []
     const [name, entries] =
       'digest' in decoded ? ['digest', decoded.digest] : (['records', decoded.records] as const)
     const list = [...entries].map(({ id, incarnation }) => `${owner(id)}:${incarnation}`).sort()

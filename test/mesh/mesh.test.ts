@@ -21,7 +21,7 @@ function trio(options: { seed?: number; discovery?: boolean } = {}): World {
 const said = (world: World): string[] => world.told().map(line => line.replace(/^\S+ /, ''))
 
 t.test('three meet by announcement', async t => {
-  const world = new World({ seed: 2 })
+  const world = new World({ seed: 3 })
   world.add('a', 'b', 'c').plug('home', 'a', 'b', 'c').start('a', 'b')
   world.until(() => world.all('a', 'b'), 20)
   t.equal(world.sees('a', 'c'), 'unreachable no-address')
@@ -108,14 +108,14 @@ t.test('a process that was killed is seen at once', async t => {
   t.same(said(world).sort(), ['a: b unreachable closed', 'c: b unreachable closed'])
 })
 
-t.test('a silent death is seen within 20 seconds', async t => {
+t.test('a silent death is seen within 5 seconds', async t => {
   const world = trio({ discovery: false })
   world.device('b').sleep()
   const took = world.until(
     () => ['a', 'c'].every(name => world.sees(name, 'b') === 'unreachable timeout'),
-    20_000
+    5 * SECOND
   )
-  t.ok(took > 3 * SECOND && took < 19 * SECOND, `${took} ms`)
+  t.ok(took > SECOND && took < 5 * SECOND, `${took} ms`)
   t.same(world.sees('a', 'c'), 'reachable')
   world.device('b').wake()
   t.ok(world.until(() => world.all('a', 'b', 'c'), 61_000))
@@ -127,7 +127,10 @@ t.test('a process that was stopped for a minute accuses nobody', async t => {
   world.run(12 * SECOND)
   world.device('b').thaw()
   world.run(30 * SECOND)
-  t.same(said(world), [])
+  // the others gave it up, and it heard that; it blames nobody
+  const lost = said(world).filter(line => /^b: . (?!reachable|unreachable closed)/.test(line))
+  t.same(lost, [])
+  t.ok(world.all('a', 'b', 'c'))
   const sleeper = trio({ discovery: false })
   // nobody can tell: all of them sleep
   for (const name of ['a', 'b', 'c']) sleeper.device(name).freeze()
@@ -157,7 +160,8 @@ t.test('to the other LAN and back; a third device is on both', async t => {
   world.run(SECOND)
   world.told()
   world.move('b', 'attic')
-  const lost = world.until(() => world.sees('a', 'b') === 'unreachable timeout', 20_000)
+  // c reaches it still
+  const lost = world.until(() => world.sees('a', 'b') === 'unreachable path', 20_000)
   t.ok(lost < 19_000, `a notices after ${lost} ms`)
   t.ok(world.all('b', 'c'))
   world.move('b', 'home')
@@ -167,7 +171,7 @@ t.test('to the other LAN and back; a third device is on both', async t => {
 t.test('without a network, and with one again', async t => {
   const world = trio()
   world.unplug('b')
-  world.until(() => world.sees('b', 'a') !== 'reachable' && world.sees('a', 'b') !== 'reachable', 20_000)
+  world.until(() => [world.sees('b', 'a'), world.sees('a', 'b')].every(it => /^unreachable/.test(it)), 20_000)
   t.equal(world.sees('b', 'a'), 'unreachable no-network')
   t.equal(world.sees('a', 'b'), 'unreachable timeout')
   world.plug('home', 'b')

@@ -64,7 +64,7 @@ t.test('the one subnet that has it, and the scope of a link-local address, witho
 t.test('else as the kernel says, asked once in a while', async t => {
   const subject = new Subject()
   subject.routes = { '203.0.113.1': '198.51.100.7', '10.9.9.9': '10.0.0.5' }
-  t.equal(await subject.from('198.51.100.200'), 'unreachable', 'behind the /25')
+  t.equal(await subject.from('198.51.100.200'), 'no-route', 'behind the /25')
   t.equal(await subject.from('203.0.113.1'), '198.51.100.7')
   t.equal(await subject.from('10.9.9.9'), 'barred', 'by an interface that is not in use')
   t.equal(await subject.from('203.0.113.1'), '198.51.100.7')
@@ -84,7 +84,7 @@ t.test('the kernel may mean an address that nobody listens on, of an interface i
   subject.interfaces = [named('eth0', '192.0.2.1/24', '2001:db8::1/64', '2001:db8::abcd/64'), wlan0]
   subject.routes = { '2001:db8:1::1': '2001:db8::abcd' }
   t.equal(await subject.from('[2001:db8:1::1]'), '2001:db8::1')
-  t.equal(await subject.from('172.17.0.2'), 'unreachable')
+  t.equal(await subject.from('172.17.0.2'), 'no-route')
 })
 
 t.test('two interfaces in one subnet: the kernel decides', async t => {

@@ -15,6 +15,8 @@ const CONNECT_LIMIT = 10_000
 /** How long the side that answered waits for the first record. */
 const HALF_OPEN_LIMIT = 5_000
 const VERIFICATION = 1
+/** Between what logind says and the sleep. */
+const MOMENT = 250
 
 export const keyOf = (name: string): Uint8Array => createHash('sha256').update(`device ${name}`).digest()
 
@@ -38,6 +40,9 @@ export class Device implements Station {
   readonly known = new Map<string, Set<string>>()
   readonly counters = new Map<string, number>()
   mesh: Mesh | undefined
+  /** Moments at which the core was told something, whole milliseconds of the world. */
+  wakeUps = 0
+  #toldAt = -1
   members: readonly string[] = []
   run = 0
   awake = true
@@ -45,6 +50,10 @@ export class Device implements Station {
   /** Open sessions by number, and attempts under way. */
   readonly ends = new Map<number, End<Device>>()
   readonly dials = new Map<number, Dial>()
+  /** Boots of peers that probes can be sealed for. */
+  readonly keys = new Map<string, string>()
+  /** A firewall lets no UDP through. */
+  barred = false
   /** Clock: local = offset + rate × (time − asleep). */
   readonly #offset: number
   readonly #rate: number
@@ -52,6 +61,7 @@ export class Device implements Station {
   #sleptAt = 0
   #now = 0
   #session = 0
+  #suspension = 0
   #wake = Infinity
   /** What happened while the process did not run. */
   readonly #unread: ((mesh: Mesh, now: number) => void)[] = []
@@ -122,12 +132,30 @@ export class Device implements Station {
     this.run++
     this.ends.clear()
     this.dials.clear()
+    this.keys.clear()
   }
 
   /** Suspended: nothing runs, its monotonic clock stands still. */
   sleep(): void {
     this.awake = false
     this.#sleptAt = this.world.clock.now
+  }
+
+  /** Suspended as logind does it: the process hears of it, and has a moment. */
+  suspend(): void {
+    const suspension = ++this.#suspension
+    this.tell((mesh, now) => mesh.sleep(now))
+    this.world.clock.after(MOMENT, () => {
+      if (suspension === this.#suspension) this.sleep()
+    })
+  }
+
+  /** Whatever kept it from running is over, and it notices. */
+  resume(): void {
+    this.#suspension++
+    if (!this.awake) this.wake()
+    if (this.frozen) this.thaw()
+    this.tell((mesh, now) => mesh.wake(now))
   }
 
   wake(): void {
@@ -171,6 +199,9 @@ export class Device implements Station {
       this.#unread.push(input)
       return
     }
+    const moment = Math.round(this.world.clock.now)
+    if (moment !== this.#toldAt) this.wakeUps++
+    this.#toldAt = moment
     input(mesh, this.now)
     this.#drain(mesh)
     this.world.check(this, mesh)
@@ -222,10 +253,79 @@ export class Device implements Station {
         })
         break
       }
+      case 'probe':
+        for (const address of output.addresses) this.#probe(output.probe, output.peer, address)
+        break
+      case 'witness':
+        for (const session of output.by) this.#witness(output.probe, output.peer, session)
+        break
       case 'count':
         this.counters.set(output.what, (this.counters.get(output.what) ?? 0) + 1)
         break
     }
+  }
+
+  /** To the core, if it is still the same one then. */
+  #later(ms: number, input: (mesh: Mesh, now: number) => void): void {
+    const { run } = this
+    this.world.clock.after(ms, () => {
+      if (this.run === run) this.tell(input)
+    })
+  }
+
+  /** A sealed probe and its answer, by UDP. */
+  #probe(probe: number, peer: string, address: string): void {
+    const { world, run } = this
+    const sentAt = world.clock.now
+    const failed = (reason: string) => (mesh: Mesh, now: number) =>
+      mesh.probeFailed(now, peer, probe, address, reason)
+    if (!this.keys.has(peer)) {
+      this.#later(0, failed('no-keys'))
+      return
+    }
+    const left = world.network.datagram(this, address, (to, source) => {
+      if (to.barred || this.barred) return
+      const back = (input: (mesh: Mesh, now: number) => void): void => {
+        world.network.datagram(to, source, () => {
+          if (this.run === run) this.tell(input)
+        })
+      }
+      if (to.mesh === undefined) back(failed('refused'))
+      else
+        to.tell((mesh, now) => {
+          const sealed = to.keys.get(this.id) === this.bootId && this.keys.get(peer) === to.bootId
+          if (to.id !== peer || !sealed) {
+            mesh.expire(now)
+            return
+          }
+          mesh.alive(now, this.id, source)
+          back((mine, at) => mine.probed(at, peer, probe, address, 1 + 1_000 * (world.clock.now - sentAt)))
+        })
+    })
+    if (!left) this.#later(0.1, failed('enetunreach'))
+  }
+
+  /** The same by way of the other end of a session: four hops over links. */
+  #witness(probe: number, peer: string, session: number): void {
+    const { world } = this
+    const { clock, network } = world
+    const by = this.ends.get(session)?.other.device
+    if (by === undefined || this.keys.get(peer) === undefined) return
+    const hop = (from: Device, to: Device, then: () => void): void => {
+      clock.after(network.delay(), () => {
+        const way = network.shared(from, to) !== undefined && network.passes(from, to)
+        if (way && to.reading && to.mesh !== undefined) then()
+      })
+    }
+    hop(this, by, () => {
+      const target = by.mesh?.session(peer) === undefined ? undefined : world.running(peer)
+      if (target === undefined) return
+      hop(by, target, () =>
+        hop(target, by, () =>
+          hop(by, this, () => this.tell((mesh, now) => mesh.witnessed(now, peer, probe, by.id)))
+        )
+      )
+    })
   }
 
   #undial(attempt: number): void {
@@ -254,7 +354,8 @@ export class Device implements Station {
     clock.after(there, () => {
       const target = network.at(address)
       const lan = target === undefined ? undefined : network.shared(this, target)
-      const lost = world.random() < network.options.loss
+      const passes = target === undefined || (network.passes(this, target) && network.passes(target, this))
+      const lost = world.random() < network.options.loss || !passes
       const closed = lan !== undefined && network.natOf(lan)?.open.includes(target!.name) === false
       if (target === undefined || lan === undefined || !target.awake || lost || closed) {
         clock.after(CONNECT_LIMIT - there, over('timeout'))
@@ -306,6 +407,7 @@ export class Device implements Station {
     this.ends.set(end.session, end)
     end.onItem = item => this.#item(end, item, hash8)
     const peer = end.other.device
+    this.keys.set(peer.id, peer.bootId)
     this.tell((mesh, now) =>
       mesh.opened(now, {
         session: end.session,

@@ -17,6 +17,10 @@ export const EVENTS: Record<string, Event> = {
   sleep: (world, name) => {
     if (world.device(name).awake) world.device(name).sleep()
   },
+  suspend: (world, name) => {
+    if (world.device(name).reading) world.device(name).suspend()
+  },
+  resume: (world, name) => world.device(name).resume(),
   wake: (world, name) => {
     if (!world.device(name).awake) world.device(name).wake()
   },
@@ -47,8 +51,7 @@ export const EVENTS: Record<string, Event> = {
 export function mend(world: World, names: readonly string[]): void {
   for (const name of names) {
     const device = world.device(name)
-    if (!device.awake) device.wake()
-    if (device.frozen) device.thaw()
+    device.resume()
     world.start(name)
     for (const other of names) world.heal(name, other)
     for (const lan of LANS.slice(1)) world.unplug(name, lan)

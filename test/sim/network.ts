@@ -42,6 +42,10 @@ export class Network<S extends Station> {
   readonly #stations = new Map<string, S>()
   readonly #links = new Set<Link<S>>()
   readonly #cuts = new Set<string>()
+  /** `<from> <to>`: nothing passes that way. */
+  readonly #blocked = new Set<string>()
+  /** When a datagram last passed a NAT, by `<from> <to>`. */
+  readonly #asked = new Map<string, number>()
   readonly #nats = new Map<string, Nat>()
 
   constructor(options: NetworkOptions) {
@@ -84,6 +88,47 @@ export class Network<S extends Station> {
     this.changed()
   }
 
+  /** Nothing passes from one to the other; the other way all is well. */
+  block(from: S, to: S): void {
+    this.#blocked.add(`${from.name} ${to.name}`)
+  }
+
+  unblock(from: S, to: S): void {
+    this.#blocked.delete(`${from.name} ${to.name}`)
+    this.changed()
+  }
+
+  passes(from: Station, to: Station): boolean {
+    return !this.#blocked.has(`${from.name} ${to.name}`)
+  }
+
+  /** A datagram of one to an address: it arrives once, or never. Gives false when it cannot even leave. */
+  datagram(from: S, address: string, arrives: (to: S, source: string) => void): boolean {
+    const { clock, latencyMs, jitterMs, random, loss } = this.options
+    if (from.addresses.size === 0) return false
+    const lost = random() < loss
+    const delay = latencyMs + jitterMs * random()
+    clock.after(delay, () => {
+      const to = this.at(address)
+      const lan = to === undefined ? undefined : this.shared(from, to)
+      if (lost || to === undefined || lan === undefined || !to.awake || !this.passes(from, to)) return
+      if (!this.#mapped(lan, from, to) || to.addresses.get(lan) !== address) return
+      arrives(to, from.addresses.get(lan)!)
+    })
+    return true
+  }
+
+  /** Whether NAT lets a datagram through: those behind it get answers only. */
+  #mapped(lan: string, from: S, to: S): boolean {
+    const nat = this.natOf(lan)
+    if (nat === undefined) return true
+    const { now } = this.options.clock
+    const asked = this.#asked.get(`${to.name} ${from.name}`) ?? -Infinity
+    if (!nat.open.includes(to.name) && now - asked > nat.forgetsMs) return false
+    this.#asked.set(`${from.name} ${to.name}`, now)
+    return true
+  }
+
   /** A LAN both are on, with a way between them. */
   shared(one: S, other: S): string | undefined {
     if (this.#cuts.has(pair(one, other))) return undefined
@@ -94,7 +139,9 @@ export class Network<S extends Station> {
   delay(): number {
     const { latencyMs, jitterMs, random, loss } = this.options
     let delay = latencyMs + jitterMs * random()
-    if (loss > 0) for (let wait = RETRANSMISSION; random() < loss && wait < 10_000; wait *= 2) delay += wait
+    if (loss > 0)
+      for (let wait = RETRANSMISSION + 2 * latencyMs; random() < loss && wait < 10_000; wait *= 2)
+        delay += wait
     return delay
   }
 
@@ -168,15 +215,18 @@ export class End<S extends Station> {
   }
 
   #way(): boolean {
+    if (!this.link.network.passes(this.device, this.other.device)) return false
     return this.link.whole && this.other.device.reading
   }
 
   #arrive(item: Item): void {
     const { other, link } = this
     if (!other.open || other.run !== other.device.run) {
-      // nobody is there: the kernel says so, if it can
-      if (this.open && link.whole) this.reset()
-      else if (!this.open) link.network.forget(link)
+      // nobody is there: the kernel says so, if it can, and behind what it sent before
+      if (this.open && link.whole) {
+        const { clock } = link.network.options
+        clock.after(Math.max(other.#last - clock.now, link.network.delay()), () => this.reset())
+      } else if (!this.open) link.network.forget(link)
       return
     }
     if (this.#held.length > 0 || !this.#way()) {

@@ -79,6 +79,13 @@ export class World {
     return mesh
   }
 
+  /** The device of that id, if it runs. */
+  running(peer: string): Device | undefined {
+    for (const device of this.#devices.values())
+      if (device.id === peer && device.mesh !== undefined) return device
+    return undefined
+  }
+
   keyOf(peer: string): Uint8Array | undefined {
     return this.#keys.get(peer)
   }
@@ -170,6 +177,28 @@ export class World {
 
   heal(one: string, other: string): this {
     this.network.heal(this.device(one), this.device(other))
+    return this
+  }
+
+  /** Nothing passes from one to the other; the other way all is well. */
+  block(from: string, to: string): this {
+    this.network.block(this.device(from), this.device(to))
+    return this
+  }
+
+  unblock(from: string, to: string): this {
+    this.network.unblock(this.device(from), this.device(to))
+    return this
+  }
+
+  /** Its cable is cut somewhere: no event, nobody reaches it, it reaches nobody. */
+  cutOff(name: string): this {
+    for (const other of this.#devices.keys()) if (other !== name) this.cut(name, other)
+    return this
+  }
+
+  reconnect(name: string): this {
+    for (const other of this.#devices.keys()) if (other !== name) this.heal(name, other)
     return this
   }
 

@@ -2,12 +2,13 @@ import fc from 'fast-check'
 import t from 'tap'
 import { formatAddress, parseAddress } from '../../src/wire/address.ts'
 import { bodyLimit, Kind } from '../../src/wire/frame.ts'
-import type { PeerRecord } from '../../src/wire/gossip.ts'
+import type { PeerRecord, View } from '../../src/wire/gossip.ts'
 import {
   decodeGossip,
   decodeRecord,
   encodeDigest,
   encodeRecords,
+  encodeViews,
   MAX_DIGEST,
   MAX_INCARNATION,
   MAX_RECORDS,
@@ -25,6 +26,16 @@ function record(n: number, incarnation = 1, addresses = ['tcp://192.0.2.1:24747'
   const unsigned = unsignedRecord(id(n), incarnation, addresses.map(address))
   return signedRecord(unsigned, new Uint8Array(64).fill(n))!
 }
+
+const view = (n: number, facts: Partial<View> = {}): View => ({
+  id: id(n),
+  incarnation: 0,
+  state: 'reachable',
+  reason: '',
+  latencyUSec: 0,
+  age: 0,
+  ...facts
+})
 
 const records = (body: Uint8Array): PeerRecord[] | undefined => {
   const decoded = decodeGossip(body)
@@ -44,28 +55,34 @@ t.test('the bytes of a record are frozen', async t => {
 })
 
 t.test(
-  'flags 1 and 4: its owner runs on battery, is on metered networks; what else the flags say is kept and passed on',
+  'flags: it runs on battery, sleeps, is on metered networks; what else they say is kept and passed on',
   async t => {
     const plain = record(1)
-    t.match(plain, { onBattery: false, metered: false })
-    const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], { metered: true })
-    const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
-    t.same(differs.indexOf(4), 41)
-    t.same(
-      differs.filter(bits => bits !== 0),
-      [4]
-    )
-    for (const [flags, onBattery, metered] of [
-      [1, true, false],
-      [4, false, true],
-      [0xfe, false, true],
-      [0xff, true, true],
-      [0xfa, false, false]
+    t.match(plain, { onBattery: false, asleep: false, metered: false })
+    for (const [bit, flags] of [
+      [1, { onBattery: true }],
+      [2, { asleep: true }],
+      [4, { metered: true }]
+    ] as const) {
+      const unsigned = unsignedRecord(id(1), 1, [address('tcp://192.0.2.1:24747')], flags)
+      const differs = [...unsigned].map((byte, i) => byte ^ plain.bytes[i]!)
+      t.same(differs.indexOf(bit), 41)
+      t.same(
+        differs.filter(bits => bits !== 0),
+        [bit]
+      )
+    }
+    for (const [flags, onBattery, asleep, metered] of [
+      [1, true, false, false],
+      [2, false, true, false],
+      [4, false, false, true],
+      [0xf8, false, false, false],
+      [0xff, true, true, true]
     ] as const) {
       const bytes = plain.bytes.slice()
       bytes[41] = flags
       const read = decodeRecord(bytes)!
-      t.match(read, { onBattery, metered })
+      t.match(read, { onBattery, asleep, metered })
       t.same(read.bytes, bytes)
     }
   }
@@ -157,8 +174,55 @@ t.test('refused', async t => {
   for (const [what, body] of Object.entries(bodies)) t.equal(decodeGossip(body), undefined, what)
 })
 
+t.test('the bytes of views are frozen', async t => {
+  const body = encodeViews([
+    view(0xab, { incarnation: 258, latencyUSec: 70_000, age: 90 }),
+    view(0xcd, { state: 'unreachable', reason: 'path', latencyUSec: 2 ** 40, age: 2 ** 40 })
+  ])
+  t.equal(
+    hex(body),
+    `0302${'ab'.repeat(32)}0000000000000102010000011170${'0000005a'}${'cd'.repeat(32)}00000000000000000409ffffffffffffffff`
+  )
+  const decoded = decodeGossip(body)!
+  t.match(decoded, {
+    views: [
+      { incarnation: 258, state: 'reachable', reason: '', latencyUSec: 70_000, age: 90 },
+      { incarnation: 0, state: 'unreachable', reason: 'path' }
+    ]
+  })
+})
+
+t.test('views that are not exactly so are refused', async t => {
+  const good = encodeViews([view(1), view(2, { state: 'asleep', reason: 'asleep' })])
+  const changed = (at: number, value: number): Uint8Array => {
+    const bytes = good.slice()
+    bytes[at] = value
+    return bytes
+  }
+  t.ok(decodeGossip(good))
+  const table: [string, Uint8Array][] = [
+    ['none', Uint8Array.of(3, 0)],
+    ['too short', good.subarray(0, -1)],
+    ['too long', Uint8Array.of(...good, 0)],
+    ['fewer than said', changed(1, 3)],
+    ['more than said', changed(1, 1)],
+    ['state 0', changed(2 + 40, 0)],
+    ['state 5', changed(2 + 40, 5)],
+    ['a reason to be reachable', changed(2 + 41, 4)],
+    ['no reason to be asleep', changed(52 + 41, 0)],
+    ['a reason nobody knows', changed(52 + 41, 99)],
+    ['an incarnation that is too great', changed(2 + 32, 1)],
+    ['one twice', encodeViews([view(1), view(1)])]
+  ]
+  for (const [what, bytes] of table) t.equal(decodeGossip(bytes), undefined, what)
+})
+
 t.test('any bytes are refused or come back the same', async t => {
-  const bodies = [encodeRecords([record(1), record(2)]), encodeDigest([{ id: id(1), incarnation: 5 }])]
+  const bodies = [
+    encodeRecords([record(1), record(2)]),
+    encodeDigest([{ id: id(1), incarnation: 5 }]),
+    encodeViews([view(1), view(2, { state: 'suspect', reason: 'timeout' })])
+  ]
   fc.assert(
     fc.property(
       fc.constantFrom(...bodies),
@@ -169,7 +233,12 @@ t.test('any bytes are refused or come back the same', async t => {
         for (const [at, value] of changes) bytes[at % bytes.length] = value
         const decoded = decodeGossip(bytes)
         if (decoded === undefined) return
-        const again = 'digest' in decoded ? encodeDigest(decoded.digest) : encodeRecords(decoded.records)
+        const again =
+          'digest' in decoded
+            ? encodeDigest(decoded.digest)
+            : 'views' in decoded
+              ? encodeViews(decoded.views)
+              : encodeRecords(decoded.records)
         if (hex(again) !== hex(bytes)) t.fail('other bytes')
       }
     ),

@@ -1,5 +1,12 @@
 /** Makes this device's announcements in one circle, and reads those of its members. */
-import { idPrefix, makeAnnouncement, type Recognised, recognise, slotAt } from '../../crypto/announcement.ts'
+import {
+  idPrefix,
+  makeAnnouncement,
+  type Recognised,
+  recognise,
+  recogniseFar,
+  slotAt
+} from '../../crypto/announcement.ts'
 import { type PeerId, peerKey } from '../../crypto/identity.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { KeyHolders } from './key-holders.ts'
@@ -8,11 +15,18 @@ import type { Membership } from './membership.ts'
 /** PROTOCOL 2, 5: how often a peer is followed by an announcement that may be an old one. */
 const OLD_KEY_PAUSE_MS = 600_000
 const UNSYNCHRONISED_PAUSE_MS = 3_600_000
+/** How far the clock of another one may be off, and it is still found out whose: a day. */
+const FAR_SLOTS = 96
 /** A clock before this was never set. */
 const CLOCK_SET_MS = Date.UTC(2026, 0)
 
 type Known = Pick<Membership, 'members' | 'own' | 'self' | 'discoveryKeys'> & {
   readonly lost: Pick<Membership['lost'], 'devices'>
+}
+
+/** Another member, or a lost one, that was heard. */
+export interface Made extends Recognised {
+  readonly peer: PeerId
 }
 
 export class Announcer {
@@ -68,9 +82,24 @@ export class Announcer {
     return made && this.#prefixes.get(made.prefix) === this.#membership.self ? made.port : undefined
   }
 
+  /** Who made it, whether it is to be followed or not. */
+  made(announcement: Uint8Array): Made | undefined {
+    return this.#recognise(announcement)
+  }
+
+  /** Of one that `made` does not know, by a clock that is wrong by hours: whose it is, and slots ahead of ours. */
+  madeFar(announcement: Uint8Array): { peer: PeerId; ahead: number } | undefined {
+    const [key] = this.#membership.discoveryKeys
+    const far = key && recogniseFar(announcement, key, this.#slot, FAR_SLOTS)
+    const peer = far && this.#prefixes.get(far.prefix)
+    return peer === undefined || peer === this.#membership.self ? undefined : { peer, ahead: far!.ahead }
+  }
+
   /** Another member, and its port, if it is to be followed now. */
-  read(announcement: Uint8Array): { peer: PeerId; port: number } | undefined {
-    const made = this.#recognise(announcement)
+  read(
+    announcement: Uint8Array,
+    made: Made | undefined = this.made(announcement)
+  ): { peer: PeerId; port: number } | undefined {
     if (made === undefined) return undefined
     const { peer, port, key, synchronised } = made
     const keys = this.#membership.discoveryKeys
@@ -85,7 +114,7 @@ export class Announcer {
     return slotAt(ms < CLOCK_SET_MS ? undefined : ms / 1000)
   }
 
-  #recognise(announcement: Uint8Array): (Recognised & { peer: PeerId }) | undefined {
+  #recognise(announcement: Uint8Array): Made | undefined {
     const made = recognise(announcement, this.#membership.discoveryKeys, this.#slot)
     const peer = made && this.#prefixes.get(made.prefix)
     return peer === undefined || peer === this.#membership.self ? undefined : { ...made!, peer }

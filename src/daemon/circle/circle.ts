@@ -4,10 +4,8 @@ import { ApiError, type Call, type Member, type Properties } from '../../api/api
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
 import type { Place } from '../../net/interfaces.ts'
-import type { BoundListener } from '../../net/listeners.ts'
-import { addressOf, formatAddress } from '../../wire/address.ts'
+import type { Reach } from '../../net/reach.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
@@ -19,6 +17,10 @@ import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
+import { Explaining, type Origin } from './explaining.ts'
+import { Following, uri } from './following.ts'
+import { Guessing } from './guesses.ts'
 import { Happenings } from './happenings.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
@@ -29,6 +31,7 @@ import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
 import type { StoredCircle } from './stored.ts'
 import { Traffic } from './traffic.ts'
+import { Waking } from './waking.ts'
 import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
@@ -56,6 +59,11 @@ export class Circle {
   readonly #happenings: Happenings
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
+  readonly waking: Waking
+  asleep = false
+  readonly #following: Following
+  readonly explaining: Explaining
+  readonly guessing: Guessing
   #ownAddresses: readonly string[] = []
   readonly #addressed = Promise.withResolvers<void>()
   #leaving = false
@@ -87,6 +95,14 @@ export class Circle {
       onSession: session => this.opened(session)
     })
     this.#announcer = new Announcer(this.#membership, around)
+    this.explaining = new Explaining({
+      around,
+      membership: this.#membership,
+      announcer: this.#announcer,
+      roster: () => this.#roster,
+      traffic: () => this.#traffic,
+      note: sentence => this.#warnings.separated(sentence)
+    })
     this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#traffic = new Traffic({
       around,
@@ -101,9 +117,12 @@ export class Circle {
       onWritable: (peer, writable) => this.#messages.session(peer, writable),
       onPeer: view => {
         this.#happenings.view(view)
+        this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
+      waking: () => this.waking,
       onReached: (peer, address) => this.#addresses.add(peer, address),
+      onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
     this.#happenings = new Happenings(around.handlers, peer => this.sender(peer), around.now)
@@ -117,6 +136,15 @@ export class Circle {
       onSent: sent => tellSent(around.publisher, this, sent),
       onReceived: received => tellReceived(around.publisher, this, received)
     })
+    this.waking = new Waking(stored, around, this.#membership, this.#traffic)
+    this.#following = new Following({
+      announcer: this.#announcer,
+      membership: this.#membership,
+      traffic: this.#traffic,
+      warnings: this.#warnings,
+      explaining: this.explaining
+    })
+    this.guessing = new Guessing(this.#membership, this.#traffic)
     this.#leaving = this.#membership.left
     this.#roster = new Roster({
       circle: this.id,
@@ -124,6 +152,7 @@ export class Circle {
       self: this.self,
       publisher: around.publisher,
       wall: around.wall,
+      now: around.now,
       lastSeen: this.#membership.contacts.all
     })
     this.#membersChanged()
@@ -183,7 +212,7 @@ export class Circle {
   async ping(peer: PeerId, signal: AbortSignal): Promise<number> {
     const name = this.#membership.members.get(peer)?.name ?? peer
     const unreachable = () =>
-      new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
+      new ApiError('Unreachable', `${name} cannot be reached now; \`coterie why\` says why`)
     return this.#traffic.ping(peer, signal, unreachable)
   }
   /** All ways to a peer, to be measured. */
@@ -194,7 +223,7 @@ export class Circle {
       probe: address => this.#traffic.measure(peer, address)
     }
   }
-  /** A datagram came that may be a probe; returns whether it is of this circle. */
+  /** A datagram came that may be a probe; returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#traffic.datagram(datagram, from, to)
   }
@@ -312,23 +341,30 @@ export class Circle {
   // --- network
 
   /** The sockets this device listens on: where others may reach it. */
-  listening(bound: readonly BoundListener[]): void {
-    this.#ownAddresses = bound.flatMap(({ address, port }) => uri(address, port))
+  listening(bound: readonly Reach[]): void {
+    const links = bound.flatMap(({ address, port, kind, metered, prefix, primary }) =>
+      uri(address, port).map(text => ({ address: text, kind, metered, prefix, primary }))
+    )
+    this.#ownAddresses = links.map(({ address }) => address)
     if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#traffic.setOwnAddresses(this.#ownAddresses)
+    this.#traffic.setOwnAddresses(this.#ownAddresses, links)
     this.#traffic.carry()
   }
 
   /** Something new can be reached: dial at once. */
   networkChanged(): void {
+    this.explaining.moved()
     this.#traffic.network()
     this.#traffic.carry()
   }
 
-  /** What this computer has decides how often links are asked. */
-  setMeans(means: Means): void {
+  /** What this computer has decides how often links are asked; its cards are how it can be woken. */
+  setMeans(means: OwnMeans): void {
     this.#traffic.setMeans(means)
-    this.#traffic.carry()
+  }
+  rest(phase: RestPhase): void {
+    this.asleep = phase === 'sleep' || phase === 'off'
+    this.#traffic.rest(phase)
   }
   get links(): LinkCounts {
     return this.#traffic.links
@@ -345,7 +381,7 @@ export class Circle {
 
   /** 48 bytes for the slot that it is now; none when there is nothing to announce under. */
   announcement(port: number): Uint8Array | undefined {
-    return this.#announcer.make(port)
+    return this.asleep ? undefined : this.#announcer.make(port)
   }
 
   /** Made by another member that may be answered. */
@@ -353,26 +389,9 @@ export class Circle {
     return this.#announcer.recognises(announcement)
   }
 
-  /** An announcement came from this IP address, on an interface where we announce or only listen. */
-  heard(announcement: Uint8Array, source: string, policy: 'announce' | 'listen' = 'announce'): void {
-    const heard = this.#announcer.read(announcement)
-    if (heard === undefined) {
-      // played back where we only listen, it would make us show ourselves
-      const port = policy === 'announce' ? this.#announcer.own(announcement) : undefined
-      if (port !== undefined) this.#warnings.elsewhere(uri(source, port))
-      return
-    }
-    const addresses = uri(source, heard.port)
-    if (!this.#membership.members.has(heard.peer)) {
-      const [address] = addresses
-      if (policy === 'announce' && address !== undefined) this.#tell(heard.peer, address)
-      return
-    }
-    // Where we only listen nobody leads us to a new address: an announcement can be played back there.
-    const known = this.#traffic.peers.get(heard.peer)?.addresses ?? []
-    if (policy === 'listen' && !addresses.every(address => known.includes(address))) return
-    this.#traffic.offer(heard.peer, addresses, 'announcement')
-    this.#traffic.carry()
+  /** An announcement came from this IP address, on an interface (`on`) where we announce or only listen. */
+  heard(announcement: Uint8Array, source: string, policy: Origin['policy'] = 'announce', on = ''): void {
+    this.#following.heard(announcement, { interface: on, source, policy })
   }
 
   #shareCircle(): ShareCircle {
@@ -402,11 +421,6 @@ export class Circle {
     else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
   }
 
-  /** A lost device is near. */
-  #tell(peer: PeerId, address: string): void {
-    void this.#membership.lost.tell(peer, address, this.#membership.staticTowards(peer))
-  }
-
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
@@ -430,6 +444,7 @@ export class Circle {
     const { announce, changed } = this.#around
     const { members } = this.#membership
     this.#announcer.membersChanged()
+    this.explaining.membersChanged()
     const before = new Set(this.#traffic.peers.keys())
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
@@ -442,13 +457,8 @@ export class Circle {
     this.offerStatic()
     this.#warnings.follow(this.#out)
     this.#shares.membersChanged()
+    this.waking.keep(members)
     announce()
     changed()
   }
-}
-
-/** Of a bare IP address, `%interface` after a link-local one; [] when it is none. */
-function uri(bare: string, port: number): string[] {
-  const address = addressOf(bare, port)
-  return address === undefined ? [] : [formatAddress(address)]
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call } from '../../api/api.ts'
 import { equal } from '../../crypto/provider.ts'
 import type { Row, Write } from '../../host/database.ts'
-import type { BoundListener } from '../../net/listeners.ts'
+import type { Reach } from '../../net/reach.ts'
 import { CloseReason } from '../../wire/frame.ts'
 import { found } from '../joining/founding.ts'
 import type { Joined, Joining } from '../joining/joining.ts'
@@ -36,7 +36,7 @@ export interface CirclesOptions {
   /** Why what is stored cannot be read now, and what to do; '' when it can be. */
   readonly locked: () => string
   /** The sockets this device listens on. */
-  readonly bound: () => readonly BoundListener[]
+  readonly reach: () => readonly Reach[]
   /** A circle came, went, or is going. */
   readonly onChange: () => void
 }
@@ -64,7 +64,7 @@ export class Circles {
   /** What was stored: at the start, or later when it could not be read then. */
   load(rows: readonly Row[]): void {
     this.#pendingJoin.load(rows)
-    const { around, bound, onChange, vault } = this.#options
+    const { around, onChange, reach, vault } = this.#options
     const all = storedCircles(rows)
     this.#first = all[0]?.row.gid
     this.#sealed = all.flatMap(stored => lockedCircle(stored) ?? [])
@@ -74,7 +74,7 @@ export class Circles {
     this.#all = all
       .filter(stored => lockedCircle(stored) === undefined)
       .map(stored => new Circle(stored, around))
-    for (const circle of this.#all) circle.listening(bound())
+    for (const circle of this.#all) circle.listening(reach())
     onChange()
     if (this.#begun) this.begin()
   }
@@ -259,7 +259,7 @@ export class Circles {
 
   /** Opens a locked circle again. The device stays removed. Rejects ApiError. */
   async unlock(name: string, typed: Typed): Promise<Circle> {
-    const { around, bound, onChange, vault } = this.#options
+    const { around, onChange, reach, vault } = this.#options
     return this.#inTurn(async () => {
       this.#mustBeOpen()
       const sealed = this.findSealed(name)
@@ -275,7 +275,7 @@ export class Circles {
       const all = [...this.#all, circle].sort((a, b) => a.position - b.position)
       const first = all.find(({ gid }) => this.#first !== undefined && equal(gid, this.#first))
       this.#all = first === undefined ? all : [first, ...all.filter(other => other !== first)]
-      circle.listening(bound())
+      circle.listening(reach())
       onChange()
       return circle
     })
@@ -366,7 +366,7 @@ export class Circles {
     const circle = new Circle(storedCircles(rows)[0]!, this.#options.around, cores)
     this.#all = [...this.#all, circle]
     this.#first ??= circle.gid
-    circle.listening(this.#options.bound())
+    circle.listening(this.#options.reach())
     this.#options.onChange()
     return circle
   }

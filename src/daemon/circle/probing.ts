@@ -107,7 +107,7 @@ export class Probing {
 
   // --- what comes
 
-  /** Returns whether the datagram is this circle's. */
+  /** Returns whether a peer of this circle made the datagram. */
   receive(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#probes.receive(datagram, from, to)
   }

@@ -80,7 +80,7 @@ export class Recovery {
         'NotAllowed',
         'the log of the circle is full, so nobody can be added any more; make a new circle'
       )
-    const targets = use.remove.map(text => this.#find(text))
+    const targets = use.remove.map(text => this.find(text))
     if (targets.includes(self))
       throw new ApiError(
         'InvalidValue',
@@ -123,7 +123,7 @@ export class Recovery {
   }
 
   /** Any device that ever was a member: a thief may have made it leave. Throws ApiError. */
-  #find(text: string): PeerId {
+  find(text: string): PeerId {
     const { log } = this.#ledger
     const names = this.#names()
     const meant = (fits: (id: PeerId, name: string) => boolean) =>

@@ -16,6 +16,8 @@ export interface RosterOptions {
   readonly publisher: Publisher
   /** Milliseconds since 1970. */
   readonly wall: () => number
+  /** Monotonic milliseconds. */
+  readonly now: () => number
   /** When each peer was last known to be reachable, milliseconds since 1970. */
   readonly lastSeen: Iterable<readonly [PeerId, number]>
 }
@@ -24,6 +26,8 @@ export class Roster {
   readonly #options: RosterOptions
   readonly #path: string
   readonly #lastSeenUSec = new Map<PeerId, number>()
+  readonly #asleep = new Map<PeerId, { since: number; usec: number }>()
+  readonly #heard = new Map<PeerId, { at: number; usec: number }>()
   #members: ReadonlyMap<PeerId, MemberState> = new Map()
 
   constructor(options: RosterOptions) {
@@ -49,11 +53,12 @@ export class Roster {
       ...seen,
       self: this.#options.self,
       members: this.#members,
-      peer: id => this.#peer(id)
+      peer: id => this.peer(id)
     })
   }
 
-  #peer(id: PeerId): Properties<'Peer'> | undefined {
+  /** As published. */
+  peer(id: PeerId): Properties<'Peer'> | undefined {
     return this.#options.publisher.get(`${this.#path}/peer/${id}`)?.properties as
       | Properties<'Peer'>
       | undefined
@@ -91,7 +96,7 @@ export class Roster {
     const member = this.#members.get(view.id)
     if (member === undefined) return false
     const path = `${this.#path}/peer/${view.id}`
-    const before = this.#peer(view.id)
+    const before = this.peer(view.id)
     const reachable = view.state === 'reachable'
     if (before?.Reachable && !reachable) this.#lastSeenUSec.set(view.id, Math.floor(wall() * 1000))
     publisher.set('Peer', path, {
@@ -105,9 +110,29 @@ export class Roster {
       LatencyUSec: view.latencyUSec,
       Path: view.path,
       LastSeenUSec: reachable ? 0 : (this.#lastSeenUSec.get(view.id) ?? 0),
-      AsleepSinceUSec: 0
+      AsleepSinceUSec: this.#asleepSince(view),
+      ...this.#evidence(view)
     })
     return before?.Reachable !== reachable
+  }
+
+  /** The same of the last sign of life. While it is reachable that moves with each frame; nobody is told of it. */
+  #evidence({ id, state, evidence }: PeerView): Pick<Properties<'Peer'>, `Evidence${'' | 'By' | 'USec'}`> {
+    const { how, by, at } = evidence
+    if (state === 'reachable' || how === '') this.#heard.delete(id)
+    else if (this.#heard.get(id)?.at !== at) {
+      const { now, wall } = this.#options
+      this.#heard.set(id, { at, usec: Math.max(1, Math.floor((wall() - (now() - at)) * 1000)) })
+    }
+    return { Evidence: evidenceWord(how), EvidenceBy: by, EvidenceUSec: this.#heard.get(id)?.usec ?? 0 }
+  }
+
+  /** By the wall clock as it is now, and then no more: it may be set meanwhile. */
+  #asleepSince({ id, state, asleepSince }: PeerView): number {
+    if (state !== 'asleep') this.#asleep.delete(id)
+    else if (this.#asleep.get(id)?.since !== asleepSince)
+      this.#asleep.set(id, { since: asleepSince, usec: Math.max(1, Math.floor(this.#options.wall() * 1000)) })
+    return this.#asleep.get(id)?.usec ?? 0
   }
 
   /** Takes the circle off D-Bus and out of the events. */
@@ -117,3 +142,7 @@ export class Roster {
       if (path === this.#path || path.startsWith(`${this.#path}/`)) publisher.remove(path)
   }
 }
+
+/** Whether by a session or a probe, it came straight from it. */
+export const evidenceWord = (how: PeerView['evidence']['how']): string =>
+  how === 'session' || how === 'probe' ? 'direct' : how

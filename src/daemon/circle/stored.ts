@@ -27,6 +27,7 @@ export interface StoredCircle {
   readonly lock: Of<'lock'> | undefined
   readonly shares: readonly Of<'share'>[]
   readonly messages: StoredMessages
+  readonly cards: readonly Of<'card'>[]
 }
 
 /** The setting that names the default circle. */
@@ -67,6 +68,7 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
         outgoing: of('outgoing', row.gid),
         incoming: of('incoming', row.gid),
         floors: of('floor', row.gid)
-      }
+      },
+      cards: of('card', row.gid)
     }))
 }

@@ -6,8 +6,15 @@
 import type { ApiError } from '../../api/api.ts'
 import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
 import { verifyBatch } from '../../crypto/provider.ts'
-import { type LinkCounts, Mesh, type Output, type PeerView, type Sight } from '../../mesh/mesh.ts'
-import type { Means } from '../../mesh/thrift.ts'
+import {
+  type CandidateView,
+  type LinkCounts,
+  Mesh,
+  type Output,
+  type OwnLink,
+  type PeerView,
+  type Sight
+} from '../../mesh/mesh.ts'
 import type { Place } from '../../net/interfaces.ts'
 import { CloseReason, Kind } from '../../wire/frame.ts'
 import { Dials } from '../sessions/dials.ts'
@@ -17,8 +24,10 @@ import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
+import type { OwnMeans, RestPhase } from './condition.ts'
 import type { Membership } from './membership.ts'
 import { Probing } from './probing.ts'
+import type { Waking } from './waking.ts'
 import type { Warnings } from './warnings.ts'
 
 const PING_TIMEOUT_MS = 4_000
@@ -39,8 +48,11 @@ export interface TrafficOptions {
   /** Messages may be written to the peer, on another session than before; or no more. */
   readonly onWritable: (peer: PeerId, writable: boolean) => void
   readonly onPeer: (view: PeerView) => void
+  readonly waking: () => Pick<Waking, 'changed' | 'receive' | 'told'>
   /** The peer was reached at this address. */
   readonly onReached: (peer: PeerId, address: string) => void
+  /** An attempt came to nothing; a word says why. */
+  readonly onDialFailed: (peer: PeerId, address: string, reason: string) => void
   /** There is a session. */
   readonly onMet: () => void
 }
@@ -61,6 +73,7 @@ export class Traffic {
     this.#mesh = new Mesh({ self, random: Math.random, incarnation })
     this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
+      if (this.#mesh.guess(peer, address)) return
       membership.doubt(peer)
       warnings.unanswered(peer, address)
     })
@@ -78,6 +91,15 @@ export class Traffic {
 
   get peers(): ReadonlyMap<PeerId, PeerView> {
     return this.#mesh.peers()
+  }
+  /** Where it may be, and how it went there. */
+  candidates(peer: PeerId): CandidateView[] {
+    return this.#mesh.candidates(this.#now, peer)
+  }
+  /** Somebody asks for it: dial it now, if it is not reachable. */
+  retry(peer: PeerId): void {
+    this.#mesh.retry(this.#now, peer)
+    this.carry()
   }
   /** Who sees whom. */
   matrix(): Sight[] {
@@ -104,15 +126,32 @@ export class Traffic {
       for (const { kind, body } of early) this.#receive(number, session, kind, body)
     }
   }
-  offer(peer: PeerId, addresses: readonly string[], source: 'known' | 'static' | 'announcement'): void {
+  offer(
+    peer: PeerId,
+    addresses: readonly string[],
+    source: 'known' | 'static' | 'announcement' | 'overlay'
+  ): void {
     this.#mesh.offer(this.#now, peer, addresses, source)
   }
-  setOwnAddresses(addresses: readonly string[]): void {
-    this.#mesh.setOwnAddresses(this.#now, addresses)
+  setOwnAddresses(addresses: readonly string[], links: readonly OwnLink[]): void {
+    this.#mesh.setOwnAddresses(this.#now, addresses, links)
   }
-  setMeans({ onBattery, metered }: Means): void {
+  setMeans({ onBattery, metered, cards }: OwnMeans): void {
     this.#mesh.setOnBattery(this.#now, onBattery)
     this.#mesh.setMetered(this.#now, metered)
+    this.#mesh.setCards(this.#now, cards)
+    this.carry()
+  }
+  /** Sleeping or off, it says so to all, and nothing happens any more until `wake`. */
+  rest(phase: RestPhase): void {
+    if (phase === 'wake') this.#mesh.wake(this.#now)
+    else if (phase === 'grace') this.#mesh.grace(this.#now)
+    else this.#mesh.sleep(this.#now, phase === 'off')
+    this.carry()
+  }
+  seek(peer: PeerId): void {
+    this.#mesh.seek(this.#now, peer)
+    this.carry()
   }
   /** Something new can be reached: dial at once. */
   network(): void {
@@ -133,7 +172,7 @@ export class Traffic {
   measure(peer: PeerId, address: string): Promise<number | string> {
     return this.#probing.measure(peer, address)
   }
-  /** Returns whether it is of this circle. */
+  /** Returns whether a peer of this circle made it. */
   datagram(datagram: Uint8Array, from: string, to: Place): boolean {
     return this.#probing.receive(datagram, from, to)
   }
@@ -150,6 +189,13 @@ export class Traffic {
     this.#dials.stop()
     this.#mesh.stop(this.#now)
     this.carry()
+  }
+
+  /** On the session that is written to. False: there is none. */
+  send(peer: PeerId, kind: number, body: Uint8Array): boolean {
+    const session = this.#options.sessions.get(this.#mesh.session(peer) ?? -1)
+    session?.send(kind, body)
+    return session !== undefined
   }
 
   // --- sessions
@@ -244,6 +290,9 @@ export class Traffic {
     } else if (kind === Kind.Message) {
       this.#mesh.heard(this.#now, number)
       this.#options.onMessage(session.peer, body)
+    } else if (kind === Kind.Wake) {
+      this.#mesh.heard(this.#now, number)
+      this.#options.waking().receive(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
@@ -276,7 +325,9 @@ export class Traffic {
       const session = await this.#dials.open({ attempt, peer, address, staticKey })
       if (session !== undefined) this.opened(session)
     } catch (error) {
-      this.#mesh.dialFailed(this.#now, attempt, (error as Error).message)
+      const { message } = error as Error
+      this.#mesh.dialFailed(this.#now, attempt, message)
+      this.#options.onDialFailed(peer, address, message)
       this.carry()
     }
   }
@@ -315,6 +366,10 @@ export class Traffic {
       case 'peer':
         if (this.#mesh.session(output.peer.id) === undefined) this.#options.onWritable(output.peer.id, false)
         onPeer(output.peer)
+        this.#options.waking().changed()
+        break
+      case 'peers':
+        for (const peer of this.#mesh.peers().values()) onPeer(peer)
         break
       case 'moved':
         this.#writable(output.peer, output.session)
@@ -340,6 +395,9 @@ export class Traffic {
       case 'probe':
       case 'witness':
         this.#probing.carryOut(output)
+        break
+      case 'cards':
+        this.#options.waking().told(output.peer, output.cards)
         break
       case 'clone':
         warnings.twice(output.peer)

@@ -105,6 +105,11 @@ export class Warnings {
     this.#clones.follow()
   }
 
+  /** The network keeps devices apart. */
+  separated(sentence: string): void {
+    this.#notes.say('separated', sentence)
+  }
+
   stop(): void {
     this.#selfSeeking.stop()
   }

@@ -6,6 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { NetworkWatcher } from '../../host/network.ts'
+import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
+import { wireguardDevices } from '../../host/wireguard.ts'
 import {
   type Announced,
   Discovery,
@@ -16,19 +18,25 @@ import {
 } from '../../net/discovery.ts'
 import { delta, type NetworkSource, type Place, type Snapshot } from '../../net/interfaces.ts'
 import type { Link } from '../../net/link.ts'
-import { type BoundListener, Listeners } from '../../net/listeners.ts'
+import { type BoundListener, Listeners, PORT } from '../../net/listeners.ts'
 import { isMetered } from '../../net/metered.ts'
 import { Origins } from '../../net/origins.ts'
 import { type NetworkConfig, type Planned, plan } from '../../net/policy.ts'
+import { type Reach, reach } from '../../net/reach.ts'
 import type { Tally } from '../../net/tally.ts'
 import { dialTcp } from '../../net/tcp.ts'
 import { parseAddress } from '../../wire/address.ts'
+import type { Card } from '../../wire/extra.ts'
 import type { Log } from '../log.ts'
 import type { Publisher } from '../surfaces/publisher.ts'
+import { afterMs } from '../timer.ts'
 import { type Carriers, type OnFound, OpenDiscovery } from './open-discovery.ts'
+import { Overlays } from './overlays.ts'
 import { Rotation } from './rotation.ts'
+import { ownCards, wakeOnLan } from './wake-lan.ts'
 
-const DIAL_TIMEOUT_MS = 5_000
+/** Less than an attempt may take as a whole: what is not there by then is told as such. */
+const DIAL_TIMEOUT_MS = 4_500
 /** What is asked by multicast comes back within this, or not at all. */
 const ECHO_MS = 500
 
@@ -41,6 +49,11 @@ export interface AttachmentOptions {
   readonly config: () => NetworkConfig
   /** There is a circle to be reached for. */
   readonly wanted: () => boolean
+  /** Who may try what an overlay network knows of. */
+  readonly guessing: () => readonly {
+    readonly missed: boolean
+    found(devices: readonly OverlayDevice[], port: number): void
+  }[]
   readonly announcements: (interfaceName: string, port: number) => readonly Announced[]
   /** The circle that answers a search with this announcement. */
   readonly circleOf: (announcement: Uint8Array) => string | undefined
@@ -48,7 +61,7 @@ export interface AttachmentOptions {
   /** From an address URI to one of our listeners; from anybody. */
   readonly onDatagram: (datagram: Uint8Array, from: string, to: Place) => void
   readonly onHeard: (heard: Heard) => void
-  readonly onListening: (bound: readonly BoundListener[]) => void
+  readonly onListening: (reach: readonly Reach[]) => void
   /** Something can be reached that could not be reached before. */
   readonly onGained: () => void
   readonly onSource: (source: NetworkSource) => void
@@ -77,10 +90,12 @@ export class Attachment {
     this.#open.rotate()
   })
   readonly #origins: Origins
+  readonly #overlays: Overlays
   #listeners: Listeners
   #port: number
   #snapshot: Snapshot | undefined
   #planned: readonly Planned[] = []
+  #told = ''
 
   constructor(options: AttachmentOptions) {
     const { announcements, circleOf, log, onHeard, onSource, systemBus, tally } = options
@@ -96,6 +111,15 @@ export class Attachment {
     })
     this.#discovery = new Discovery({ log, onHeard, announcements, circleOf, tally })
     this.#open = new OpenDiscovery(log, tally)
+    this.#overlays = new Overlays({
+      now: () => performance.now(),
+      after: afterMs,
+      wanted: () => this.#tunnelled && options.guessing().some(({ missed }) => missed),
+      read: async () => [...(await tailscaleDevices()), ...(await wireguardDevices(systemBus))],
+      onFound: devices => {
+        for (const guessing of options.guessing()) guessing.found(devices, options.config().port || PORT)
+      }
+    })
     this.#watcher = new NetworkWatcher({
       bus: systemBus,
       log,
@@ -108,10 +132,26 @@ export class Attachment {
     return this.#listeners.bound
   }
 
+  /** The same, with what is known of their links. */
+  get reach(): readonly Reach[] {
+    return reach(this.bound, this.#snapshot)
+  }
+
   /** All networks in use cost by the byte. */
   get metered(): boolean {
     const used = this.#planned.map(({ interface: name }) => name)
     return this.#snapshot !== undefined && isMetered(this.#snapshot, new Set(used))
+  }
+
+  /** How this computer can be woken. */
+  get cards(): Card[] {
+    return ownCards(this.#snapshot?.interfaces ?? [], this.bound)
+  }
+
+  /** Sends the packet on the network in use that a card is on; `forOthers`: not where we only listen. */
+  wakeCard(card: Card, forOthers: boolean): Promise<boolean> {
+    const used = this.#planned.filter(({ policy }) => !forOthers || policy === 'announce')
+    return wakeOnLan(card, this.#snapshot?.interfaces ?? [], used, this.#options.log)
   }
 
   get conditions(): Conditions {
@@ -121,6 +161,11 @@ export class Attachment {
       listeners: this.#listeners.notes,
       discovery: this.#discovery.state
     }
+  }
+
+  /** Asks by multicast who is there. */
+  ask(): void {
+    this.#discovery.query()
   }
 
   /** Asks by multicast, and says where that, and others, are heard. Takes 3 s at most. */
@@ -148,6 +193,7 @@ export class Attachment {
   async stop(): Promise<void> {
     this.#rotation.stop()
     this.#watcher.stop()
+    this.#overlays.stop()
     await Promise.all([this.#discovery.stop(), this.#open.stop(), this.#listeners.stop()])
   }
 
@@ -160,6 +206,13 @@ export class Attachment {
       this.#listeners = this.#makeListeners()
     }
     this.#apply()
+  }
+
+  /** After a sleep: looks at the network, announces anew and asks who is there. */
+  refresh(): void {
+    this.#watcher.look()
+    this.#discovery.rotate(true)
+    this.#open.rotate()
   }
 
   /** New announcements of the circles, under new names; the old ones lapse. */
@@ -228,6 +281,7 @@ export class Attachment {
     this.#snapshot = snapshot
     this.#looked.resolve()
     this.#apply()
+    this.#tell()
     if (gained) this.#options.onGained()
   }
 
@@ -238,7 +292,14 @@ export class Attachment {
     this.#planned = plan(this.#snapshot, config())
     this.#listeners.apply(wanted() ? this.#planned : [])
     this.#announce()
+    this.#overlays.look()
     onChange()
+  }
+
+  /** A tunnel is in use. */
+  get #tunnelled(): boolean {
+    const tunnels = this.#snapshot?.interfaces.filter(({ kind }) => kind === 'vpn') ?? []
+    return this.#planned.some(planned => tunnels.some(({ name }) => name === planned.interface))
   }
 
   #makeListeners(): Listeners {
@@ -255,14 +316,23 @@ export class Attachment {
 
   #listening(bound: readonly BoundListener[]): void {
     this.#origins.clear()
-    const { onChange, onListening, publisher } = this.#options
+    const { onChange, publisher } = this.#options
     const paths = new Map(bound.map(listener => [pathOf(listener), listener]))
     for (const { path } of publisher.list('Listener')) if (!paths.has(path)) publisher.remove(path)
     for (const [path, { interface: name, address, port, policy }] of paths)
       publisher.set('Listener', path, { Interface: name, Address: address, Port: port, Policy: policy })
-    onListening(bound)
+    this.#tell()
     this.#announce()
     onChange()
+  }
+
+  /** Where we are reached, when that or a link has changed. */
+  #tell(): void {
+    const reach = this.reach
+    const told = JSON.stringify(reach)
+    if (told === this.#told) return
+    this.#told = told
+    this.#options.onListening(reach)
   }
 
   /** On each interface with a listener, naming its port. */

@@ -5,13 +5,21 @@ import { policyFor } from '../../net/policy.ts'
 import { failed, listed, ok, warning } from '../verdicts.ts'
 import type { NetworkFacts } from './network-facts.ts'
 
-export function networkSourceCheck({ snapshot, systemBus, networkManager }: NetworkFacts): CheckRecord {
+export function networkSourceCheck({
+  snapshot,
+  systemBus,
+  networkManager,
+  networkManagerVersion: version
+}: NetworkFacts): CheckRecord {
   const name = 'network-source'
   if (snapshot === undefined)
     return warning(name, 'The network has not been looked at yet.', 'coterie doctor')
   const { source } = snapshot
   if (source === 'NetworkManager')
-    return ok(name, 'NetworkManager tells of the network; changes are followed at once.')
+    return ok(
+      name,
+      `NetworkManager tells of the network${version === '' ? '' : ` (version ${version})`}; changes are followed at once.`
+    )
   if (networkManager)
     return warning(
       name,

@@ -4,6 +4,7 @@ import type { Bus } from '../../host/bus.ts'
 import { hasOwner } from '../../host/bus-names.ts'
 import { type Firewalld, firewalld } from '../../host/firewalld.ts'
 import { mdnsResponders } from '../../host/mdns-responders.ts'
+import { networkManagerVersion } from '../../host/network-manager.ts'
 import { type Ufw, ufw } from '../../host/ufw.ts'
 import type { Hearing } from '../../net/discovery.ts'
 import type { BoundListener } from '../../net/listeners.ts'
@@ -22,6 +23,8 @@ export interface NetworkFacts extends Conditions {
   readonly systemBus: boolean
   /** NetworkManager is on it. */
   readonly networkManager: boolean
+  /** Of NetworkManager; '' when it does not say. */
+  readonly networkManagerVersion: string
   /** Other programs that have port 5353. */
   readonly responders: readonly string[]
 }
@@ -37,10 +40,11 @@ export async function networkFacts(
 ): Promise<NetworkFacts> {
   await Promise.race([attachment.looked, delay(LOOK_MS, undefined, { ref: false })])
   const planned = new Set(attachment.conditions.planned.map(({ interface: name }) => name))
-  const [hearings, walls, networkManager, responders] = await Promise.all([
+  const [hearings, walls, networkManager, version, responders] = await Promise.all([
     wanted ? attachment.hearings() : [],
     firewalld(systemBus, [...planned]),
     hasOwner(systemBus, 'org.freedesktop.NetworkManager'),
+    networkManagerVersion(systemBus),
     mdnsResponders(systemBus)
   ])
   return {
@@ -53,6 +57,7 @@ export async function networkFacts(
     ufw: ufw(),
     systemBus: systemBus.connected,
     networkManager,
+    networkManagerVersion: version,
     responders
   }
 }

@@ -49,7 +49,9 @@ export class Dials {
     } catch (error) {
       if (now() - asked >= SILENCE_MS) this.#onSilence(called)
       if (abort.signal.aborted) return undefined
-      const reason = (error as { reason?: string }).reason ?? (error as Error).message
+      const said = (error as { reason?: string }).reason ?? (error as Error).message
+      // the connection was there, and then nothing came
+      const reason = said === 'timeout' && asked < Number.POSITIVE_INFINITY ? 'handshake' : said
       log('debug', 'dial failed', { peer: shortId(peer), address, reason })
       throw new Error(reason)
     } finally {

@@ -10,6 +10,7 @@ import type { Session } from './session.ts'
 
 /** Keys outlive the last session of a peer by this. */
 const OUTLIVE_MS = 600_000
+const LOOK_MS = 1_000
 /**
  * Of one peer: the session in use, the one before it, and two that a race of dials may leave beside them. The two
  * ends may see those in another order, so that with two alone they could hold none in common.
@@ -42,6 +43,7 @@ interface Of {
 export class ProbeKeyring {
   readonly #peers = new Map<PeerId, Of>()
   readonly #byIndex = new Map<number, Held[]>()
+  #looked = 0
 
   /** A session of a member was confirmed. The keys of another boot of it are forgotten. */
   opened(session: number, { peer, bootId, outgoing, probes: cipher }: ProbeSession): void {
@@ -72,14 +74,16 @@ export class ProbeKeyring {
     for (const peer of this.#peers.keys()) if (!members.has(peer)) this.#forget(peer)
   }
 
-  /** Forgets those whose last session ended long ago. */
-  expire(now: number): void {
+  /** Forgets those whose last session ended long ago. Anybody's datagram comes here, so it looks now and then only. */
+  #expire(now: number): void {
+    if (now < this.#looked + LOOK_MS) return
+    this.#looked = now
     for (const [peer, { endedAt }] of this.#peers) if (endedAt + OUTLIVE_MS <= now) this.#forget(peer)
   }
 
   /** What to seal with for a peer; `inUse` is the session that is written to. */
   of(now: number, peer: PeerId, inUse: number | undefined): ProbeKey | undefined {
-    this.expire(now)
+    this.#expire(now)
     const held = this.#peers.get(peer)?.held ?? []
     return held.find(each => each.shown && each.session === inUse) ?? held.find(each => each.shown) ?? held[0]
   }
@@ -90,7 +94,7 @@ export class ProbeKeyring {
     header: ProbeHeader,
     datagram: Uint8Array
   ): (ProbeKey & { readonly text: ProbeText }) | NotOpened | undefined {
-    this.expire(now)
+    this.#expire(now)
     let why: NotOpened | undefined
     for (const held of this.#byIndex.get(header.index) ?? []) {
       const text = held.cipher.open(header, datagram)

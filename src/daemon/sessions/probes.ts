@@ -109,11 +109,10 @@ export class Probes {
 
   // --- what comes
 
-  /** From an address URI to one of our sockets. Returns whether it is this circle's. */
+  /** From an address URI to one of our sockets. Returns whether a peer of this circle made it. */
   receive(datagram: Uint8Array, from: string, to: Place): boolean {
     const opened = this.#open(datagram)
-    if (opened === undefined) return false
-    if (opened === 'unused') return true
+    if (opened === undefined || opened === 'unused') return false
     const { peer, text } = opened
     if (text.type === ProbeType.Pong) this.#answered(peer, text)
     else if (text.type === ProbeType.Probe) {

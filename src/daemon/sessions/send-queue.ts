@@ -21,7 +21,8 @@ const classOf: readonly number[] = Object.entries({
   [Kind.Join]: 0,
   [Kind.Recovery]: 0,
   [Kind.Clone]: 0,
-  [Kind.Witness]: 0
+  [Kind.Witness]: 0,
+  [Kind.Wake]: 0
 }).map(([, priority]) => priority)
 
 /** A fragment shorter than this is not worth its header, unless it is the rest. */

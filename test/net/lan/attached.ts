@@ -31,6 +31,7 @@ const attachment = new Attachment({
   tally: new Tally(),
   config: () => ({ only: ['eth0'], port: 24_747, rules: [] }),
   wanted: () => inCircle,
+  guessing: () => [],
   announcements: (_name, port) =>
     inCircle
       ? [
