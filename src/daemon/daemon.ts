@@ -219,7 +219,7 @@ export class Daemon {
       timeoutMs: () => this.config.handlers.timeout * 1000,
       log,
       onChange: () => {
-        for (const circle of this.circles.all) circle.messages.handlersChanged()
+        for (const circle of this.circles.all) circle.correspondence.messages.handlersChanged()
       }
     })
     const around: Surroundings = {

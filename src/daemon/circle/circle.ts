@@ -2,16 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
-import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
+import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
 import type { LinkCounts } from '../../mesh/mesh.ts'
 import type { Place } from '../../net/interfaces.ts'
 import type { Reach } from '../../net/reach.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
-import type { Sender } from '../messages/handlers.ts'
-import { tellReceived, tellSent } from '../messages/message-signals.ts'
-import { Messages } from '../messages/messages.ts'
+import { Correspondence } from '../messages/correspondence.ts'
 import type { HandshakeCircle } from '../sessions/handshake-circle.ts'
 import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
@@ -21,7 +19,6 @@ import type { OwnMeans, RestPhase } from './condition.ts'
 import { Explaining, type Origin } from './explaining.ts'
 import { Following, uri } from './following.ts'
 import { Guessing } from './guesses.ts'
-import { Happenings } from './happenings.ts'
 import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
@@ -39,9 +36,6 @@ const FAREWELL_MS = 3_000
 /** How long an invitation waits for the first listener. */
 const ADDRESS_MS = 2_000
 
-/** Flag of a member. */
-const GUEST = 1
-
 export class Circle {
   readonly id: CircleId
   readonly gid: Uint8Array
@@ -55,8 +49,7 @@ export class Circle {
   readonly #roster: Roster
   readonly #sessions = new Sessions()
   readonly #shares: Shares
-  readonly #messages: Messages
-  readonly #happenings: Happenings
+  readonly correspondence: Correspondence
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
   readonly waking: Waking
@@ -113,10 +106,10 @@ export class Circle {
       incarnation: firstIncarnation(around.wall(), row.seed),
       belongs: peer => this.#membership.admits(peer) && !this.#out,
       onRecovery: (number, session, body) => this.#recover(number, session, body),
-      onMessage: (peer, body) => this.#messages.receive(peer, body),
-      onWritable: (peer, writable) => this.#messages.session(peer, writable),
+      onMessage: (peer, body) => this.correspondence.messages.receive(peer, body),
+      onWritable: (peer, writable) => this.correspondence.messages.session(peer, writable),
       onPeer: view => {
-        this.#happenings.view(view)
+        this.correspondence.viewed(view)
         this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
@@ -125,17 +118,9 @@ export class Circle {
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
-    this.#happenings = new Happenings(around.handlers, peer => this.sender(peer), around.now)
-    this.#messages = new Messages({
-      gid: this.gid,
-      stored: stored.messages,
-      around,
-      handlers: around.handlers,
-      sender: peer => this.sender(peer),
-      send: (peer, body) => this.#traffic.write(peer, body),
-      onSent: sent => tellSent(around.publisher, this, sent),
-      onReceived: received => tellReceived(around.publisher, this, received)
-    })
+    this.correspondence = new Correspondence(stored, around, this.#membership, (peer, body) =>
+      this.#traffic.write(peer, body)
+    )
     this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
       announcer: this.#announcer,
@@ -177,7 +162,7 @@ export class Circle {
       this.#membership.deadline,
       this.#traffic.deadline,
       this.#warnings.deadline,
-      this.#messages.deadline
+      this.correspondence.messages.deadline
     )
   }
 
@@ -186,7 +171,7 @@ export class Circle {
     if (this.#membership.deadline <= now) this.#membership.expire()
     this.#warnings.expire(now)
     this.#traffic.expire(now)
-    this.#messages.expire(now)
+    this.correspondence.messages.expire(now)
   }
 
   /** One line for `systemctl status`. */
@@ -278,33 +263,6 @@ export class Circle {
     }
   }
 
-  get messages(): Messages {
-    return this.#messages
-  }
-
-  /** The name of a member, or its id where it is none any more. */
-  nameOf(peer: PeerId): string {
-    return this.#membership.members.get(peer)?.name ?? peer
-  }
-
-  /** A member as handlers and rules know it; undefined when it is none, or its time as a guest is over. */
-  sender(peer: PeerId): Sender | undefined {
-    const { members } = this.#membership
-    const member = members.get(peer)
-    if (member === undefined || !this.#membership.admits(peer)) return undefined
-    const { id, name, level, flags } = member
-    const unique = [...members.values()].filter(other => other.name === name).length === 1
-    return {
-      id,
-      name,
-      level,
-      guest: (flags & GUEST) !== 0,
-      circle: this.name,
-      circleId: this.id,
-      names: new Set([id, shortId(id), ...(unique ? [name] : [])])
-    }
-  }
-
   get recovery(): Recovery {
     return this.#membership.recovery
   }
@@ -329,7 +287,7 @@ export class Circle {
   async stop(): Promise<void> {
     this.#warnings.stop()
     this.#traffic.stop()
-    await this.#messages.stop()
+    await this.correspondence.messages.stop()
     await this.#membership.stop()
   }
 
@@ -424,8 +382,7 @@ export class Circle {
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
-    if (this.#membership.admits(session.peer))
-      this.#happenings.met(session.peer, this.#traffic.peers.get(session.peer))
+    this.correspondence.met(session.peer, this.#traffic.peers.get(session.peer))
   }
 
   // --- what is shown
@@ -449,8 +406,7 @@ export class Circle {
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#traffic.setMembers(this.#out ? [] : admitted)
-    for (const peer of before) if (!members.has(peer)) this.#messages.remove(peer)
-    this.#happenings.members([...members.keys()].filter(id => id !== this.self))
+    this.correspondence.membersChanged(before)
     for (const { peer, address } of this.#addresses.all)
       if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
     this.#roster.publish(members, this.#traffic.peers)

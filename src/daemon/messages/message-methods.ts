@@ -25,7 +25,7 @@ type MessageMethods = Pick<
 export function messageMethods(daemon: Daemon): MessageMethods {
   const found = (name: string, id: string): { circle: Circle; sent: Sent } => {
     const circle = daemon.circles.find(name)
-    const sent = circle.messages.find(id)
+    const sent = circle.correspondence.messages.find(id)
     if (sent === undefined)
       throw new ApiError(
         'NoSuchMessage',
@@ -52,8 +52,10 @@ export function messageMethods(daemon: Daemon): MessageMethods {
         throw new ApiError('InvalidValue', `Send.Peers: at most ${RECEIVERS_AT_MOST} at a time`)
       const ttlMs = lifetime(ExpiresInUSec)
       const wish = { tag: Tag, ask: Ask, payload, ttlMs }
-      const sent = await Promise.all(peers.map(peer => circle.messages.accept({ ...wish, peer })))
-      return { Messages: sent.map(each => messageRecord(circle, each)) }
+      const sent = await Promise.all(
+        peers.map(peer => circle.correspondence.messages.accept({ ...wish, peer }))
+      )
+      return { Messages: sent.map(each => messageRecord(circle.correspondence, each)) }
     },
 
     WaitMessage: async ({ Circle, Id, State, TimeoutUSec }, call) => {
@@ -66,10 +68,16 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       const limit =
         TimeoutUSec === 0 ? new Promise<never>(() => {}) : delay(TimeoutUSec / 1000, undefined, { signal })
       try {
-        const settled = await Promise.race([circle.messages.until(sent, enough, signal), limit])
+        const settled = await Promise.race([
+          circle.correspondence.messages.until(sent, enough, signal),
+          limit
+        ])
         if (settled === undefined)
-          throw new ApiError('Timeout', `it is ${circle.messages.find(Id)?.state ?? 'gone'} still`)
-        return { Message: messageRecord(circle, settled) }
+          throw new ApiError(
+            'Timeout',
+            `it is ${circle.correspondence.messages.find(Id)?.state ?? 'gone'} still`
+          )
+        return { Message: messageRecord(circle.correspondence, settled) }
       } finally {
         stop.abort()
       }
@@ -77,24 +85,26 @@ export function messageMethods(daemon: Daemon): MessageMethods {
 
     Outbox: async ({ Circle, All }) => {
       const circle = daemon.circles.find(Circle)
-      const sent = circle.messages.sent.filter(({ state }) => All || state !== 'done')
-      return { Messages: sent.map(each => messageRecord(circle, each)) }
+      const sent = circle.correspondence.messages.sent.filter(({ state }) => All || state !== 'done')
+      return { Messages: sent.map(each => messageRecord(circle.correspondence, each)) }
     },
 
     CancelMessage: async ({ Circle, Id }) => {
       const { circle, sent } = found(Circle, Id)
-      if (sent.state === 'dead') circle.messages.drop(Id)
-      else if (!circle.messages.cancel(Id))
+      if (sent.state === 'dead') circle.correspondence.messages.drop(Id)
+      else if (!circle.correspondence.messages.cancel(Id))
         throw new ApiError('InvalidValue', `it is ${sent.state} already, and cannot be taken back`)
-      return { Message: messageRecord(circle, circle.messages.find(Id) ?? sent) }
+      return {
+        Message: messageRecord(circle.correspondence, circle.correspondence.messages.find(Id) ?? sent)
+      }
     },
 
     RetryMessage: async ({ Circle, Id, ExpiresInUSec }) => {
       const { circle, sent } = found(Circle, Id)
-      const again = await circle.messages.retry(Id, lifetime(ExpiresInUSec))
+      const again = await circle.correspondence.messages.retry(Id, lifetime(ExpiresInUSec))
       if (again === undefined)
         throw new ApiError('InvalidValue', `it is ${sent.state}; only a dead message can be sent anew`)
-      return { Message: messageRecord(circle, again) }
+      return { Message: messageRecord(circle.correspondence, again) }
     },
 
     Handlers: async () => {
@@ -124,7 +134,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       const circle = daemon.circles.find(Circle)
       checkTag('TryHandler.Tag', Tag)
       const peer = circle.member(Peer)
-      const sender = circle.sender(peer)
+      const sender = circle.correspondence.sender(peer)
       if (sender === undefined) return { Handler: '', Problem: 'its time as a guest is over', Others: [] }
       const { allowed, rule } = verdictOn(daemon.config.allow, sender, Tag)
       const { handler, shadowed, unsafe } = daemon.handlers.found(sender, Tag)

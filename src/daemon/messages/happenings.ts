@@ -2,7 +2,7 @@
 import type { PeerId } from '../../crypto/identity.ts'
 import type { PeerView, State } from '../../mesh/mesh.ts'
 import type { PeerEvent } from '../../messages/naming.ts'
-import type { Handlers, Sender } from '../messages/handlers.ts'
+import type { Handlers, Sender } from './handlers.ts'
 
 /** A peer is seen again no sooner, milliseconds. */
 const SEEN_GAP = 60_000
