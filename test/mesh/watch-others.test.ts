@@ -218,6 +218,38 @@ t.test('what an accusation does, and what it does not', async t => {
   )
 })
 
+t.test(
+  'one that is lost, and that another one sees: the way to it is what is broken, and it is tried again',
+  async t => {
+    const driver = new Driver(0, [1, 2])
+    for (const peer of [1, 2]) driver.open(peer, peer)
+    driver.pong(1, 2)
+    driver.mesh.closed(driver.now, 2, 'timeout')
+    // the eager minute is over
+    for (let i = 0; i < 150; i++) {
+      driver.pass(SECOND)
+      driver.receive(1, Kind.Ping, new Uint8Array(8))
+    }
+    driver.forget()
+    t.equal(driver.view(2).reason, 'timeout')
+    const sees = () =>
+      driver.receive(1, Kind.Gossip, encodeViews([lie(2, { state: 'reachable', reason: '' })]))
+    sees()
+    driver.take()
+    const [asked] = driver.since('witness')
+    t.match(asked, { peer: ids[2], by: [1] })
+    t.equal(driver.since('dial').length, 1)
+    driver.mesh.witnessed(driver.now, ids[2]!, asked!.probe, ids[1]!)
+    t.match(driver.view(2), {
+      state: 'unreachable',
+      reason: 'path',
+      evidence: { how: 'witness', by: ids[1] }
+    })
+    sees()
+    t.same(driver.since('witness'), [], 'not again at once')
+  }
+)
+
 t.test('what an accusation says of an older word than ours is no news', async t => {
   const driver = new Driver(0, [1, 2])
   for (const peer of [1, 2]) driver.open(peer, peer)
