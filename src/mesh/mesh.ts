@@ -243,8 +243,9 @@ export class Mesh {
       this.#remove(now, peer)
       removed = true
     }
+    const before = this.#gossip.census.members
     this.#gossip.setMembers(now, members)
-    this.#crowd.setMembers(now)
+    this.#crowd.setMembers(now, before)
     if (!this.#crowd.bounded)
       for (const id of members.ids)
         if (id !== this.#self && !this.#peers.has(id)) {

@@ -117,6 +117,34 @@ t.test('a circle in two parts finds together again', async t => {
   t.ok(Math.max(...sessions(crowd)) <= 16)
 })
 
+t.test('members come and go: what is known of the others is kept', async t => {
+  const crowd = new Crowd({ devices: 40, seed: 9 })
+  crowd.start()
+  crowd.run(90 * SECOND)
+  const [unit] = crowd.units
+  const far = crowd.units.find(other => other !== unit && !unit!.mesh!.session(other.id))!
+  const gone = [...unit!.ends.values()].slice(0, 3).map(({ other }) => other.unit)
+  const members = crowd.members.ids.filter(id => !gone.some(other => other.id === id))
+  const before = unit!.mesh!.peers().get(far.id)!
+  unit!.tell(mesh => {
+    mesh.offer(unit!.now, far.id, ['tcp://192.0.2.9:1'], 'known')
+    mesh.setMembers(unit!.now, members)
+  })
+  t.equal(unit!.mesh!.peers().size, 36)
+  t.equal(unit!.mesh!.peers().get(gone[0]!.id), undefined)
+  t.same(unit!.mesh!.peers().get(far.id), before)
+  crowd.run(30 * SECOND)
+  for (const { other } of unit!.ends.values()) t.notOk(gone.includes(other.unit))
+  unit!.tell(mesh => mesh.ping(unit!.now, far.id, 1))
+  t.ok(unit!.mesh!.candidates(unit!.now, far.id).some(({ address }) => address === 'tcp://192.0.2.9:1'))
+  crowd.run(30 * SECOND)
+  t.ok(whole(crowd))
+  crowd.parts[unit!.number] = 1
+  crowd.run(MINUTE)
+  const reachable = [...unit!.mesh!.peers().values()].filter(({ state }) => state === 'reachable')
+  t.same(reachable, [], 'one without any session believes nobody to be there')
+})
+
 t.test('one that lies of others harms nobody who knows better', async t => {
   const crowd = new Crowd({ devices: 60, seed: 7 })
   crowd.start()
