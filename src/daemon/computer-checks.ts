@@ -79,8 +79,13 @@ export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord
 }
 
 /** Whoever cannot be told in time notices it, later: nothing here is more than a warning. */
-export function sleepCheck({ logind: { present, inhibition, why } }: ComputerFacts): CheckRecord {
+export function sleepCheck({ logind: { present, inhibition, why }, power }: ComputerFacts): CheckRecord {
   const name = 'sleep'
+  if (!present && !power.battery)
+    return ok(
+      name,
+      'There is no logind to tell when this computer sleeps; without a battery that seldom matters.'
+    )
   const late = 'so the others notice only by its silence that this computer sleeps'
   if (!present) return warning(name, `There is no logind, ${late}.`, 'sudo systemctl start systemd-logind')
   if (inhibition === 'missing')

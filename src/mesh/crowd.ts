@@ -14,6 +14,7 @@ import type { Gossip } from './gossip.ts'
 import { Hearsay } from './hearsay.ts'
 import { heardAt } from './life.ts'
 import type { Links } from './links.ts'
+import type { Members } from './members.ts'
 import type { Output, Peer, PeerView, Reason } from './peer.ts'
 import type { Presence } from './presence.ts'
 import type { Timers } from './timers.ts'
@@ -101,12 +102,14 @@ export class Crowd {
     return this.#view.chosen
   }
 
-  /** The census has other members. */
-  setMembers(now: number): void {
+  /** The census has other members than before. */
+  setMembers(now: number, before: Members): void {
     const { gossip, peers } = this.#wiring
+    const { members } = gossip().census
+    if (members === before) return
     this.#view.setMembers(now, peers.values())
     this.#changed.clear()
-    this.#hearsay.forget(this.bounded ? gossip().census.members.size : 0)
+    this.#hearsay.change(before, members)
     this.#all = this.bounded
   }
 

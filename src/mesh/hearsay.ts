@@ -14,6 +14,7 @@ import type { Entries } from '../wire/census.ts'
 import type { Census } from './census.ts'
 import { reasonCode } from './census.ts'
 import type { Evidence } from './life.ts'
+import type { Members } from './members.ts'
 import type { Output, PeerView, Reason, State } from './peer.ts'
 import type { Spread } from './spread.ts'
 import type { Timers } from './timers.ts'
@@ -83,11 +84,19 @@ export class Hearsay {
   }
 
   /** The numbers of members mean others from now on. */
-  forget(members: number): void {
+  change(before: Members, after: Members): void {
+    const [heardAt, tellers] = [this.#heardAt, this.#tellers]
     this.#sayings.clear()
     this.#calm.clear()
-    this.#heardAt = new Uint32Array(members)
-    this.#tellers = new Uint32Array(members)
+    this.#heardAt = new Uint32Array(after.size)
+    this.#tellers = new Uint32Array(after.size)
+    for (const [member, id] of after.ids.entries()) {
+      const was = before.number(id)
+      if (was < 0) continue
+      this.#heardAt[member] = heardAt[was] ?? 0
+      const teller = before.ids[(tellers[was] ?? 0) - 1]
+      if (teller !== undefined) this.#tellers[member] = after.number(teller) + 1
+    }
   }
 
   /** Our last session with it ended. */

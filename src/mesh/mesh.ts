@@ -207,7 +207,7 @@ export class Mesh {
       links: () => this.#links,
       peers: this.#peers,
       ask: (now, { nominated }) => {
-        if (nominated !== undefined && !nominated.awaiting) this.#keepalive.probe(now, nominated)
+        if (nominated !== undefined) this.#watching.missed(now, nominated)
       },
       add: (now, id) => this.#add(now, id),
       remove: (now, peer) => this.#remove(now, peer)
@@ -243,8 +243,9 @@ export class Mesh {
       this.#remove(now, peer)
       removed = true
     }
+    const before = this.#gossip.census.members
     this.#gossip.setMembers(now, members)
-    this.#crowd.setMembers(now)
+    this.#crowd.setMembers(now, before)
     if (!this.#crowd.bounded)
       for (const id of members.ids)
         if (id !== this.#self && !this.#peers.has(id)) {

@@ -68,8 +68,8 @@ interface Offer {
 export class View {
   readonly #wiring: Wiring
   readonly #peers = new Map<number, Peer>()
-  readonly #offers = new Map<number, Offer[]>()
-  readonly #used = new Map<number, number>()
+  readonly #offers = new Map<PeerId, Offer[]>()
+  readonly #used = new Map<PeerId, number>()
   /** Until when members are passed over, and for how long they were last. */
   readonly #passed = new Map<number, number>()
   readonly #gaps = new Map<number, number>()
@@ -124,17 +124,14 @@ export class View {
     const { members } = this.#wiring.census()
     this.#bounded = members.size > FULL_MESH
     this.#self = members.number(this.#wiring.self)
-    for (const each of [
-      this.#peers,
-      this.#offers,
-      this.#used,
-      this.#passed,
-      this.#gaps,
-      this.#idle,
-      this.#sought
-    ])
-      each.clear()
-    for (const peer of peers) this.#peers.set(members.number(peer.id), peer)
+    for (const each of [this.#peers, this.#passed, this.#gaps, this.#idle, this.#sought]) each.clear()
+    for (const each of [this.#offers, this.#used])
+      for (const id of each.keys()) if (members.number(id) < 0) each.delete(id)
+    this.#live = 0
+    for (const peer of peers) {
+      this.#peers.set(members.number(peer.id), peer)
+      if (peer.nominated !== undefined) this.#live++
+    }
     this.#stale = true
     if (!this.#bounded) this.#chosen = new Set()
     else this.#wiring.timers.advance(this.#seek, now + ROUND)
@@ -146,12 +143,10 @@ export class View {
     const member = census().members.number(peer.id)
     this.#peers.set(member, peer)
     const record = census().record(member)
-    if (record !== undefined) {
-      introduce(now, peer, record)
-    }
-    for (const { address, source } of this.#offers.get(member) ?? [])
+    if (record !== undefined) introduce(now, peer, record)
+    for (const { address, source } of this.#offers.get(peer.id) ?? [])
       peer.candidates.offer(now, address, source)
-    this.#offers.delete(member)
+    this.#offers.delete(peer.id)
   }
 
   /** Its first session was confirmed. */
@@ -194,7 +189,7 @@ export class View {
   use(now: number, id: PeerId): boolean {
     const member = this.#wiring.census().members.number(id)
     if (member < 0 || member === this.#self) return false
-    this.#used.set(member, now + KEPT)
+    this.#used.set(id, now + KEPT)
     this.#want(now, member, 0)
     this.#later(now)
     return true
@@ -205,9 +200,9 @@ export class View {
     const { census } = this.#wiring
     const member = census().members.number(id)
     if (member < 0 || member === this.#self) return
-    const others = (this.#offers.get(member) ?? []).filter(({ address }) => !addresses.includes(address))
+    const others = (this.#offers.get(id) ?? []).filter(({ address }) => !addresses.includes(address))
     const offers = [...addresses.map(address => ({ address, source })), ...others].slice(0, MAX_OFFERS)
-    this.#offers.set(member, offers)
+    this.#offers.set(id, offers)
     // it is here, and those we talk to do not know
     if (source === 'announcement' && !census().there(member)) this.#seekOne(now, member)
     else if (this.alone) this.#wiring.timers.advance(this.#seek, now)
@@ -262,7 +257,7 @@ export class View {
   /** Ends what is not wanted any more, and passes over who does not answer. */
   #swept(now: number): void {
     if (!this.#bounded) return
-    for (const [member, until] of this.#used) if (until <= now) this.#used.delete(member)
+    for (const [id, until] of this.#used) if (until <= now) this.#used.delete(id)
     for (const [member, until] of this.#passed) {
       if (until > now) continue
       this.#passed.delete(member)
@@ -281,7 +276,7 @@ export class View {
     const { nominated, plan } = peer
     if (this.#chosen.has(member) && nominated === undefined && !this.alone && now - plan.since > TRIED)
       this.#passOver(now, member)
-    if (this.#chosen.has(member) || this.#used.has(member)) {
+    if (this.#chosen.has(member) || this.#used.has(peer.id)) {
       this.#idle.delete(member)
       return
     }
@@ -307,7 +302,7 @@ export class View {
       address: text,
       source: sources.has('static') ? ('static' as const) : ('known' as const)
     }))
-    if (offers.length > 0) this.#offers.set(member, offers.slice(0, MAX_OFFERS))
+    if (offers.length > 0) this.#offers.set(peer.id, offers.slice(0, MAX_OFFERS))
     this.#wiring.remove(now, peer)
     this.#wiring.changed(member)
   }
@@ -334,7 +329,7 @@ export class View {
     const census = this.#wiring.census()
     if (member === this.#self || this.#peers.has(member)) return false
     return (
-      this.#offers.has(member) ||
+      this.#offers.has(census.members.ids[member]!) ||
       (census.record(member) !== undefined && (this.alone || !census.there(member)))
     )
   }

@@ -70,6 +70,16 @@ t.test('what is not, is said with what would mend it', async t => {
     ['clock', { wall: 0 }, 'failed', /says 1970-01-01, which.*→ sudo timedatectl set-ntp true$/],
     ['clock', { wall: Date.UTC(2107, 0) }, 'failed', /says 2107-01-01/],
     ['clock', { synchronised: false }, 'warning', /nobody is known.*→ sudo timedatectl/],
+    ['sleep', { logind: { present: false, inhibition: 'none', why: '' } }, 'warning', /no logind.*→ sudo/],
+    [
+      'sleep',
+      {
+        logind: { present: false, inhibition: 'none', why: '' },
+        power: { power: { onBattery: false, by: '' }, battery: false }
+      },
+      'ok',
+      /without a battery/
+    ],
     ['power', { power: { power: { onBattery: false, by: '' }, battery: false } }, 'ok', /no battery/],
     [
       'power',

@@ -1,70 +1,94 @@
-/** A stream of pings like those of a person's script, one behind the other, 50 a second: what became of each. */
+/** A stream of pings like those of a person's script, 25 a second: what became of each. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../../src/cli/client.ts'
 import type { Host } from './host.ts'
 
-/** Between an answer and the next call: the computer is not there for this alone. */
-const PACE_MS = 20
+/** Between two calls. */
+const PACE_MS = 40
 
 export interface Call {
   /** performance.now() when it was made, and when it was answered. */
   readonly from: number
   readonly to: number
   readonly ok: boolean
-  /** The address it says it used, or why it failed. */
-  readonly said: string
+  /** Why it failed. */
+  readonly why: string
 }
+
+/** Calls that wait at once: one that is late holds up no other for long. */
+const AT_ONCE = 20
 
 export class Calls {
   readonly all: Call[] = []
-  readonly #client: Client
+  readonly #path: string
   readonly #peer: string
+  readonly #going = new Set<Promise<void>>()
   #stopped = false
   readonly #run: Promise<void>
-  #waiting: { holds: (call: Call) => boolean; resolve: (call: Call) => void }[] = []
-
-  private constructor(client: Client, peer: string) {
-    this.#client = client
-    this.#peer = peer
-    this.#run = this.#ask()
-  }
+  #waiting: { since: number; resolve: (call: Call) => void }[] = []
 
   /** From that computer to that peer, until `stop`. */
-  static async begin(host: Host, peer: string): Promise<Calls> {
-    return new Calls(await Client.open(`${host.folder}/run/coterie/coterie.sock`), peer)
+  constructor(host: Host, peer: string) {
+    this.#path = `${host.folder}/run/coterie/coterie.sock`
+    this.#peer = peer
+    this.#run = this.#call()
   }
 
-  /** The first call made from now on of which that is true. */
-  next(holds: (call: Call) => boolean): Promise<Call> {
-    return new Promise(resolve => this.#waiting.push({ holds, resolve }))
+  /** The first call made from now on that is answered. */
+  next(): Promise<Call> {
+    const since = performance.now()
+    return new Promise(resolve => this.#waiting.push({ since, resolve }))
   }
 
-  /** Ends after the call under way. */
+  /** Ends when those under way have ended. */
   async stop(): Promise<readonly Call[]> {
     this.#stopped = true
     await this.#run
-    this.#client.close()
+    await Promise.all(this.#going)
     return this.all
   }
 
-  async #ask(): Promise<void> {
+  async #call(): Promise<void> {
     while (!this.#stopped) {
-      const from = performance.now()
-      const made = new Set(this.#waiting)
-      let call: Call
-      try {
-        const { Address, LatencyUSec } = await this.#client.call('Ping', { Peer: this.#peer })
-        call = { from, to: performance.now(), ok: LatencyUSec.length === 1, said: Address }
-      } catch (error) {
-        call = { from, to: performance.now(), ok: false, said: (error as Error).message }
-      }
-      this.all.push(call)
-      for (const waiting of made) {
-        if (!waiting.holds(call)) continue
-        this.#waiting = this.#waiting.filter(other => other !== waiting)
-        waiting.resolve(call)
+      if (this.#going.size < AT_ONCE) {
+        const going = this.#one().then(call => this.#made(call))
+        this.#going.add(going)
+        void going.then(() => this.#going.delete(going))
       }
       await delay(PACE_MS)
+    }
+  }
+
+  /** The answer over the session is told as progress; the addresses, which are measured too, are not waited for. */
+  async #one(): Promise<Call> {
+    const from = performance.now()
+    const call = (why: string): Call => ({ from, to: performance.now(), ok: why === '', why })
+    let client: Client | undefined
+    try {
+      client = await Client.open(this.#path)
+      const told = Promise.withResolvers<void>()
+      const whole = client.call('Ping', { Peer: this.#peer, Count: 1 }, sentence => {
+        if (sentence.startsWith('1 of 1')) told.resolve()
+      })
+      const over = whole.then(({ LatencyUSec }) => {
+        if (LatencyUSec.length === 0) throw new Error('not over the session')
+      })
+      await Promise.race([told.promise, over])
+      over.catch(() => {})
+      return call('')
+    } catch (error) {
+      return call((error as Error).message)
+    } finally {
+      client?.close()
+    }
+  }
+
+  #made(call: Call): void {
+    this.all.push(call)
+    for (const waiting of [...this.#waiting]) {
+      if (!call.ok || call.from < waiting.since) continue
+      this.#waiting = this.#waiting.filter(other => other !== waiting)
+      waiting.resolve(call)
     }
   }
 }

@@ -66,6 +66,8 @@ export class Unit {
   readonly #rate: number
   readonly #offset: number
   readonly #dials = new Set<number>()
+  /** The run of each peer that a session was had with last. */
+  readonly #keys = new Map<string, number>()
   #slept = 0
   #sleptAt = 0
   #session = 0
@@ -127,6 +129,7 @@ export class Unit {
     for (const end of this.ends.values()) end.open = false
     this.ends.clear()
     this.#dials.clear()
+    this.#keys.clear()
     this.#unread.length = 0
   }
 
@@ -218,6 +221,9 @@ export class Unit {
         break
       case 'probe':
         for (const address of output.addresses) this.#probe(output.peer, output.probe, address)
+        break
+      case 'witness':
+        for (const session of output.by) this.#witness(output.probe, output.peer, session)
         break
       case 'count':
         this.counts.set(output.what, (this.counts.get(output.what) ?? 0) + 1)
@@ -339,6 +345,7 @@ export class Unit {
   #open(end: End, roundTrip: number): void {
     end.session = ++this.#session
     const there = end.other.unit
+    this.#keys.set(there.id, there.run)
     this.tell(mesh => {
       this.ends.set(end.session, end)
       mesh.opened(this.now, {
@@ -354,18 +361,50 @@ export class Unit {
     })
   }
 
-  /** A datagram there and one back, each of which may be lost. */
+  /** A datagram there and one back, each of which may be lost. Only sessions give keys for them. */
   #probe(peer: string, probe: number, address: string): void {
-    const { crowd } = this
+    const { crowd, run } = this
     const began = crowd.now
+    const theirs = this.#keys.get(peer)
+    if (theirs === undefined) {
+      crowd.wheel.after(1, () => {
+        if (this.run === run) this.tell(mesh => mesh.probeFailed(this.now, peer, probe, address, 'no-keys'))
+      })
+      return
+    }
     this.#datagram(address, there => {
-      if (there.id !== peer || !there.running) return
+      const sealed = theirs === there.run && there.#keys.get(this.id) === run
+      if (there.id !== peer || !there.running || !sealed) return
       const from = this.address
       there.tell(mesh => mesh.alive(there.now, this.id, from))
-      there.#datagram(from, () =>
-        this.tell(mesh => mesh.probed(this.now, peer, probe, address, (crowd.now - began) * 1_000))
-      )
+      there.#datagram(from, () => {
+        if (this.run === run)
+          this.tell(mesh => mesh.probed(this.now, peer, probe, address, (crowd.now - began) * 1_000))
+      })
     })
+  }
+
+  /** The same by way of the other end of a session: four frames. */
+  #witness(probe: number, peer: string, session: number): void {
+    const { crowd, run } = this
+    const by = this.ends.get(session)?.other.unit
+    const target = crowd.unit(peer)
+    const passed = by?.mesh?.session(peer)
+    this.#count(60)
+    if (by === undefined || passed === undefined || !this.#keys.has(peer)) return
+    const hops = [this, by, target, by, this]
+    const hop = (i: number): void => {
+      const [from, to] = [hops[i]!, hops[i + 1]]
+      if (to === undefined) {
+        if (this.run === run) this.tell(mesh => mesh.witnessed(this.now, peer, probe, by.id))
+        return
+      }
+      if (i > 0) from.#count(60)
+      crowd.wheel.after(crowd.streamDelay(), () => {
+        if (to.running && crowd.way(from, to)) hop(i + 1)
+      })
+    }
+    hop(0)
   }
 
   #datagram(address: string, arrived: (there: Unit) => void): void {

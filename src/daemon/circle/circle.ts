@@ -178,7 +178,7 @@ export class Circle {
   async ping(peer: PeerId, signal: AbortSignal): Promise<number> {
     const name = this.#membership.members.get(peer)?.name ?? peer
     const unreachable = () =>
-      new ApiError('Unreachable', `${name} cannot be reached now; \`coterie status\` says why`)
+      new ApiError('Unreachable', `${name} cannot be reached now; \`coterie why\` says why`)
     return this.#traffic.ping(peer, signal, unreachable)
   }
   /** All ways to a peer, to be measured. */
