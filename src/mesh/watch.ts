@@ -31,6 +31,8 @@ const EARLY = 1 / 4
  * would be first, and the device would wake up twice for ever.
  */
 const LEAD = 250
+/** A round that is not near is moved to where the device is awake anyhow, no more often. */
+const MOVED = 30_000
 /** A timer that fires later than this belongs to a process that did not run: nobody is judged by it. */
 export const LATE = 300
 
@@ -72,11 +74,12 @@ export class Watch {
   readonly #saving: Round
   readonly #metered: Round
   #stale = true
+  #movedAt = -Infinity
 
   constructor(wiring: Wiring) {
     this.#wiring = wiring
     const round = (every: number): Round => {
-      const made: Round = { every, due: timer(now => this.#round(now, made, 0)), peers: new Set() }
+      const made: Round = { every, due: timer(now => this.#round(now, made)), peers: new Set() }
       return made
     }
     this.#mains = round(ROUND)
@@ -118,10 +121,13 @@ export class Watch {
     }
   }
 
-  /** An authentic probe came: the device is awake, so a round that is near may be now. */
+  /** An authentic probe came: the device is awake, so a round that is near may be now, and later ones with it. */
   awake(now: number): void {
     const { due, every } = this.#mains
-    if (due.slot !== -1 && now >= due.at - every * EARLY) this.#round(now, this.#mains, LEAD)
+    const near = now >= due.at - every * EARLY
+    if (due.slot === -1 || (!near && now < this.#movedAt + MOVED)) return
+    if (!near) this.#movedAt = now
+    this.#round(now, this.#mains, LEAD, near ? every / 2 : 0)
   }
 
   get #rounds(): readonly Round[] {
@@ -133,9 +139,10 @@ export class Watch {
     return onBattery ? this.#saving : this.#mains
   }
 
-  #round(now: number, { every, due, peers }: Round, lead: number): void {
+  /** Asks those that were silent for so long. */
+  #round(now: number, { every, due, peers }: Round, lead = 0, silence = every / 2): void {
     this.#wiring.timers.set(due, now + every + lead)
-    for (const peer of peers) if (now - heardAt(peer) >= every / 2) this.ask(now, peer)
+    for (const peer of peers) if (now - heardAt(peer) >= silence) this.ask(now, peer)
   }
 
   /** Asks whether it is there, unless it was asked already. */

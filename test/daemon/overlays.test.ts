@@ -1,7 +1,9 @@
 /** Who is tried at addresses that only an overlay network knows, and when that is asked. */
 import t from 'tap'
-import { guesses } from '../../src/daemon/circle/guesses.ts'
+import { Guessing, guesses } from '../../src/daemon/circle/guesses.ts'
+import type { Membership } from '../../src/daemon/circle/membership.ts'
 import { DELAY_MS, Overlays, PAUSE_MS } from '../../src/daemon/network/overlays.ts'
+import type { PeerView } from '../../src/mesh/mesh.ts'
 
 const seen = (state: 'reachable' | 'unreachable' | 'asleep', ...addresses: string[]) => ({ state, addresses })
 const device = (name: string, ...addresses: string[]) => ({ name, addresses })
@@ -39,6 +41,24 @@ t.test('nobody is tried who is there, sleeps, or is no member', async t => {
     ['stranger', 'unreachable']
   ] as const)
     t.same(guesses(members, new Map([[id, seen(state)]]), devices, 24747), [])
+})
+
+t.test('what is found is offered as a guess, while somebody is missed', async t => {
+  const peers = new Map<string, PeerView>()
+  const offered: unknown[] = []
+  const traffic = {
+    peers,
+    offer: (...all: unknown[]) => offered.push(all),
+    carry: () => offered.push('carried')
+  }
+  const guessing = new Guessing({ members: members as unknown as Membership['members'] }, traffic)
+  const view = (state: PeerView['state']) => seen(state as 'reachable') as unknown as PeerView
+  peers.set('note', view('reachable'))
+  t.notOk(guessing.missed)
+  peers.set('desk', view('unreachable'))
+  t.ok(guessing.missed)
+  guessing.found([device('', '100.64.0.9')], 24_750)
+  t.same(offered, [['desk', ['tcp://100.64.0.9:24750'], 'overlay'], 'carried'])
 })
 
 t.test('asked a moment after a change, once a minute at most, and not in vain', async t => {

@@ -247,10 +247,14 @@ t.test('a database of version 1 is brought up to date, once, with all that is in
   const database = await open(path, { create: false })
   const fresh: Row[] = [
     { table: 'contact', gid, peer: 'co1x', lastMs: 3, serial: 4 },
-    { table: 'previous', gid, secret: new Uint8Array(32), sinceMs: 5 }
+    { table: 'previous', gid, secret: new Uint8Array(32), sinceMs: 5 },
+    { table: 'card', gid, peer: 'co1x', address: '192.0.2.1', mac: new Uint8Array(6).fill(2), seenMs: 6 }
   ]
   await database.commit(fresh.map(put => ({ put })))
-  t.same(plain((await database.load()).slice(3, 5)), plain(fresh))
+  t.same(plain((await database.load()).slice(3, 6)), plain(fresh))
+  await database.commit([{ remove: 'card', gid, peer: 'co1x', address: '192.0.2.1' }])
+  t.same(plain((await database.load()).slice(3, 5)), plain(fresh.slice(0, 2)))
+  t.equal((await database.load()).length, 6)
   await database.close()
 })
 

@@ -35,7 +35,7 @@ const cases: readonly Case[] = [
     names: five,
     prepare: world => onBattery(world, 'b', 'c'),
     victims: ['b', 'c'],
-    lost: [4_000, 4_500, 5_000],
+    lost: [4_000, 5_000, 5_500],
     back: [2_000, 3_000, 4_000]
   },
   {
