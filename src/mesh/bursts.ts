@@ -82,7 +82,7 @@ export class Bursts {
   life(now: number, peer: Peer): void {
     const { burst } = peer.watch
     if (burst === undefined) return
-    if (burst.steps > 2 && peer.life.pongAt < burst.since) this.#wiring.probes.unanswered(peer)
+    if (burst.steps > 2 && peer.life.pongAt < burst.since) this.#wiring.probes.closed(peer)
     this.end(peer)
     if (peer.state === 'suspect') this.#wiring.presence.reached(now, peer)
   }

@@ -12,7 +12,7 @@ import { smooth } from './presence.ts'
 /** Unanswered in a row by a peer that is there. */
 export const BARRED = 5
 /** Milliseconds. */
-export const OPEN = 300_000
+export const OPEN = 1_200_000
 const REFRESH = OPEN / 2
 /** Tries to find out whether UDP is open, of each session; and how far apart. */
 const TRIES = 5
@@ -109,6 +109,12 @@ export class Probes {
     udp.unanswered = 0
     udp.address = address
     udp.roundTrip = smooth(udp.roundTrip, roundTripUSec)
+  }
+
+  /** Its session answered, and none of several probes. */
+  closed({ udp }: Peer): void {
+    udp.open = false
+    udp.tries = 0
   }
 
   /** It was there, but did not answer that probe. */
