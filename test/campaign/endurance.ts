@@ -25,7 +25,8 @@ export async function flaps(lab: Lab, times: number): Promise<Series[]> {
   const [h1, h2] = lab.all('h1', 'h2')
   const hosts = [h1, h2]
   const right = count(`${FLAPS} times down and up: pictures not right 2 s after the last address event`, 0)
-  const descriptors = count('… descriptors more than before', 4)
+  // a listener for IPv6, with what it needs for discovery, may be there or not be there yet
+  const descriptors = count('… descriptors more than before', 10)
   const timers = count('… timers more than before', 8)
   const heap = figure(
     '… heap after a collection, without the events kept for readers, its slope',
