@@ -2,8 +2,8 @@
  * Views: what this device tells the others of how it sees them all, and what they told it.
  *
  * Whoever gets a session is told all; later only what changed: a suspicion or a loss at once, anything else after
- * SETTLE and no more often than every INTERVAL, of a peer that flaps less and less often. A device that may be isolated accuses nobody. What others
- * say is kept by observer, as long as that one is there, for `matrix`; it changes no verdict of our own, but who is
+ * SETTLE and no more often than every INTERVAL. Of a peer that flaps a loss is told every INTERVAL at most, and that it
+ * is back less and less often. A device that may be isolated accuses nobody. What others say is kept by observer, as long as that one is there, for `matrix`; it changes no verdict of our own, but who is
  * accused is asked at once by its own paths, and so can only be harmed by silence.
  */
 import type { PeerId } from '../crypto/identity.ts'
@@ -71,12 +71,16 @@ export class Views {
     const { timers, views } = this.#wiring
     const view = views().get(peer.id)
     const told = this.#told.get(peer.id)
-    this.#pending.delete(peer.id)
-    if (view === undefined || !worthTelling(view, told) || same(view, told)) return
-    const damped = (told?.at ?? -Infinity) + quiet(now, peer.flaps)
+    // it was otherwise meanwhile, and that was not told yet
+    const untold = this.#pending.delete(peer.id)
+    if (view === undefined || !worthTelling(view, told)) return
     const urgent = view.state === 'suspect' || view.state === 'unreachable'
-    const wait = urgent ? now : Math.max(now + SETTLE, (told?.at ?? -Infinity) + INTERVAL)
-    const at = Math.max(wait, damped)
+    if (same(view, told) && !(urgent && untold)) return
+    const last = told?.at ?? -Infinity
+    const damping = quiet(now, peer.flaps)
+    const at = urgent
+      ? Math.max(now, last + Math.min(damping, INTERVAL))
+      : Math.max(now + SETTLE, last + Math.max(damping, INTERVAL))
     this.#pending.set(peer.id, at)
     timers.advance(this.#due, at)
   }
