@@ -80,7 +80,9 @@ export class Bursts {
 
   /** A frame or an answer to a probe came from it. */
   life(now: number, peer: Peer): void {
-    if (peer.watch.burst === undefined) return
+    const { burst } = peer.watch
+    if (burst === undefined) return
+    if (burst.steps > 2 && peer.life.pongAt < burst.since) this.#wiring.probes.closed(peer)
     this.end(peer)
     if (peer.state === 'suspect') this.#wiring.presence.reached(now, peer)
   }

@@ -1,8 +1,8 @@
 /**
  * Probes: sealed UDP questions to a peer, where they are sent, and what is known of UDP to it.
  *
- * UDP is open to a peer once it answered, until BARRED probes in a row went without an answer although the peer was
- * there. Where it is not open it is still tried now and then. The address that answered last comes first, then the
+ * UDP is open to a peer once it answered, for OPEN, or until BARRED probes in a row went without an answer although the
+ * peer was there; who is not watched is asked now and then so that it does not lapse. Where it is not open it is still tried now and then. The address that answered last comes first, then the
  * one of the session in use, then the others as they would be dialled.
  */
 import type { PeerId } from '../crypto/identity.ts'
@@ -11,6 +11,9 @@ import { smooth } from './presence.ts'
 
 /** Unanswered in a row by a peer that is there. */
 export const BARRED = 5
+/** Milliseconds. */
+export const OPEN = 1_200_000
+const REFRESH = OPEN / 2
 /** Tries to find out whether UDP is open, of each session; and how far apart. */
 const TRIES = 5
 const TRY_INTERVAL = 5_000
@@ -76,8 +79,14 @@ export class Probes {
   /** It is there. Tries UDP where it is not known whether it is open; the first try may be lost, so there are more. */
   learn(now: number, peer: Peer): void {
     const { udp } = peer
-    if (udp.open || udp.tries >= TRIES || now - udp.triedAt < TRY_INTERVAL) return
-    udp.tries++
+    const age = now - peer.life.pongAt
+    if (udp.open && age > OPEN) {
+      udp.open = false
+      udp.tries = 0
+    }
+    if (udp.open ? age < REFRESH : udp.tries >= TRIES) return
+    if (now - udp.triedAt < TRY_INTERVAL) return
+    if (!udp.open) udp.tries++
     this.send(now, peer, 1)
   }
 
@@ -100,6 +109,12 @@ export class Probes {
     udp.unanswered = 0
     udp.address = address
     udp.roundTrip = smooth(udp.roundTrip, roundTripUSec)
+  }
+
+  /** Its session answered, and none of several probes. */
+  closed({ udp }: Peer): void {
+    udp.open = false
+    udp.tries = 0
   }
 
   /** It was there, but did not answer that probe. */

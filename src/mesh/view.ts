@@ -168,7 +168,7 @@ export class View {
     this.#live--
     this.#stale = true
     if (gone) {
-      this.#lostOf.push(now)
+      this.#lostOf = [...this.#lostOf.filter(at => at > now - 10_000), now]
       this.#passOver(now, member)
     }
     this.#later(now)
@@ -214,12 +214,12 @@ export class View {
     if (!this.#stale || !this.#bounded || stopped()) return false
     this.#stale = false
     const census = censusOf()
-    const before = this.#chosen
     const awake = (member: number) => this.#awake(census, member)
     const mains = (member: number) => awake(member) && census.record(member)?.onBattery !== true
     this.#chosen = neighbours(census.members, this.#self, awake, mains)
+    // also one that let us go, and one that was there before it was chosen
     for (const member of this.#chosen)
-      if (!before.has(member)) this.#want(now, member, self < census.members.ids[member]! ? 0 : YIELD)
+      if (!this.live(member)) this.#want(now, member, self < census.members.ids[member]! ? 0 : YIELD)
     this.#later(now)
     if (this.alone) this.#wiring.timers.advance(this.#seek, now + this.#aloneGap)
     return true
@@ -328,10 +328,9 @@ export class View {
   #away(member: number): boolean {
     const census = this.#wiring.census()
     if (member === this.#self || this.#peers.has(member)) return false
-    return (
-      this.#offers.has(census.members.ids[member]!) ||
-      (census.record(member) !== undefined && (this.alone || !census.there(member)))
-    )
+    const record = census.record(member)
+    if (record === undefined) return this.#offers.has(census.members.ids[member]!)
+    return this.alone || (!record.asleep && !census.there(member))
   }
 
   #seekOne(now: number, member: number): void {

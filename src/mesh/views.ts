@@ -2,8 +2,8 @@
  * Views: what this device tells the others of how it sees them all, and what they told it.
  *
  * Whoever gets a session is told all; later only what changed: a suspicion or a loss at once, anything else after
- * SETTLE and no more often than every INTERVAL, of a peer that flaps less and less often. A device that may be isolated accuses nobody. What others
- * say is kept by observer, as long as that one is there, for `matrix`; it changes no verdict of our own, but who is
+ * SETTLE and no more often than every INTERVAL. Of a peer that flaps a loss is told every INTERVAL at most, and that it
+ * is back less and less often. A device that may be isolated accuses nobody. What others say is kept by observer, as long as that one is there, for `matrix`; it changes no verdict of our own, but who is
  * accused is asked at once by its own paths, and so can only be harmed by silence.
  */
 import type { PeerId } from '../crypto/identity.ts'
@@ -11,6 +11,7 @@ import { peerKey } from '../crypto/identity.ts'
 import { Kind } from '../wire/frame.ts'
 import type { View } from '../wire/gossip.ts'
 import { encodeViews, MAX_VIEWS } from '../wire/gossip.ts'
+import { silently } from './bursts.ts'
 import { quiet } from './flaps.ts'
 import { heardAt } from './life.ts'
 import type { Output, Peer, PeerView, Reason, Sight, State } from './peer.ts'
@@ -32,6 +33,8 @@ interface Wiring {
   readonly incarnation: (peer: PeerId) => number
   /** Somebody accuses it. */
   readonly accused: (now: number, peer: Peer) => void
+  /** Somebody sees it, and we do not. */
+  readonly seen: (now: number, peer: Peer, by: Peer) => void
   /** Somebody accuses us. */
   readonly doubted: (now: number, by: Peer) => void
 }
@@ -68,12 +71,16 @@ export class Views {
     const { timers, views } = this.#wiring
     const view = views().get(peer.id)
     const told = this.#told.get(peer.id)
-    this.#pending.delete(peer.id)
-    if (view === undefined || !worthTelling(view, told) || same(view, told)) return
-    const damped = (told?.at ?? -Infinity) + quiet(now, peer.flaps)
+    // it was otherwise meanwhile, and that was not told yet
+    const untold = this.#pending.delete(peer.id)
+    if (view === undefined || !worthTelling(view, told)) return
     const urgent = view.state === 'suspect' || view.state === 'unreachable'
-    const wait = urgent ? now : Math.max(now + SETTLE, (told?.at ?? -Infinity) + INTERVAL)
-    const at = Math.max(wait, damped)
+    if (same(view, told) && !(urgent && untold)) return
+    const last = told?.at ?? -Infinity
+    const damping = quiet(now, peer.flaps)
+    const at = urgent
+      ? Math.max(now, last + Math.min(damping, INTERVAL))
+      : Math.max(now + SETTLE, last + Math.max(damping, INTERVAL))
     this.#pending.set(peer.id, at)
     timers.advance(this.#due, at)
   }
@@ -104,23 +111,32 @@ export class Views {
 
   /** `by` says how it sees these. */
   receive(now: number, by: Peer, views: readonly { peer: PeerId; view: View }[]): void {
-    const { accused, doubted, incarnation, peers, self } = this.#wiring
+    const { doubted, incarnation, peers, self } = this.#wiring
     const seen = this.#seen.get(by.id) ?? new Map<PeerId, Seen>()
     this.#seen.set(by.id, seen)
     for (const { peer: id, view } of views) {
       if (id === by.id) continue
       const { state, reason, latencyUSec } = view
       seen.set(id, { state, reason, latencyUSec, since: now - view.age * 1_000 })
-      const accuses = (state === 'suspect' || state === 'unreachable') && reason === 'timeout'
-      if (!accuses || view.incarnation < (id === self ? 0 : incarnation(id)) || !this.#follow(now, by.id, id))
-        continue
+      const accuses = reason === 'timeout' && state !== 'asleep'
       const peer = peers().get(id)
-      if (id === self) doubted(now, by)
-      else if (peer !== undefined && now - heardAt(peer) > FRESH) accused(now, peer)
+      if (id === self) {
+        if (accuses && this.#follow(now, by.id, id)) doubted(now, by)
+      } else if (peer !== undefined && view.incarnation >= incarnation(id))
+        this.#consider(now, by, peer, accuses, state)
     }
   }
 
-  /** An accusation of one peer by one observer is followed once in INTERVAL. */
+  #consider(now: number, by: Peer, peer: Peer, accuses: boolean, state: State): void {
+    const { accused, seen } = this.#wiring
+    if (accuses && peer.nominated !== undefined && now - heardAt(peer) > FRESH) {
+      if (this.#follow(now, by.id, peer.id)) accused(now, peer)
+    } else if (state === 'reachable' && peer.nominated === undefined && silently(peer.lost)) {
+      if (this.#follow(now, by.id, peer.id)) seen(now, peer, by)
+    }
+  }
+
+  /** What one observer says of one peer is followed once in INTERVAL. */
   #follow(now: number, by: PeerId, peer: PeerId): boolean {
     const followed = this.#followed.get(by) ?? new Map<PeerId, number>()
     this.#followed.set(by, followed)

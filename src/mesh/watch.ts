@@ -31,7 +31,10 @@ const EARLY = 1 / 4
  * would be first, and the device would wake up twice for ever.
  */
 const LEAD = 250
-/** A round that is not near is moved to where the device is awake anyhow, no more often. */
+/**
+ * A round that is not near is moved to where the device is awake anyhow, no more often than this; but not that of the
+ * first watcher on the ring, or each would follow the one before it round and round.
+ */
 const MOVED = 30_000
 /** A timer that fires later than this belongs to a process that did not run: nobody is judged by it. */
 export const LATE = 300
@@ -74,6 +77,7 @@ export class Watch {
   readonly #saving: Round
   readonly #metered: Round
   #stale = true
+  #first = false
   #movedAt = -Infinity
 
   constructor(wiring: Wiring) {
@@ -104,6 +108,7 @@ export class Watch {
     const { self, keepalive, timers, peers } = this.#wiring
     const all = [...peers()]
     const watchers = all.filter(peer => peer.state === 'reachable' && watches(peer)).map(({ id }) => id)
+    this.#first = watchers.every(id => self < id)
     const mine = !watches(keepalive.means)
       ? new Set()
       : new Set(
@@ -125,7 +130,7 @@ export class Watch {
   awake(now: number): void {
     const { due, every } = this.#mains
     const near = now >= due.at - every * EARLY
-    if (due.slot === -1 || (!near && now < this.#movedAt + MOVED)) return
+    if (due.slot === -1 || (!near && (this.#first || now < this.#movedAt + MOVED))) return
     if (!near) this.#movedAt = now
     this.#round(now, this.#mains, LEAD, near ? every / 2 : 0)
   }

@@ -77,6 +77,11 @@ export class Watching {
         return census.record(census.members.number(id))?.incarnation ?? 0
       },
       accused: (now, peer) => this.#bursts.begin(now, peer),
+      seen: (now, peer, by) => {
+        // who was cut off itself a moment ago reaches the others by and by
+        if (peer.lost !== 'isolated') this.#probes.witness(peer, [by])
+        dialling.want(now, peer)
+      },
       doubted: (now, by) => this.#watch.ask(now, by)
     })
   }

@@ -12,6 +12,9 @@ import { count, figure, NEVER, type Series } from './figures.ts'
 const FLAPS = 50
 /** From the peers' last change on; compilation and first announcements are over. */
 const SETTLE_MS = 60_000
+/** The daemon keeps so many events for readers that come back; one takes about so much. */
+const EVENTS_KEPT = 8_192
+const EVENT_BYTES = 700
 /** As long as a keepalive of 15 s takes to come round. */
 const IDLE_MS = 15_000
 const PEERS = 10
@@ -22,9 +25,14 @@ export async function flaps(lab: Lab, times: number): Promise<Series[]> {
   const [h1, h2] = lab.all('h1', 'h2')
   const hosts = [h1, h2]
   const right = count(`${FLAPS} times down and up: pictures not right 2 s after the last address event`, 0)
-  const descriptors = count('… descriptors more than before', 4)
+  // a listener for IPv6, with what it needs for discovery, may be there or not be there yet
+  const descriptors = count('… descriptors more than before', 10)
   const timers = count('… timers more than before', 8)
-  const heap = figure('… heap after a collection, its slope', 'B a flap', 200)
+  const heap = figure(
+    '… heap after a collection, without the events kept for readers, its slope',
+    'B a flap',
+    200
+  )
   const resident = figure('… resident memory, its slope', 'B a flap')
   await h1.start()
   await h2.startCounted()
@@ -44,9 +52,11 @@ export async function flaps(lab: Lab, times: number): Promise<Series[]> {
     await delay(2_000)
     right.values.push(fine() ? 0 : 1)
     await back(hosts)
-    await delay(3_000)
+    // sessions that were replaced have ended
+    await delay(6_000)
     const now = await h2.counters()
-    points.push({ n: n * FLAPS, heap: now.heap, resident: now.resident })
+    const heap = now.heap - EVENT_BYTES * Math.min(h2.daemon.events.length, EVENTS_KEPT)
+    points.push({ n: n * FLAPS, heap, resident: now.resident })
     descriptors.values.push(now.descriptors - first.descriptors)
     timers.values.push(now.timers - first.timers)
   }
@@ -75,7 +85,7 @@ const idle = (power: 'mains' | 'battery', wakeUps: number) =>
     const on = `idle with ${PEERS} peers, on ${power}`
     const cpu = figure(`${on}: CPU`, 'ms/s', 1)
     const woken = figure(`${on}: wake-ups, all threads`, '/s', wakeUps)
-    const bytes = figure(`${on}: bytes of links, both ways, a peer`, 'B/s', 60)
+    const bytes = figure(`${on}: bytes of links and probes, both ways, a peer`, 'B/s', 60)
     const carried = figure(`${on}: bytes on the cable, multicast and headers and all, a peer`, 'B/s')
     const resident = figure(`${on}: resident memory, from a checkout`, 'bytes')
     const h1 = lab.host('h1')
@@ -105,7 +115,8 @@ const idle = (power: 'mains' | 'battery', wakeUps: number) =>
       const { Total } = await client.call('Energy', {})
       const { cpu, rss, wakeUps } = usage(h1.daemon.pid)
       const links = Total.LinkBytesSent + Total.LinkBytesReceived
-      return { at: performance.now(), links, cpu, rss, wakeUps, cable: cable() }
+      const bytes = links + Total.DatagramBytesSent + Total.DatagramBytesReceived
+      return { at: performance.now(), bytes, cpu, rss, wakeUps, cable: cable() }
     }
     let before = await sample()
     for (let n = 0; n < times; n++) {
@@ -114,7 +125,7 @@ const idle = (power: 'mains' | 'battery', wakeUps: number) =>
       const seconds = (after.at - before.at) / 1000
       cpu.values.push((after.cpu - before.cpu) / seconds)
       woken.values.push((after.wakeUps - before.wakeUps) / seconds)
-      bytes.values.push((after.links - before.links) / seconds / PEERS)
+      bytes.values.push((after.bytes - before.bytes) / seconds / PEERS)
       carried.values.push((after.cable - before.cable) / seconds / PEERS)
       resident.values.push(Math.round(after.rss * 2 ** 20))
       before = after

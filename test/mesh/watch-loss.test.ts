@@ -28,7 +28,7 @@ const cases: readonly Case[] = [
     names: five,
     options: lossy,
     lost: [4_000, 5_000, 7_000],
-    back: [1_000, 1_700, 4_000]
+    back: [1_200, 2_500, 6_000]
   },
   {
     what: 'one on battery, a watcher on mains',

@@ -218,6 +218,38 @@ t.test('what an accusation does, and what it does not', async t => {
   )
 })
 
+t.test(
+  'one that is lost, and that another one sees: the way to it is what is broken, and it is tried again',
+  async t => {
+    const driver = new Driver(0, [1, 2])
+    for (const peer of [1, 2]) driver.open(peer, peer)
+    driver.pong(1, 2)
+    driver.mesh.closed(driver.now, 2, 'timeout')
+    // the eager minute is over
+    for (let i = 0; i < 150; i++) {
+      driver.pass(SECOND)
+      driver.receive(1, Kind.Ping, new Uint8Array(8))
+    }
+    driver.forget()
+    t.equal(driver.view(2).reason, 'timeout')
+    const sees = () =>
+      driver.receive(1, Kind.Gossip, encodeViews([lie(2, { state: 'reachable', reason: '' })]))
+    sees()
+    driver.take()
+    const [asked] = driver.since('witness')
+    t.match(asked, { peer: ids[2], by: [1] })
+    t.equal(driver.since('dial').length, 1)
+    driver.mesh.witnessed(driver.now, ids[2]!, asked!.probe, ids[1]!)
+    t.match(driver.view(2), {
+      state: 'unreachable',
+      reason: 'path',
+      evidence: { how: 'witness', by: ids[1] }
+    })
+    sees()
+    t.same(driver.since('witness'), [], 'not again at once')
+  }
+)
+
 t.test('what an accusation says of an older word than ours is no news', async t => {
   const driver = new Driver(0, [1, 2])
   for (const peer of [1, 2]) driver.open(peer, peer)
@@ -254,6 +286,22 @@ t.test('what was told by one who is gone, or removed, is forgotten', async t => 
   t.same(rows(), [])
 })
 
+t.test('a peer that is lost again and again: the others are told each time', async t => {
+  const names = [...'abcde']
+  const world = home(names, { seed: 5 })
+  const times: number[] = []
+  for (let i = 0; i < 12; i++) {
+    world.run(8 * SECOND + 6 * SECOND * world.random())
+    world.cutOff('c')
+    times.push(unseen(world, except(names, 'c'), 'c'))
+    world.reconnect('c')
+    world.until(() => world.all(...names), 10 * SECOND)
+  }
+  // accusations of one peer are INTERVAL apart, so one may come that much later
+  t.ok(Math.max(...times) <= 7 * SECOND, times.map(Math.round).join())
+  t.ok(times.filter(time => time > 4 * SECOND).length <= 2, 'most are told at once')
+})
+
 t.test('1,000 flaps: told and shown less and less often, right at the end, nothing left over', async t => {
   const names = [...'abcdef']
   const world = home(names, { seed: 77 })
@@ -285,8 +333,8 @@ t.test('1,000 flaps: told and shown less and less often, right at the end, nothi
     lines.every(line => / c: |: c /.test(line)),
     'nobody else was accused'
   )
-  // each of five tells four others, a few times a minute at most
-  t.ok(views.filter(accuses).length <= minutes * 5 * 5 * 4, `${views.filter(accuses).length} accusations`)
+  // each of five tells four others, every five seconds at most
+  t.ok(views.filter(accuses).length <= minutes * 12 * 5 * 4, `${views.filter(accuses).length} accusations`)
   world.run(2 * MINUTE)
   t.ok(most <= idle + 200, `${most} timers at most, ${idle} before`)
   t.ok(sizes() <= idle + 2, `${sizes()} timers afterwards, ${idle} before`)

@@ -1,13 +1,17 @@
 /** Devices that see each other, and what tests of presence ask of them. */
 import { World, type WorldOptions } from './world.ts'
 
-/** All on one LAN, each told where the others are; settled for a while, and nothing told yet. */
-export function home(names: readonly string[], options: WorldOptions, settleMs = 20_000): World {
+/** `before` they start. All on one LAN, each told where the others are; settled for a while, and nothing told yet. */
+export function home(
+  names: readonly string[],
+  options: WorldOptions,
+  settleMs = 20_000,
+  before: (world: World) => void = () => {}
+): World {
   const world = new World({ discovery: false, ...options })
-  world
-    .add(...names)
-    .plug('home', ...names)
-    .start(...names)
+  world.add(...names).plug('home', ...names)
+  before(world)
+  world.start(...names)
   for (const one of names) for (const other of names) if (one !== other) world.offer(one, other, 'static')
   world.until(() => world.all(...names), 60_000)
   world.run(settleMs)
