@@ -5,7 +5,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
-import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
@@ -25,7 +24,7 @@ import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
 import type { Prompts } from './joining/invite-call.ts'
-import { type Invite, Inviting } from './joining/inviting.ts'
+import { type Invite, Inviting, type Joiner, tellingSilent } from './joining/inviting.ts'
 import { Questions } from './joining/questions.ts'
 import { KeyStores } from './keys/key-stores.ts'
 import { Unlocking } from './keys/unlocking.ts'
@@ -39,6 +38,7 @@ import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
+import { summaryOf } from './summary.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
 import { Publisher } from './surfaces/publisher.ts'
 import { SocketSurface } from './surfaces/socket.ts'
@@ -211,16 +211,10 @@ export class Daemon {
       links: () => this.circles.all.map(circle => circle.links)
     })
     this.handlers = new Handlers({
-      folders: () => {
-        const { folders } = this.config.handlers
-        return folders.length > 0 ? folders : [join(paths.config, 'handlers')]
-      },
-      rules: () => this.config.allow,
-      timeoutMs: () => this.config.handlers.timeout * 1000,
+      config: () => this.config,
+      folder: join(paths.config, 'handlers'),
       log,
-      onChange: () => {
-        for (const circle of this.circles.all) circle.correspondence.messages.handlersChanged()
-      }
+      onChange: () => this.circles.handlersChanged()
     })
     const around: Surroundings = {
       now,
@@ -288,7 +282,7 @@ export class Daemon {
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
-    await this.#supervisor.notify({ ready: true, status: this.#summary() })
+    await this.#supervisor.notify({ ready: true, status: summaryOf(this.#unlocking.away, this.circles) })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
@@ -346,18 +340,9 @@ export class Daemon {
    * Lets one device join the circle by a code. Resolves with it; rejects ApiError, or when the signal is aborted,
    * which ends the code at once.
    */
-  async inviteByCode(
-    circle: Circle,
-    invite: Invite,
-    signal: AbortSignal
-  ): Promise<{ id: PeerId; name: string }> {
+  async inviteByCode(circle: Circle, invite: Invite, signal: AbortSignal): Promise<Joiner> {
     const inviting = await circle.inviting(invite.level, invite.guestForMs)
-    const onEvent: Invite['onEvent'] = event => {
-      invite.onEvent(event)
-      const { silent: interfaces } = this.#attachment.carriers
-      if (event.type === 'open' && interfaces.length > 0) invite.onEvent({ type: 'unannounced', interfaces })
-    }
-    return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
+    return this.#inviting.open(inviting, tellingSilent(invite, this.#attachment), signal)
   }
 
   /** Looks at everything at once, and is done within 5 s. */
@@ -410,15 +395,6 @@ export class Daemon {
     })
     this.#shown = { ...this.#shown, Notes }
     this.publisher.set('Daemon', '', this.#shown)
-    void this.#supervisor.notify({ status: this.#summary() })
-  }
-
-  /** One line for `systemctl status`. */
-  #summary(): string {
-    if (this.#unlocking.away !== '') return `locked: ${this.#unlocking.away}`
-    const { all, sealed } = this.circles
-    if (all.length + sealed.length === 0)
-      return 'in no circle yet; `coterie init` or `coterie join` comes next'
-    return [...all.map(({ summary }) => summary), ...sealed.map(({ name }) => `${name}: locked`)].join('; ')
+    void this.#supervisor.notify({ status: summaryOf(this.#unlocking.away, this.circles) })
   }
 }

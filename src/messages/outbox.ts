@@ -27,40 +27,17 @@ import {
   type Receipt
 } from '../wire/message.ts'
 import type { MessageId } from './id.ts'
+import {
+  type Draft,
+  isSettled,
+  type OutboxOutput,
+  type OutboxRecord,
+  type Sent,
+  type SentState
+} from './sent.ts'
 
-/** What the sender knows of a message. `later`: its handler asked to be run again. */
-export type SentState = 'queued' | 'held' | 'received' | 'started' | 'later' | 'done' | 'dead'
-
-export interface Sent {
-  readonly id: MessageId
-  readonly peer: PeerId
-  readonly seq: number
-  readonly tag: string
-  readonly ask: boolean
-  /** Empty once it is done. */
-  readonly payload: Uint8Array
-  /** Wall clock. */
-  readonly sentMs: number
-  readonly expiresMs: number
-  readonly state: SentState
-  /** Why it is dead; `none` otherwise. */
-  readonly reason: DeadReason
-  readonly exit: number
-  readonly output: Uint8Array
-  /** When the state became this; wall clock. */
-  readonly changedMs: number
-}
-
-export type Draft = Pick<Sent, 'id' | 'peer' | 'tag' | 'ask' | 'payload'> & { readonly ttlMs: number }
-
-export type OutboxRecord =
-  | { type: 'put'; sent: Sent; next: number }
-  | { type: 'drop'; peer: PeerId; seq: number }
-
-export type OutboxOutput =
-  | { type: 'send'; peer: PeerId; body: Uint8Array }
-  | { type: 'changed'; sent: Sent }
-  | { type: 'count'; what: string }
+export type { Draft, OutboxOutput, OutboxRecord, Sent, SentState } from './sent.ts'
+export { isSettled } from './sent.ts'
 
 export interface OutboxOptions {
   /** 8 bytes, of this database. */
@@ -113,7 +90,6 @@ interface Lane {
 }
 
 const order: readonly SentState[] = ['queued', 'held', 'received', 'later', 'started', 'done', 'dead']
-export const isSettled = ({ state }: Pick<Sent, 'state'>): boolean => state === 'done' || state === 'dead'
 
 export class Outbox {
   /** When `expire` is next due; Infinity when never. */

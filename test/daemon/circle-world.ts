@@ -291,9 +291,8 @@ export class Computer {
       publisher: this.publisher,
       gate,
       handlers: new Handlers({
-        folders: () => [],
-        rules: () => [],
-        timeoutMs: () => 60_000,
+        config: () => ({ handlers: { folders: [], timeout: 60 }, allow: [] }),
+        folder: '/nowhere',
         log: this.#log,
         onChange: () => {}
       }),

@@ -1,5 +1,4 @@
 /** One circle of this device: joins its membership, its traffic and what is shown of it. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
@@ -23,6 +22,7 @@ import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
 import { type Cores, Membership } from './membership.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
@@ -33,8 +33,6 @@ import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
-/** How long an invitation waits for the first listener. */
-const ADDRESS_MS = 2_000
 
 export class Circle {
   readonly id: CircleId
@@ -48,7 +46,7 @@ export class Circle {
   readonly #traffic: Traffic
   readonly #roster: Roster
   readonly #sessions = new Sessions()
-  readonly #shares: Shares
+  readonly shares: Shares
   readonly correspondence: Correspondence
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
@@ -57,8 +55,7 @@ export class Circle {
   readonly #following: Following
   readonly explaining: Explaining
   readonly guessing: Guessing
-  #ownAddresses: readonly string[] = []
-  readonly #addressed = Promise.withResolvers<void>()
+  readonly #own = new OwnAddresses()
   #leaving = false
   #met = () => {}
 
@@ -84,7 +81,7 @@ export class Circle {
       membership: this.#membership,
       sessions: this.#sessions,
       around,
-      ownAddresses: () => this.#ownAddresses,
+      ownAddresses: () => this.#own.all,
       onSession: session => this.opened(session)
     })
     this.#announcer = new Announcer(this.#membership, around)
@@ -96,7 +93,7 @@ export class Circle {
       traffic: () => this.#traffic,
       note: sentence => this.#warnings.separated(sentence)
     })
-    this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
+    this.shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#traffic = new Traffic({
       around,
       membership: this.#membership,
@@ -119,7 +116,7 @@ export class Circle {
       onMet: () => this.#met()
     })
     this.correspondence = new Correspondence(stored, around, this.#membership, (peer, body) =>
-      this.#traffic.write(peer, body)
+      this.#traffic.writing.write(peer, body)
     )
     this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
@@ -158,12 +155,8 @@ export class Circle {
   }
 
   get deadline(): number {
-    return Math.min(
-      this.#membership.deadline,
-      this.#traffic.deadline,
-      this.#warnings.deadline,
-      this.correspondence.messages.deadline
-    )
+    const parts = [this.#membership, this.#traffic, this.#warnings, this.correspondence.messages]
+    return Math.min(...parts.map(({ deadline }) => deadline))
   }
 
   expire(): void {
@@ -219,25 +212,15 @@ export class Circle {
     lifetimeMs: number,
     guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    await this.#mustListen('use a ticket')
-    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+    await this.#own.must('use a ticket')
+    return this.#membership.invite(level, lifetimeMs, this.#own.all, guestForMs)
   }
 
   /** For an invitation by code. Rejects ApiError. */
   async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
     const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
-    await this.#mustListen('join')
+    await this.#own.must('join')
     return circle
-  }
-
-  /** Just after the start, or after init, the sockets are still being bound. */
-  async #mustListen(what: string): Promise<void> {
-    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
-    if (this.#ownAddresses.length > 0) return
-    throw new ApiError(
-      'Unreachable',
-      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
-    )
   }
 
   /** Of this device. Rejects ApiError. */
@@ -265,9 +248,6 @@ export class Circle {
 
   get recovery(): Recovery {
     return this.#membership.recovery
-  }
-  get shares(): Shares {
-    return this.#shares
   }
 
   /** This device has signed that it leaves. */
@@ -303,9 +283,8 @@ export class Circle {
     const links = bound.flatMap(({ address, port, kind, metered, prefix, primary }) =>
       uri(address, port).map(text => ({ address: text, kind, metered, prefix, primary }))
     )
-    this.#ownAddresses = links.map(({ address }) => address)
-    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#traffic.setOwnAddresses(this.#ownAddresses, links)
+    this.#own.set(links.map(({ address }) => address))
+    this.#traffic.setOwnAddresses(this.#own.all, links)
     this.#traffic.carry()
   }
 
@@ -376,7 +355,7 @@ export class Circle {
   #recover(number: number, { peer, hash }: Session, body: Uint8Array): void {
     const frame = decodeRecoveryFrame(body)
     if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
-    else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
+    else if (frame !== undefined) void this.shares.receive({ peer, number, hash }, frame)
   }
 
   /** A handshake is done and confirmed: the session is this circle's now. */
@@ -412,7 +391,7 @@ export class Circle {
     this.#roster.publish(members, this.#traffic.peers)
     this.offerStatic()
     this.#warnings.follow(this.#out)
-    this.#shares.membersChanged()
+    this.shares.membersChanged()
     this.waking.keep(members)
     announce()
     changed()

@@ -11,10 +11,11 @@ import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
 import type { DaemonEvent, PeerEvent } from '../../messages/naming.ts'
 import type { DeadReason } from '../../wire/message.ts'
+import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
 import { Occasions } from './occasions.ts'
-import { type Rule, verdictOn } from './rules.ts'
+import { verdictOn } from './rules.ts'
 
 /** After the first change in a folder, for the others of the same moment. */
 const SETTLE_MS = 100
@@ -34,10 +35,9 @@ export interface Sender {
 }
 
 export interface HandlersOptions {
-  readonly folders: () => readonly string[]
-  readonly rules: () => readonly Rule[]
-  /** How long a run may take. */
-  readonly timeoutMs: () => number
+  readonly config: () => Pick<Config, 'handlers' | 'allow'>
+  /** Where they are when the configuration names no folder. */
+  readonly folder: string
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
@@ -55,16 +55,18 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
-    const { log, timeoutMs } = options
+    const { log } = options
     this.#occasions = new Occasions({
       find: (family, event, about) => this.#lookup.event(family, event, about),
-      timeoutMs,
+      timeoutMs: () => this.#timeoutMs,
       log
     })
   }
 
   get folders(): readonly string[] {
-    return this.#options.folders()
+    const { config, folder } = this.#options
+    const { folders } = config().handlers
+    return folders.length > 0 ? folders : [folder]
   }
   get lookup(): Lookup {
     return this.#lookup
@@ -99,7 +101,7 @@ export class Handlers {
   }
 
   choose(from: Sender, tag: string): Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
-    if (!verdictOn(this.#options.rules(), from, tag).allowed) return 'not-allowed'
+    if (!verdictOn(this.#options.config().allow, from, tag).allowed) return 'not-allowed'
     const { handler, unsafe } = this.found(from, tag)
     if (handler !== undefined) return { key: join(handler.folder, handler.path), retry: handler.naming.retry }
     return unsafe.length > 0 ? 'unsafe' : 'no-handler'
@@ -134,7 +136,7 @@ export class Handlers {
         directory: dirname(file),
         environment: messageEnvironment(received, from),
         body: received.payload,
-        timeoutMs: this.#options.timeoutMs(),
+        timeoutMs: this.#timeoutMs,
         output: OUTPUT
       },
       signal
@@ -149,9 +151,13 @@ export class Handlers {
     return dead(end.type === 'timeout' ? 'timeout' : 'killed', end.output)
   }
 
+  get #timeoutMs(): number {
+    return this.#options.config().handlers.timeout * 1000
+  }
+
   async #look(): Promise<void> {
     if (this.#stopped) return
-    const folders = this.#options.folders()
+    const folders = this.folders
     const found = await Promise.all(folders.map(findHandlers))
     if (this.#stopped) return
     const files = found.flatMap(({ files }, order): HandlerFile[] =>
