@@ -97,7 +97,7 @@ export class Bursts {
     }
     if (now > burst.nextAt + LATE && burst.restarts < MAX_RESTARTS) {
       burst.restarts++
-      burst.since = now
+      burst.since = burst.nextAt = now
       burst.steps = 0
     }
     if (burst.steps >= STEPS) this.#verdict(now, peer)
@@ -114,7 +114,10 @@ export class Bursts {
     if (step === 1) this.#control(now, peer, CONTROLS)
     if (step === 2) this.#witnesses(peer)
     if (step >= UNANSWERED) this.#suspect(now, peer, burst)
-    burst.nextAt = now + (burst.steps < STEPS ? SPACING : Math.max(SPACING, (2 * peer.udp.roundTrip) / 1_000))
+    // by the plan, not by when the last step came: timers are late, and eight of them would add up
+    const planned = Math.max(burst.nextAt, now - SPACING / 2)
+    const last = Math.max(SPACING, (2 * peer.udp.roundTrip) / 1_000)
+    burst.nextAt = planned + (burst.steps < STEPS ? SPACING : last)
     timers.set(peer.watch.step, burst.nextAt)
   }
 

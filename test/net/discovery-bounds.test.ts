@@ -164,7 +164,8 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
         .map(packet => /IP 10\.91\.1\.1\.(\d+) > 239/.exec(packet)?.[1])
         .filter(port => port)
       t.equal(new Set(ports).size, 5, `source ports of SSDP: ${ports}`)
-      t.ok(new Set(names).size >= 3, `names: ${names}`)
+      // a rotation is said by SSDP alone, and the budget of mDNS is used up by the third time of asking
+      t.ok(new Set(names).size >= 2, `names: ${names}`)
       t.strictSame(
         names,
         [...names].sort((x, y) => names.indexOf(x) - names.indexOf(y)),
