@@ -83,7 +83,7 @@ export async function pair(lab: Lab, times: number): Promise<Series[]> {
 
 /** All on battery: nobody watches. */
 export async function battery(lab: Lab, times: number): Promise<Series[]> {
-  const cut = series('cable silently cut, all on battery: nobody watches, keepalive 60 s', 65_000, 65_000)
+  const cut = series('cable silently cut, all on battery: nobody watches, keepalive 60 s', 20_000, 65_000)
   const back = series('link returns → reachable, all on battery', 500, 1500)
   const hosts = lab.all('h1', 'h2', 'h3')
   await Promise.all(hosts.map(host => host.battery()))
