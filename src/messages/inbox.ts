@@ -14,15 +14,10 @@
  *   out   take, deadline, list
  */
 import type { PeerId } from '../crypto/identity.ts'
-import {
-  type DeadReason,
-  encodeNext,
-  encodeReceipts,
-  MAX_RECEIPTS,
-  type Message,
-  type Receipt
-} from '../wire/message.ts'
+import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import { messageId } from './id.ts'
+import { Load } from './load.ts'
+import { type Origin, Receipts } from './receipts.ts'
 import type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
 import { isTag } from './tag.ts'
 
@@ -44,9 +39,6 @@ export interface InboxOptions {
 const LATER = 75
 const AT_ONCE = 4
 const PER_SENDER = 2
-/** Messages and bytes of one sender that wait here; what is above is not taken in until there is room. */
-export const PER_SENDER_MESSAGES = 10_000
-export const PER_SENDER_BYTES = 64 * 1_048_576
 /** Waits between runs that asked for another one, milliseconds; then it is given up. */
 export const PAUSES = [
   60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
@@ -58,20 +50,9 @@ interface Entry {
   until: number
 }
 
-interface Stream {
-  readonly from: PeerId
-  readonly epoch: Uint8Array
+interface Stream extends Origin {
   floor: number
   readonly entries: Map<number, Entry>
-}
-
-/** What one sender has here that has not ended. */
-interface Load {
-  messages: number
-  bytes: number
-  running: number
-  /** Not taken in for want of room. */
-  refused: Map<string, { stream: Stream; seqs: Set<number> }>
 }
 
 const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
@@ -81,12 +62,12 @@ export class Inbox {
   deadline = Infinity
   readonly #options: InboxOptions
   readonly #streams = new Map<string, Stream>()
-  readonly #loads = new Map<PeerId, Load>()
+  readonly #loads = new Map<PeerId, Load<Stream>>()
   /** By sender and tag, each in the order in which they are to run; the one whose turn was longest ago first. */
   readonly #waiting = new Map<string, Set<Entry>>()
   /** By key of the handler. */
   readonly #running = new Map<string, Entry>()
-  readonly #receipts = new Map<Stream, Map<number, Receipt>>()
+  readonly #receipts = new Receipts()
   #records: InboxRecord[] = []
   #outputs: InboxOutput[] = []
 
@@ -119,7 +100,7 @@ export class Inbox {
     const known = stream.entries.get(seq)
     if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
-    else if (this.#full(from, message.payload.length)) this.#refuse(stream, seq)
+    else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
     else this.#take(now, wall, stream, message)
     this.#flush()
   }
@@ -199,7 +180,7 @@ export class Inbox {
         if (entry.received.state === 'received' || entry.received.state === 'later')
           this.#end(entry, { state: 'dead', reason: 'removed' })
     }
-    this.#receipts.clear()
+    this.#receipts.take()
   }
 
   expire(now: number, wall: number): void {
@@ -311,10 +292,10 @@ export class Inbox {
     const { from, payload } = entry.received
     const load = this.#load(from)
     this.#waitNoMore(entry)
-    load.messages--
-    load.bytes -= payload.length
+    load.leave(payload.length)
     this.#change(entry, { ...result, payload: new Uint8Array() })
-    this.#readmit(load)
+    for (const [stream, seq] of load.readmitted())
+      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
   }
 
   #change(entry: Entry, change: Partial<Received>): void {
@@ -335,9 +316,7 @@ export class Inbox {
     const entry = { received, until }
     this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
     if (ended(received)) return entry
-    const load = this.#load(received.from)
-    load.messages++
-    load.bytes += received.payload.length
+    this.#load(received.from).enter(received.payload.length)
     this.deadline = Math.min(this.deadline, until)
     return entry
   }
@@ -368,56 +347,21 @@ export class Inbox {
     this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
   }
 
-  #full(from: PeerId, size: number): boolean {
-    const { messages, bytes } = this.#load(from)
-    return messages >= PER_SENDER_MESSAGES || (messages > 0 && bytes + size > PER_SENDER_BYTES)
-  }
-
   #refuse(stream: Stream, seq: number): void {
-    const { refused } = this.#load(stream.from)
-    const key = keyOf(stream.from, stream.epoch)
-    const entry = refused.get(key) ?? { stream, seqs: new Set<number>() }
-    if (entry.seqs.size < MAX_RECEIPTS) entry.seqs.add(seq)
-    refused.set(key, entry)
+    this.#load(stream.from).refuse(stream, seq)
     this.#count('inbox-full')
-  }
-
-  /** There is room again: what was refused may come. */
-  #readmit(load: Load): void {
-    if (
-      load.refused.size === 0 ||
-      load.messages > PER_SENDER_MESSAGES / 2 ||
-      load.bytes > PER_SENDER_BYTES / 2
-    )
-      return
-    for (const { stream, seqs } of load.refused.values())
-      for (const seq of seqs)
-        this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
-    load.refused.clear()
   }
 
   #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {
     this.#answer(stream, { seq, state, reason, exit, output })
   }
 
-  /** Collected, so that one frame tells all; of one message only the latest is told. */
   #answer(stream: Stream, receipt: Receipt): void {
-    const receipts = this.#receipts.get(stream) ?? new Map<number, Receipt>()
-    receipts.set(receipt.seq, receipt)
-    this.#receipts.set(stream, receipts)
+    this.#receipts.add(stream, receipt)
   }
 
   #flush(): void {
-    for (const [stream, receipts] of this.#receipts) {
-      const all = [...receipts.values()]
-      for (let i = 0; i < all.length; i += MAX_RECEIPTS)
-        this.#outputs.push({
-          type: 'send',
-          peer: stream.from,
-          body: encodeReceipts(stream.epoch, all.slice(i, i + MAX_RECEIPTS))
-        })
-    }
-    this.#receipts.clear()
+    this.#outputs.push(...this.#receipts.take())
   }
 
   #stream(from: PeerId, epoch: Uint8Array): Stream {
@@ -427,10 +371,9 @@ export class Inbox {
     return stream
   }
 
-  #load(from: PeerId): Load {
+  #load(from: PeerId): Load<Stream> {
     let load = this.#loads.get(from)
-    if (load === undefined)
-      this.#loads.set(from, (load = { messages: 0, bytes: 0, running: 0, refused: new Map() }))
+    if (load === undefined) this.#loads.set(from, (load = new Load()))
     return load
   }
 

@@ -3,7 +3,7 @@
  *
  * A pure core. A message is on disk before it is accepted; from then on it is sent to its receiver, again on each new
  * session, until the receiver says that it has it, and asked about until the receiver says how it ended. To one
- * receiver messages go in the order of their numbers, at most WINDOW of them unacknowledged. What is settled is never
+ * receiver messages go in the order of their numbers (lane.ts). What is settled is never
  * sent again, and the receiver is told so (`floor`), so that it can forget what it keeps to recognise it by.
  *
  *   in    draft, accept           a message: what to write for it, and that it is written
@@ -27,6 +27,7 @@ import {
   type Receipt
 } from '../wire/message.ts'
 import type { MessageId } from './id.ts'
+import { type Entry, Lane } from './lane.ts'
 import {
   type Draft,
   isSettled,
@@ -49,8 +50,6 @@ export interface OutboxOptions {
   readonly wall: number
 }
 
-const WINDOW = 128
-const WINDOW_BYTES = 1_048_576
 /** All that waits or is dead, of all receivers. */
 export const MAX_MESSAGES = 20_000
 export const MAX_BYTES = 256 * 1_048_576
@@ -60,34 +59,6 @@ const REMEMBERED = 1_000
 const DEAD_LETTER = 30 * 86_400_000
 /** What the receiver has when its time is over is looked at again after this, milliseconds. */
 const LONGEST = 86_400_000
-
-interface Entry {
-  sent: Sent
-  /** Monotonic; when it expires, or when a dead letter is dropped. */
-  until: number
-  /** Sent on the present session and not acknowledged. */
-  flying: boolean
-  /** It may have been sent at some time, so the receiver may have it. */
-  tried: boolean
-  /** Its sender took it back, and the receiver is to say whether that was in time. */
-  cancelling: boolean
-}
-
-interface Lane {
-  readonly peer: PeerId
-  /** What is not settled, by number, ascending. */
-  readonly entries: Map<number, Entry>
-  /** Numbers given to drafts that are being written. */
-  readonly drafts: Set<number>
-  /** Numbers to be sent on this session, ascending. */
-  waiting: number[]
-  next: number
-  online: boolean
-  flying: number
-  flyingBytes: number
-  /** The floor that it was told last on this session. */
-  told: number
-}
 
 const order: readonly SentState[] = ['queued', 'held', 'received', 'later', 'started', 'done', 'dead']
 
@@ -161,7 +132,7 @@ export class Outbox {
   /** The peer can be written to, on another session than before. */
   opened(now: number, peer: PeerId): void {
     const lane = this.#lane(peer)
-    this.#ground(lane)
+    lane.ground()
     lane.online = true
     const open = [...lane.entries.values()]
     lane.waiting = open.filter(({ sent }) => sent.state === 'queued').map(({ sent }) => sent.seq)
@@ -178,7 +149,7 @@ export class Outbox {
     const lane = this.#lanes.get(peer)
     if (lane === undefined) return
     lane.online = false
-    this.#ground(lane)
+    lane.ground()
   }
 
   receive(now: number, wall: number, peer: PeerId, epoch: Uint8Array, receipts: readonly Receipt[]): void {
@@ -190,7 +161,7 @@ export class Outbox {
     for (const receipt of receipts) {
       const entry = lane.entries.get(receipt.seq)
       if (entry === undefined) continue
-      this.#land(lane, entry)
+      lane.land(entry)
       this.#receipt(now, wall, lane, entry, receipt)
     }
     this.#pump(now, lane)
@@ -246,20 +217,7 @@ export class Outbox {
 
   #lane(peer: PeerId): Lane {
     let lane = this.#lanes.get(peer)
-    if (lane === undefined) {
-      lane = {
-        peer,
-        entries: new Map(),
-        drafts: new Set(),
-        waiting: [],
-        next: 1,
-        online: false,
-        flying: 0,
-        flyingBytes: 0,
-        told: 0
-      }
-      this.#lanes.set(peer, lane)
-    }
+    if (lane === undefined) this.#lanes.set(peer, (lane = new Lane(peer)))
     return lane
   }
 
@@ -284,11 +242,9 @@ export class Outbox {
       const entry = lane.entries.get(lane.waiting[sentOff]!)
       if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued') continue
       const size = entry.sent.payload.length
-      if (lane.flying >= WINDOW || (lane.flying > 0 && lane.flyingBytes + size > WINDOW_BYTES)) break
-      entry.flying = entry.tried = true
-      lane.flying++
-      lane.flyingBytes += size
-      lane.told = this.#floor(lane)
+      if (!lane.admits(size)) break
+      lane.fly(entry)
+      lane.told = lane.floor
       const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
       const sentMs = Math.max(0, entry.sent.sentMs)
       this.#send(
@@ -356,7 +312,7 @@ export class Outbox {
     reason: DeadReason,
     result: Partial<Pick<Sent, 'exit' | 'output'>> = {}
   ): void {
-    this.#land(lane, entry)
+    lane.land(entry)
     lane.entries.delete(entry.sent.seq)
     this.#change(wall, entry, { state: 'dead', reason, ...result })
     entry.until = now + DEAD_LETTER
@@ -382,36 +338,17 @@ export class Outbox {
     if (this.#remembered.size > REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value!)
   }
 
-  /** The least number that is not settled. */
-  #floor(lane: Lane): number {
-    const [first = lane.next] = lane.entries.keys()
-    const [draft = lane.next] = lane.drafts
-    return Math.min(first, draft)
-  }
-
   /** Tells what is settled, if that is news. */
   #acknowledge(lane: Lane): void {
-    if (lane.online && lane.next > 1 && this.#floor(lane) > lane.told) this.#ask(lane, [])
+    if (lane.online && lane.next > 1 && lane.floor > lane.told) this.#ask(lane, [])
   }
 
   #ask(lane: Lane, seqs: readonly number[]): void {
-    lane.told = this.#floor(lane)
+    lane.told = lane.floor
     this.#send(lane, encodeQuestion(this.#epoch, lane.told, seqs))
   }
 
   #send(lane: Lane, body: Uint8Array): void {
     this.#outputs.push({ type: 'send', peer: lane.peer, body })
-  }
-
-  #land(lane: Lane, entry: Entry): void {
-    if (!entry.flying) return
-    entry.flying = false
-    lane.flying--
-    lane.flyingBytes -= entry.sent.payload.length
-  }
-
-  #ground(lane: Lane): void {
-    for (const entry of lane.entries.values()) entry.flying = false
-    lane.flying = lane.flyingBytes = lane.told = 0
   }
 }
