@@ -9,8 +9,8 @@
  *   daemon/network.sh               when the network changes
  *
  * Only the path below the handler folder counts. `@` begins the name of a peer (its name, id or short id); such a part
- * may be a folder at any level, or a word of a file's name for peer/ and daemon/. A folder whose name has a dot, and
- * whatever begins with a dot or ends with `~`, is not looked at. See docs/handlers.md.
+ * may be a folder at any level, or for peer/ a word of a file's name, where a name with dots has no place. Any other
+ * folder with a dot in its name, and whatever begins with a dot or ends with `~`, is not looked at. See docs/handlers.md.
  */
 import { isTag } from './tag.ts'
 
@@ -50,7 +50,7 @@ export function namingOf(path: string): Naming | string {
   if (family === undefined) return `it is not below ${FAMILIES.join('/, ')}/`
   const hidden = [...folders, file].find(part => part.startsWith('.') || part.endsWith('~'))
   if (hidden !== undefined) return `${hidden} is hidden or a backup copy`
-  const dotted = folders.find(part => part.includes('.'))
+  const dotted = folders.find(part => part.includes('.') && !isPeer(part))
   if (dotted !== undefined) return `the folder ${dotted} has a dot in its name`
   const [stem, ...words] = file.split('.') as [string, ...string[]]
   const peers = folders.filter(isPeer)

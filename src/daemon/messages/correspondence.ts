@@ -55,7 +55,9 @@ export class Correspondence {
     const member = members.get(peer)
     if (member === undefined || !this.#membership.admits(peer)) return undefined
     const { id, name, level, flags } = member
-    const unique = [...members.values()].filter(other => other.name === name).length === 1
+    const others = [...members.values()].filter(other => other.id !== id)
+    // a device chooses its name itself, and may not pass for another one by it
+    const unique = !others.some(other => [other.name, other.id, shortId(other.id)].includes(name))
     return {
       id,
       name,
@@ -65,6 +67,11 @@ export class Correspondence {
       circleId: this.id,
       names: new Set([id, shortId(id), ...(unique ? [name] : [])])
     }
+  }
+
+  /** All members, this device too, as handlers and rules know them. */
+  get members(): readonly Sender[] {
+    return [...this.#membership.members.keys()].flatMap(id => this.sender(id) ?? [])
   }
 
   viewed(view: PeerView): void {
