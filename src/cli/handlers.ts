@@ -20,7 +20,12 @@ export function addHandlersCommand(program: Command): void {
   )
   withJson(handlers.command('list', { isDefault: true }))
     .description('all of them, what each is for, and who may send what')
-    .action((_options: Options, command: Command) => list(command.optsWithGlobals()))
+    .allowExcessArguments()
+    .action((_options: Options, command: Command) => {
+      const [word] = command.args
+      if (word === undefined) return list(command.optsWithGlobals())
+      throw new UsageError(`coterie handlers knows list, check and run, not ${JSON.stringify(word)}`)
+    })
   withJson(handlers.command('check'))
     .description('what is wrong with the files and rules; exit 1 when something is')
     .action((_options: Options, command: Command) => check(command.optsWithGlobals()))
@@ -80,6 +85,7 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
     )
   for (const folder of Folders) {
     const files = Handlers.filter(({ Path }) => Path === folder || Path.startsWith(slashed(folder)))
+    files.sort((a, b) => placeOf(a) - placeOf(b) || (a.Tag < b.Tag ? -1 : a.Tag > b.Tag ? 1 : 0))
     if (files.length === 0) continue
     if (lines.length > 0) lines.push('')
     lines.push(look.bold(printable(folder)))
@@ -106,6 +112,8 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
   return lines
 }
 
+/** Messages first, strays last. */
+const placeOf = ({ Family }: File): number => ['message', 'peer', 'daemon', ''].indexOf(Family)
 const slashed = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`)
 const mark = (problem: string, look: Look): string =>
   problem === '' ? look.green(look.mark('●', '*')) : look.red(look.mark('✗', 'x'))

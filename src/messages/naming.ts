@@ -12,7 +12,7 @@
  * may be a folder at any level, or for peer/ a word of a file's name, where a name with dots has no place. Any other
  * folder with a dot in its name, and whatever begins with a dot or ends with `~`, is not looked at. See docs/handlers.md.
  */
-import { isTag } from './tag.ts'
+import { tagProblem } from './tag.ts'
 
 export const FAMILIES = ['message', 'peer', 'daemon'] as const
 export type Family = (typeof FAMILIES)[number]
@@ -58,7 +58,8 @@ export function namingOf(path: string): Naming | string {
   const retry = words.includes(RUN_AGAIN)
   if (family === 'message') {
     const tag = [...named, stem].join('/')
-    if (!isTag(tag)) return `${tag} is no tag`
+    const wrong = tagProblem(tag)
+    if (wrong !== '') return `${tag} is no tag: ${wrong}`
     return { family, tag, peers: peers.map(bare), events: [], retry }
   }
   const all = [...named, stem, ...words]

@@ -63,8 +63,7 @@ t.test('a name that two devices have', async t => {
 
 t.test('rules that are for nobody', async t => {
   const members = [from('phone'), from('laptop')]
-  const problem = (name: string, all = members) =>
-    ruleProblem({ from: name, tags: [], line: 1 }, all, nearest)
+  const problem = (name: string, all = members) => ruleProblem({ from: name }, all, nearest)
   t.equal(problem('phone'), '')
   t.equal(problem('*'), '')
   t.equal(problem('co1laptop'), '')

@@ -1,6 +1,7 @@
 /** What one circle has to do with handlers: its messages, what happens to its peers, and who its members are to both. */
 import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
 import type { PeerView } from '../../mesh/mesh.ts'
+import type { Received } from '../../messages/received.ts'
 import type { Membership } from '../circle/membership.ts'
 import type { StoredCircle } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
@@ -40,7 +41,10 @@ export class Correspondence {
       sender,
       send: write,
       onSent: sent => tellSent(publisher, this, sent),
-      onReceived: received => tellReceived(publisher, this, received)
+      onReceived: received => {
+        tellReceived(publisher, this, received)
+        if (received.state === 'dead') this.#tellDead(around, received)
+      }
     })
   }
 
@@ -72,6 +76,11 @@ export class Correspondence {
   /** All members, this device too, as handlers and rules know them. */
   get members(): readonly Sender[] {
     return [...this.#membership.members.keys()].flatMap(id => this.sender(id) ?? [])
+  }
+
+  /** The sender is told too; here only the log has it. */
+  #tellDead({ log }: Surroundings, { id, from, tag, reason, exit }: Received): void {
+    log('info', 'a message was not done', { from: this.nameOf(from), tag, id, reason, exit })
   }
 
   viewed(view: PeerView): void {

@@ -19,8 +19,6 @@ const LATER = 75
 type HandlerMethods = Pick<Implementation, 'Handlers' | 'TryHandler' | 'RunHandler'>
 
 export function handlerMethods(daemon: Daemon): HandlerMethods {
-  const { handlers } = daemon
-
   /** What would run for that, and what decides. */
   const attempt = (circleName: string, peer: string, tag: string) => {
     const circle = daemon.circles.find(circleName)
@@ -31,6 +29,7 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
       const name = circle.correspondence.nameOf(id)
       return { sender, problem: `${name} is no member any more: its time as a guest is over` }
     }
+    const { handlers } = daemon
     const verdict = handlers.verdict(sender, tag)
     const decision = verdictSentence(verdict, sender.name, tag)
     const { handler, shadowed, unsafe } = handlers.found(sender, tag)
@@ -45,7 +44,12 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
 
   return {
     Handlers: async () => {
-      const { handlers: found, strays } = handlers.lookup
+      const members = daemon.circles.all.flatMap(({ correspondence }) => correspondence.members)
+      /** A handler that is for somebody who is nobody. */
+      const nobody = ({ naming }: Handler) =>
+        naming.peers.map(from => ruleProblem({ from }, members, nearest)).find(problem => problem !== '') ??
+        ''
+      const { handlers: found, strays } = daemon.handlers.lookup
       const none = { Tag: '', Peers: [], Events: [], Retry: false }
       const files: HandlerFileRecord[] = [
         ...found.map(handler => ({
@@ -55,18 +59,17 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
           Peers: [...handler.naming.peers],
           Events: [...handler.naming.events],
           Retry: handler.naming.retry,
-          Problem: handler.problem
+          Problem: handler.problem || nobody(handler)
         })),
         ...strays.map(({ file, why }) => ({ ...none, Path: fileOf(file), Family: '', Problem: why }))
       ]
-      const members = daemon.circles.all.flatMap(({ correspondence }) => correspondence.members)
       const Rules = daemon.config.allow.map(rule => ({
         From: rule.from,
         Tags: [...rule.tags],
         Line: rule.line,
         Problem: ruleProblem(rule, members, nearest)
       }))
-      return { Folders: [...handlers.folders], Handlers: files, Rules }
+      return { Folders: [...daemon.handlers.folders], Handlers: files, Rules }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
@@ -87,7 +90,7 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
         throw new ApiError('InvalidValue', problem)
       const file = fileOf(handler)
       const received = asIfReceived(sender, Tag, payload)
-      const ending = await handlers.run(received, file, sender, call.signal)
+      const ending = await daemon.handlers.run(received, file, sender, call.signal)
       const state = ending.type === 'dead' || (ending.code !== 0 && ending.code !== LATER) ? 'dead' : 'done'
       return {
         Handler: file,

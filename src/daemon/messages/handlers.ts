@@ -97,6 +97,7 @@ export class Handlers {
 
   /** Something happened to a member. */
   peer(event: PeerEvent, peer: Sender, facts: PeerFacts): void {
+    if (this.#stopped) return
     this.#occasions.tell('peer', event, peer, peerEnvironment(event, peer, facts))
   }
   /** Whether any peer can be reached; told when it changes. */
@@ -107,6 +108,7 @@ export class Handlers {
   }
   /** Something happened to the daemon. */
   daemon(event: DaemonEvent): void {
+    if (this.#stopped && event !== 'stopping') return
     this.#occasions.tell('daemon', event, { names: new Set() }, daemonEnvironment(event))
   }
 

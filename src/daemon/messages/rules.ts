@@ -64,7 +64,7 @@ export function verdictSentence({ rule, why }: Verdict, name: string, tag: strin
 
 /** What is wrong with a rule, of what can be seen without any message; '' when nothing is. `names`: of all members. */
 export function ruleProblem(
-  { from }: Rule,
+  { from }: Pick<Rule, 'from'>,
   members: readonly Pick<Sender, 'name' | 'names'>[],
   suggest: (word: string, words: readonly string[]) => string
 ): string {
