@@ -16,6 +16,7 @@ import { dialTcp } from '../../src/net/tcp.ts'
 import { TestBus } from '../bus.ts'
 import { PlainClient } from '../daemon/client.ts'
 import { TestCircle } from '../daemon/gates.ts'
+import { FILE_MS, PATIENCE_MS } from '../lab/deadline.ts'
 import { Space } from '../lab/space.ts'
 import { cable, inside, ip } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
@@ -73,7 +74,7 @@ async function atRest(computer: Computer): Promise<number> {
 }
 
 const isInside = inside(t, import.meta.url)
-t.setTimeout(100_000 + GARBAGE * 4)
+t.setTimeout(Math.max(FILE_MS, GARBAGE * 4))
 if (isInside) {
   cable('eth0', '10.9.0.1/24')
 
@@ -185,8 +186,7 @@ if (isInside) {
     for (const socket of silent) socket.destroy()
 
     t.comment('a device of another circle, and one that knows all but is no member')
-    const link = () =>
-      dialTcp(`tcp://127.0.0.1:${port}`, { timeoutMs: 5000, signal: AbortSignal.timeout(5000) })
+    const link = () => dialTcp(`tcp://127.0.0.1:${port}`, { timeoutMs: PATIENCE_MS })
     const gate = new Gate({
       circles: () => [],
       now: () => performance.now(),
@@ -223,7 +223,15 @@ if (isInside) {
     })
     const NAME = 'org.coterie.Coterie1'
     const call = (member: string, signature = '', body: unknown[] = [], path = '/org/coterie/Coterie1') =>
-      client.call({ destination: NAME, path, interface: NAME, member, signature, body, timeoutMs: 20_000 })
+      client.call({
+        destination: NAME,
+        path,
+        interface: NAME,
+        member,
+        signature,
+        body,
+        timeoutMs: PATIENCE_MS
+      })
     await call('Version')
     const files = descriptors(pc.pid)
     const wrong: [string, string, unknown[], string?][] = [
@@ -278,7 +286,7 @@ if (isInside) {
     await pc.founds()
     await pc.call('Version')
     const shoot = async (count: number) => {
-      const { code, stderr } = await lan.try(['python3', '-c', SHOOT, String(count)], { timeoutMs: 60_000 })
+      const { code, stderr } = await lan.try(['python3', '-c', SHOOT, String(count)])
       t.equal(code, 0, stderr)
     }
     await shoot(2000)
@@ -318,7 +326,7 @@ for n in range(int(sys.argv[1])):
 const SEND_DESCRIPTORS = `
 import array, os, socket, struct, sys
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(10)
+s.settimeout(60)
 s.connect(sys.argv[1])
 def say(text, wanted):
     s.sendall(text); got = s.recv(4096); assert got.startswith(wanted), got
