@@ -1,10 +1,12 @@
 /** An interface that goes down and up, faster than anybody could pull a plug. */
+import { generator } from '../random.ts'
 import { PATIENCE_MS } from './deadline.ts'
 import type { Host } from './host.ts'
 
 /** Down for 20 to 100 ms, up for 50 to 400 ms: sometimes long enough for an address, sometimes not. */
 export async function flap(host: Host, times: number): Promise<void> {
-  const pause = (least: number, most: number) => (least + Math.random() * (most - least)).toFixed(3)
+  const random = generator(times)
+  const pause = (least: number, most: number) => (least + random() * (most - least)).toFixed(3)
   const once = () =>
     `ip link set eth0 down; sleep ${pause(0.02, 0.1)}; ip link set eth0 up; sleep ${pause(0.05, 0.4)}`
   const script = Array.from({ length: times }, once).join('\n')

@@ -118,11 +118,17 @@ scenario('an observer of everything', { h1: 'a', h2: 'a', h3: 'a' }, async (t, l
     text('the version', `${version}`),
     text('the runtime', process.version),
     text('the kernel', os.release()),
-    text('the system', 'linux'),
-    text('the system', system.replaceAll('"', ''))
+    ...['linux', system.replaceAll('"', '')].map(word => text('the system', word))
   ]
   const wire = Buffer.concat(ours.map(({ bytes }) => bytes))
-  const small = Buffer.from(wire.toString('latin1').toLowerCase(), 'latin1')
+  // in texts of 64 random characters a word of five is found by chance, once in 20,000 runs
+  const small = Buffer.from(
+    wire
+      .toString('latin1')
+      .replaceAll(/[\w-]{64}/g, '')
+      .toLowerCase(),
+    'latin1'
+  )
   const shown = secrets
     .filter(([, bytes]) => wire.includes(bytes) || small.includes(bytes))
     .map(([what]) => what)
@@ -173,8 +179,10 @@ scenario('a network that is not trusted', { h1: 'a', h2: 'a' }, async (t, lab) =
     ({ mac, protocol, sourcePort }) =>
       mac === '02:77:00:00:00:02' && !kernels.includes(protocol) && !DHCP.includes(sourcePort)
   )
+  // by TCP for sessions, by UDP for probes: after a moment in which nothing ran a peer is asked whether it is there
   const elsewhere = sent.filter(
-    ({ protocol, target }) => protocol !== 'tcp' || !/^(10\.77\.1\.11|fe80:)/.test(target)
+    ({ protocol, target, targetPort }) =>
+      (protocol !== 'tcp' && targetPort !== 24747) || !/^(10\.77\.1\.11|fe80:)/.test(target)
   )
   t.ok(sent.length > 0)
   t.same(elsewhere, [], 'it sent to remembered addresses and nowhere else')
