@@ -2,7 +2,7 @@
  * A daemon that exists only in memory: the API with fixed answers, for tests of the surfaces and the
  * command line. `facts` are what it answers with; a test changes them and looks.
  */
-import type { Call, Implementation, Result, StreamCall } from '../src/api/api.ts'
+import type { Call, Implementation, MessageRecord, Result, StreamCall } from '../src/api/api.ts'
 import { ApiError, VERSION } from '../src/api/api.ts'
 import { randomBytes } from '../src/crypto/provider.ts'
 import type { Agents } from '../src/daemon/joining/agents.ts'
@@ -298,6 +298,23 @@ const nobody = {
   display: async () => {}
 } as unknown as Agents
 
+const fakeMessage: MessageRecord = {
+  Id: 'jxl3hhlg7srnozee',
+  Circle: ids.circle,
+  Peer: ids.desktop,
+  Name: 'desktop',
+  Tag: 'backup/start',
+  State: 'queued',
+  Reason: '',
+  Exit: 0,
+  Size: 0,
+  SentUSec: 1_795_219_200_000_000,
+  ExpiresUSec: 1_795_824_000_000_000,
+  ChangedUSec: 1_795_219_200_000_000,
+  Output: '',
+  OutputBase64: ''
+}
+
 export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
   const called = (method: string, params: unknown) => {
     facts.calls.push({ method, params })
@@ -365,6 +382,48 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
           change(ids.self, 'thinkpad', 'level', 10, 1)
         ]
       }
+    },
+    async Send(params) {
+      called('Send', params)
+      return { Messages: [fakeMessage] }
+    },
+    async WaitMessage(params, call) {
+      called('WaitMessage', params)
+      await gate('WaitMessage', call)
+      return { Message: { ...fakeMessage, State: 'done' } }
+    },
+    async Outbox(params) {
+      called('Outbox', params)
+      return { Messages: [fakeMessage] }
+    },
+    async CancelMessage(params) {
+      called('CancelMessage', params)
+      return { Message: { ...fakeMessage, State: 'dead', Reason: 'cancelled' } }
+    },
+    async RetryMessage(params) {
+      called('RetryMessage', params)
+      return { Message: fakeMessage }
+    },
+    async Handlers(params) {
+      called('Handlers', params)
+      return {
+        Folders: ['/handlers'],
+        Handlers: [
+          {
+            Path: '/handlers/message/backup/start.sh',
+            Family: 'message',
+            Tag: 'backup/start',
+            Peers: [],
+            Events: [],
+            Retry: false,
+            Problem: ''
+          }
+        ]
+      }
+    },
+    async TryHandler(params) {
+      called('TryHandler', params)
+      return { Handler: '/handlers/message/backup/start.sh', Problem: '', Others: [] }
     },
     async Why(params) {
       called('Why', params)

@@ -203,6 +203,41 @@ export const PingPath = record('PingPath', 'What one way to a peer measured.', {
 })
 export type PingPathRecord = Value<typeof PingPath>
 
+export const Message = record('Message', 'A message that this device sends, and what became of it.', {
+  Id: field(string, 'Id of the message, the same on both sides.'),
+  Circle: field(string, 'Circle id.'),
+  Peer: field(string, 'Peer id of its receiver.'),
+  Name: field(string, 'Name of the receiver.'),
+  Tag: field(string, 'What it is about: the name of its handler there.'),
+  State: field(
+    string,
+    'queued (waits here), held (another device keeps it for the receiver), received (on disk there), started (its handler was), later (the handler asked to be run again), done, or dead: it will not run; Reason says why.'
+  ),
+  Reason: field(
+    string,
+    'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, lost, expired, cancelled, removed or gave-up; empty otherwise.'
+  ),
+  Exit: field(uint32, 'Exit code of the handler once it ended.'),
+  Size: field(uint64, 'Bytes of the body that is still kept.'),
+  SentUSec: field(uint64, 'When it was accepted.'),
+  ExpiresUSec: field(uint64, 'When it is given up if it was not delivered.'),
+  ChangedUSec: field(uint64, 'When it came into its state, as far as is known here.'),
+  Output: field(string, 'What the handler wrote to stdout, where that was asked for and is text.'),
+  OutputBase64: field(string, 'The same where it is no text, in base64.')
+})
+export type MessageRecord = Value<typeof Message>
+
+export const HandlerFile = record('HandlerFile', 'A file in a handler folder.', {
+  Path: field(string, 'Absolute path.'),
+  Family: field(string, 'message, peer or daemon; empty when it is for nothing.'),
+  Tag: field(string, 'The tag of the messages it is for.'),
+  Peers: field(list(string), 'The peers it is for, as it names them; empty: any.'),
+  Events: field(list(string), 'The events it is for; empty: all of the family.'),
+  Retry: field(boolean, 'It may run again when it is not known whether it ended.'),
+  Problem: field(string, 'Why it does not run; empty when it does.')
+})
+export type HandlerFileRecord = Value<typeof HandlerFile>
+
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
   Name: field(string, 'Its name.'),
@@ -325,6 +360,14 @@ const guest = {
   )
 }
 const circle = { Circle: optional(string, 'Id or name of the circle; empty for the default one.') }
+
+const body = {
+  Body: optional(string, 'The body, as text; at most 1 MiB.'),
+  BodyBase64: optional(string, 'Instead of Body: the body in base64.')
+}
+const lifetime = {
+  ExpiresInUSec: optional(uint64, 'How long it may wait to be delivered, a duration; 0 means 7 days.')
+}
 
 const code = {
   Code: optional(string, 'The recovery code: 9 groups of 4 characters.'),
@@ -597,6 +640,86 @@ export const methods = {
       )
     }
   }),
+  Send: method({
+    doc: 'Send a message to other devices: there the handler of its tag runs with it, once. It is on disk here when this returns, and goes to those that are away when they come.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Peers: optional(list(string), 'Ids, short ids or unique names.'),
+      All: optional(boolean, 'To all other members instead.'),
+      Tag: field(string, 'What it is about, such as backup/start.'),
+      ...body,
+      Ask: optional(boolean, 'What the handler writes to stdout comes back (at most 64 KiB).'),
+      ...lifetime
+    },
+    result: { Messages: field(list(Message), 'One for each receiver.') }
+  }),
+  WaitMessage: method({
+    doc: 'Wait until a message is in a state, or past it; it may end as dead.',
+    kind: 'job',
+    surfaces: 'all',
+    control: false,
+    params: {
+      ...circle,
+      Id: field(string, 'Id of the message.'),
+      State: optional(string, 'received, started or done; empty means done.'),
+      TimeoutUSec: optional(uint64, 'How long to wait, a duration; 0 means for ever.')
+    },
+    result: { Message: field(Message, 'As it is then.') }
+  }),
+  Outbox: method({
+    doc: 'What this device sends: what waits, what is dead, and with All the latest that is done.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: { ...circle, All: optional(boolean, 'Also the latest 1,000 that are done.') },
+    result: { Messages: field(list(Message), 'Oldest first.') }
+  }),
+  CancelMessage: method({
+    doc: 'Take a message back that has not started, or drop a dead one. Where the receiver has it already, the receiver is asked; its answer decides.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Id: field(string, 'Id of the message.') },
+    result: { Message: field(Message, 'As it is now.') }
+  }),
+  RetryMessage: method({
+    doc: 'Send a dead message anew, as another message.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle, Id: field(string, 'Id of the dead message.'), ...lifetime },
+    result: { Message: field(Message, 'The new one.') }
+  }),
+  Handlers: method({
+    doc: 'The files in the handler folders, and what each is for.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {},
+    result: {
+      Folders: field(list(string), 'Where handlers are looked for, in this order.'),
+      Handlers: field(list(HandlerFile), 'All files there.')
+    }
+  }),
+  TryHandler: method({
+    doc: 'Say what would run for a message, and why not. Nothing is run.',
+    kind: 'call',
+    surfaces: 'all',
+    control: false,
+    params: {
+      ...circle,
+      Peer: field(string, 'The sender: id, short id or unique name.'),
+      Tag: field(string, 'The tag.')
+    },
+    result: {
+      Handler: field(string, 'Absolute path of the file that would run; empty when none would.'),
+      Problem: field(string, 'Why none would, or none of these; a sentence.'),
+      Others: field(list(string), 'Files for the same message that the one that runs goes before.')
+    }
+  }),
   Wake: method({
     doc: 'Wake a device that sleeps: the packet that its card waits for is sent by this device where it is on the same network, else by a member that is. Then it is waited for.',
     kind: 'job',
@@ -858,6 +981,30 @@ export const agents = {
 
 /** Signals of the daemon's own interface; all else is told by property changes. */
 export const signals = {
+  ReceiptChanged: {
+    doc: 'It is known what became of a message that this device sent.',
+    fields: {
+      Circle: field(string, 'Circle id.'),
+      Id: field(string, 'Id of the message.'),
+      Peer: field(string, 'Peer id of the receiver.'),
+      Name: field(string, 'Name of the receiver.'),
+      Tag: field(string, 'Its tag.'),
+      State: field(string, 'As Message.State.'),
+      Reason: field(string, 'As Message.Reason.'),
+      Exit: field(uint32, 'Exit code of the handler once it ended.')
+    }
+  },
+  MessageReceived: {
+    doc: 'A message came, and is on disk. Its body is for its handler.',
+    fields: {
+      Circle: field(string, 'Circle id.'),
+      Id: field(string, 'Id of the message.'),
+      Peer: field(string, 'Peer id of the sender.'),
+      Name: field(string, 'Name of the sender.'),
+      Tag: field(string, 'Its tag.'),
+      Size: field(uint64, 'Bytes of the body.')
+    }
+  },
   CloneDetected: {
     doc: 'Two devices answer with one identity: a disk was copied. Remove one of them.',
     fields: {
@@ -876,6 +1023,8 @@ export const errors = {
   NoSuchPeer: 'No member has that id or name.',
   AmbiguousPeer: 'Several members have that name; use an id.',
   Unreachable: 'The peer cannot be reached now.',
+  NoSuchMessage: 'There is no message of that id in the outbox.',
+  OutboxFull: 'Too much waits to be sent already.',
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',
   TicketUsed: 'Another device has joined with this ticket; ask for a new one.',

@@ -37,6 +37,19 @@ export const examples: {
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
+  Send: { params: { Peers: ['laptop'], Tag: 'backup/start' }, command: 'coterie send laptop backup/start' },
+  WaitMessage: {
+    params: { Id: 'jxl3hhlg7srnozee', State: 'done' },
+    command: `coterie call WaitMessage '{"Id":"jxl3hhlg7srnozee","State":"done"}'`
+  },
+  Outbox: { params: {}, command: 'coterie outbox' },
+  CancelMessage: { params: { Id: 'jxl3hhlg7srnozee' }, command: 'coterie outbox cancel jxl3hhlg7srnozee' },
+  RetryMessage: { params: { Id: 'jxl3hhlg7srnozee' }, command: 'coterie outbox retry jxl3hhlg7srnozee' },
+  Handlers: { params: {}, command: 'coterie handlers' },
+  TryHandler: {
+    params: { Peer: 'laptop', Tag: 'backup/start' },
+    command: 'coterie handlers try laptop backup/start'
+  },
   Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
   Matrix: { params: {}, command: 'coterie status --matrix' },

@@ -5,10 +5,12 @@ import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addHandlersCommand } from './handlers.ts'
 import { addInitCommand } from './init.ts'
 import { addInviteCommand } from './invite.ts'
 import { addJoinCommand } from './join.ts'
 import { addLeaveCommand } from './leave.ts'
+import { addOutboxCommand } from './outbox.ts'
 import { addPeerCommands } from './peers.ts'
 import { addRecoveryCommand } from './recovery.ts'
 import { addRekeyCommand } from './rekey.ts'
@@ -16,6 +18,7 @@ import { addRemoveCommand } from './remove.ts'
 import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
+import { addSendCommands } from './send.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -44,6 +47,9 @@ export function makeProgram(): Command {
   addLeaveCommand(program)
   addCirclesCommand(program)
   addRecoveryCommand(program)
+  addSendCommands(program)
+  addOutboxCommand(program)
+  addHandlersCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program

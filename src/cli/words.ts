@@ -169,3 +169,22 @@ export function level(n: number): string {
 export const shortId = (id: string): string => (id.startsWith('co1') ? id.slice(3, 11) : id.slice(0, 8))
 
 export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
+
+/** Why a message came to nothing. */
+export function deadReason(reason: string, tag: string, exit: number): string {
+  const sentences: { readonly [word: string]: string } = {
+    'no-handler': `there is no handler for ${tag} there`,
+    'not-allowed': `that device does not let this one send ${tag}`,
+    unsafe: `the handler for ${tag} there must not be run; \`coterie handlers\` there says why`,
+    'not-started': 'its handler could not be started',
+    failed: `its handler ended with ${exit}`,
+    killed: 'its handler was killed',
+    timeout: 'its handler took too long',
+    lost: 'its handler was started, and nobody knows how it ended',
+    expired: 'its time was over',
+    cancelled: 'it was taken back',
+    removed: 'one of the two devices is no member any more',
+    'gave-up': 'its handler asked for another time too often'
+  }
+  return sentences[reason] ?? reason
+}

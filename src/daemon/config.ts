@@ -3,7 +3,9 @@
  * the nearest known one; every error says where and what is expected.
  */
 import { readFileSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
+import { isTag } from '../messages/tag.ts'
 import { type InterfaceKind, interfaceKinds } from '../net/interfaces.ts'
 import type { NetworkConfig, Policy, Rule } from '../net/policy.ts'
 
@@ -17,6 +19,14 @@ export interface Config {
   /** Static addresses, by peer id, short id or name. */
   readonly peers: readonly { readonly id: string; readonly addresses: readonly string[] }[]
   readonly dbus: { readonly control: boolean }
+  readonly handlers: {
+    /** Absolute; none: the one beside the configuration. */
+    readonly folders: readonly string[]
+    /** How long one may take, seconds. */
+    readonly timeout: number
+  }
+  /** Who may send which tags (messages/rules.ts). */
+  readonly allow: readonly { readonly from: string; readonly tags: readonly string[] }[]
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
 }
 
@@ -95,11 +105,30 @@ const peer: Check<Config['peers'][number]> = (v, where) => {
   return { id: p.id, addresses: p.address }
 }
 
+const seconds: Check<number> = (v, where) =>
+  Number.isInteger(v) && (v as number) > 0 && (v as number) <= 604_800
+    ? (v as number)
+    : wrong(where, 'seconds, 1 to 604800 (a week)')
+const folder: Check<string> = (v, where) =>
+  isAbsolute(text(v, where)) ? (v as string) : wrong(where, 'an absolute path')
+const pattern: Check<string> = (v, where) =>
+  isTag(text(v, where).replace(/^\*$/, 'all').replace(/\/\*$/, ''))
+    ? (v as string)
+    : wrong(where, 'a tag such as "backup/start", "backup/*" or "*"')
+const allow: Check<Config['allow'][number]> = (v, where) => {
+  const rule = table<{ from: string; tags: string[] }>({ from: text, tags: listOf(pattern) })(v, where)
+  if (rule.from === undefined || rule.tags === undefined)
+    return wrong(where, 'a device (from) and the tags it may send')
+  return { from: rule.from, tags: rule.tags }
+}
+
 const file = table({
   device: table({ name, wake: flag }),
   network: table({ only: listOf(text), port, rule: listOf(rule) }),
   peer: listOf(peer),
   dbus: table({ control: flag }),
+  handlers: table({ folders: listOf(folder), timeout: seconds }),
+  allow: listOf(allow),
   log: table({ level: oneOf('debug', 'info', 'warn', 'error') })
 })
 
@@ -125,6 +154,8 @@ export function parseConfig(toml: string, hostname: string): Config {
     },
     peers: c.peer ?? [],
     dbus: { control: c.dbus?.control ?? true },
+    handlers: { folders: c.handlers?.folders ?? [], timeout: c.handlers?.timeout ?? 3600 },
+    allow: c.allow ?? [],
     log: { level: c.log?.level ?? 'info' }
   }
 }

@@ -5,7 +5,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CheckRecord, type Properties, VERSION } from '../api/api.ts'
-import type { PeerId } from '../crypto/identity.ts'
 import { bytesOf, hash, randomBytes } from '../crypto/provider.ts'
 import { Bus } from '../host/bus.ts'
 import { privateDirectory } from '../host/files.ts'
@@ -25,12 +24,13 @@ import { activity, Energy } from './energy.ts'
 import { Agents } from './joining/agents.ts'
 import { Desktop } from './joining/desktop.ts'
 import type { Prompts } from './joining/invite-call.ts'
-import { type Invite, Inviting } from './joining/inviting.ts'
+import { type Invite, Inviting, type Joiner, tellingSilent } from './joining/inviting.ts'
 import { Questions } from './joining/questions.ts'
 import { KeyStores } from './keys/key-stores.ts'
 import { Unlocking } from './keys/unlocking.ts'
 import { Vault } from './keys/vault.ts'
 import type { Log } from './log.ts'
+import { Handlers } from './messages/handlers.ts'
 import { methods } from './methods.ts'
 import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
@@ -38,6 +38,7 @@ import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
+import { summaryOf } from './summary.ts'
 import { DBusSurface } from './surfaces/dbus.ts'
 import { Publisher } from './surfaces/publisher.ts'
 import { SocketSurface } from './surfaces/socket.ts'
@@ -72,6 +73,7 @@ export class Daemon {
   readonly #power: PowerWatcher
   readonly #sleep: Sleep
   readonly energy: Energy
+  readonly handlers: Handlers
   readonly #inviting: Inviting
   #lock: InstanceLock | undefined
   #stopped = false
@@ -171,6 +173,7 @@ export class Daemon {
       onListening: reach => {
         this.#followMeans()
         for (const circle of this.circles.all) circle.listening(reach)
+        this.handlers.daemon('network')
       },
       onGained: () => {
         for (const circle of this.circles.all) circle.networkChanged()
@@ -207,6 +210,12 @@ export class Daemon {
       metered: () => this.#attachment.metered,
       links: () => this.circles.all.map(circle => circle.links)
     })
+    this.handlers = new Handlers({
+      config: () => this.config,
+      folder: join(paths.config, 'handlers'),
+      log,
+      onChange: () => this.circles.handlersChanged()
+    })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -216,6 +225,7 @@ export class Daemon {
       log,
       publisher: this.publisher,
       gate: this.#gate,
+      handlers: this.handlers,
       bootId: gid => hash(bootDomain, boot, gid).slice(0, 16),
       connect: (address, signal) => this.#attachment.connect(address, signal),
       sendDatagram: (...asked) => this.#attachment.sendDatagram(...asked),
@@ -231,7 +241,10 @@ export class Daemon {
         this.#trouble.set(circle, sentence)
         this.#show({})
       },
-      changed: () => this.#show({})
+      changed: () => {
+        this.handlers.setActive(this.circles.all.some(circle => circle.active))
+        this.#show({})
+      }
     }
     this.#inviting = new Inviting(around, open => this.#attachment.invite(open))
     this.circles = new Circles({
@@ -260,6 +273,7 @@ export class Daemon {
     await privateDirectory(this.paths.state)
     this.#lock = await InstanceLock.take(join(this.paths.data, 'lock'))
     if (this.#vault.keyStore === 'secret-service') this.#buses.session.start()
+    await this.handlers.look()
     await this.#unlocking.start()
     const passed = listenFds()
     if (passed.length === 0) await this.#socket.listen({ path: this.paths.socket })
@@ -268,7 +282,7 @@ export class Daemon {
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
-    await this.#supervisor.notify({ ready: true, status: this.#summary() })
+    await this.#supervisor.notify({ ready: true, status: summaryOf(this.#unlocking.away, this.circles) })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
@@ -280,6 +294,7 @@ export class Daemon {
     this.#power.start()
     this.#sleep.start()
     this.circles.begin()
+    this.handlers.daemon('started')
   }
 
   /** Says goodbye to all peers, stores what is left, closes everything in reverse order. */
@@ -289,6 +304,8 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
+    this.handlers.daemon('stopping')
+    this.handlers.stop()
     this.#sleep.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
     await Promise.all([this.#attachment.stop(), this.circles.stop()])
@@ -308,6 +325,7 @@ export class Daemon {
     await this.#supervisor.notify({ reloading: true })
     try {
       this.config = this.#readConfig()
+      await this.handlers.look()
       await this.#unlocking.again({ start: true })
       for (const circle of this.circles.all) circle.offerStatic()
       await this.#attachment.follow()
@@ -322,18 +340,9 @@ export class Daemon {
    * Lets one device join the circle by a code. Resolves with it; rejects ApiError, or when the signal is aborted,
    * which ends the code at once.
    */
-  async inviteByCode(
-    circle: Circle,
-    invite: Invite,
-    signal: AbortSignal
-  ): Promise<{ id: PeerId; name: string }> {
+  async inviteByCode(circle: Circle, invite: Invite, signal: AbortSignal): Promise<Joiner> {
     const inviting = await circle.inviting(invite.level, invite.guestForMs)
-    const onEvent: Invite['onEvent'] = event => {
-      invite.onEvent(event)
-      const { silent: interfaces } = this.#attachment.carriers
-      if (event.type === 'open' && interfaces.length > 0) invite.onEvent({ type: 'unannounced', interfaces })
-    }
-    return this.#inviting.open(inviting, { ...invite, onEvent }, signal)
+    return this.#inviting.open(inviting, tellingSilent(invite, this.#attachment), signal)
   }
 
   /** Looks at everything at once, and is done within 5 s. */
@@ -386,15 +395,6 @@ export class Daemon {
     })
     this.#shown = { ...this.#shown, Notes }
     this.publisher.set('Daemon', '', this.#shown)
-    void this.#supervisor.notify({ status: this.#summary() })
-  }
-
-  /** One line for `systemctl status`. */
-  #summary(): string {
-    if (this.#unlocking.away !== '') return `locked: ${this.#unlocking.away}`
-    const { all, sealed } = this.circles
-    if (all.length + sealed.length === 0)
-      return 'in no circle yet; `coterie init` or `coterie join` comes next'
-    return [...all.map(({ summary }) => summary), ...sealed.map(({ name }) => `${name}: locked`)].join('; ')
+    void this.#supervisor.notify({ status: summaryOf(this.#unlocking.away, this.circles) })
   }
 }

@@ -8,6 +8,7 @@ import { measure } from './circle/measuring.ts'
 import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
+import { messageMethods } from './messages/message-methods.ts'
 import { realClock } from './surfaces/pace.ts'
 import { subscribe, wishOf } from './surfaces/subscribe.ts'
 import { watch } from './surfaces/watch.ts'
@@ -139,6 +140,7 @@ export function methods(daemon: Daemon): Implementation {
     },
 
     ...recoveryMethods(daemon),
+    ...messageMethods(daemon),
 
     Leave: async ({ Circle }, call) => {
       const sealed = daemon.circles.findSealed(Circle)

@@ -6,6 +6,7 @@ import type { Link } from '../net/link.ts'
 import type { Card } from '../wire/extra.ts'
 import type { Lock } from './circle/locking.ts'
 import type { Log } from './log.ts'
+import type { Handlers } from './messages/handlers.ts'
 import type { Spot, Verdict } from './network/separation.ts'
 import type { Gate } from './sessions/gate.ts'
 import type { Publisher } from './surfaces/publisher.ts'
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly log: Log
   readonly publisher: Publisher
   readonly gate: Gate
+  /** The programs that run for messages. */
+  readonly handlers: Handlers
   /** 16 bytes, drawn at each start; another in each circle, so that members of two cannot compare them. */
   bootId(gid: Uint8Array): Uint8Array
   /** Rejects DialError. */

@@ -62,6 +62,50 @@ export type Row =
       giver: string
       atMs: number
     }
+  /** Of the outbox of the circle: 8 bytes, a part of the name of each message sent. */
+  | { table: 'outbox'; gid: Uint8Array; epoch: Uint8Array }
+  /** The number that the next message to this member gets. */
+  | { table: 'counter'; gid: Uint8Array; peer: string; next: number }
+  /** A message to a member (messages/outbox.ts); `ask` is 0 or 1. */
+  | {
+      table: 'outgoing'
+      gid: Uint8Array
+      peer: string
+      seq: number
+      id: string
+      tag: string
+      ask: number
+      payload: Uint8Array
+      sentMs: number
+      expiresMs: number
+      state: string
+      reason: string
+      exit: number
+      output: Uint8Array
+      changedMs: number
+    }
+  /** A message from a member (messages/inbox.ts); `ask` is 0 or 1. */
+  | {
+      table: 'incoming'
+      gid: Uint8Array
+      peer: string
+      epoch: Uint8Array
+      seq: number
+      id: string
+      tag: string
+      ask: number
+      payload: Uint8Array
+      sentMs: number
+      receivedMs: number
+      expiresMs: number
+      state: string
+      reason: string
+      exit: number
+      output: Uint8Array
+      runs: number
+    }
+  /** Below this number nothing comes again from that outbox. */
+  | { table: 'floor'; gid: Uint8Array; peer: string; epoch: Uint8Array; floor: number }
   /** How a member can be woken, by the address it had: 6 bytes, last told by it then. */
   | { table: 'card'; gid: Uint8Array; peer: string; address: string; mac: Uint8Array; seenMs: number }
   | { table: 'setting'; key: string; value: string }
@@ -77,11 +121,13 @@ export type Write =
   | { remove: 'ticket'; gid: Uint8Array; id: string }
   | { remove: 'discovery'; gid: Uint8Array; id: Uint8Array }
   | { remove: 'share'; gid: Uint8Array; counts: number }
+  | { remove: 'outgoing'; gid: Uint8Array; peer: string; seq: number }
+  | { remove: 'incoming'; gid: Uint8Array; peer: string; epoch: Uint8Array; seq: number }
   /** Empties all columns of the circle that hold keys; the rows stay. */
   | { remove: 'secrets'; gid: Uint8Array }
 
 /** Of user_version. A database with a greater one is left alone. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
@@ -104,6 +150,18 @@ export const schema = `
     atMs INTEGER NOT NULL) STRICT;
   CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
+  CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
+  CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
+  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
+    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+  CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
+    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
+    receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
+  CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
+    UNIQUE (gid, peer, epoch)) STRICT;
   CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
     seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
@@ -125,6 +183,20 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
     seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
+`,
+  `
+  CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
+  CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
+  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
+    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+  CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
+    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
+    receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
+  CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
+    UNIQUE (gid, peer, epoch)) STRICT;
 `
 ]
 
@@ -138,6 +210,43 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
   previous: ['gid', 'secret', 'sinceMs'],
   lock: ['gid', 'key', 'proof', 'sealed', 'atMs'],
   share: ['gid', 'counts', 'share', 'holders', 'giver', 'atMs'],
+  outbox: ['gid', 'epoch'],
+  counter: ['gid', 'peer', 'next'],
+  outgoing: [
+    'gid',
+    'peer',
+    'seq',
+    'id',
+    'tag',
+    'ask',
+    'payload',
+    'sentMs',
+    'expiresMs',
+    'state',
+    'reason',
+    'exit',
+    'output',
+    'changedMs'
+  ],
+  incoming: [
+    'gid',
+    'peer',
+    'epoch',
+    'seq',
+    'id',
+    'tag',
+    'ask',
+    'payload',
+    'sentMs',
+    'receivedMs',
+    'expiresMs',
+    'state',
+    'reason',
+    'exit',
+    'output',
+    'runs'
+  ],
+  floor: ['gid', 'peer', 'epoch', 'floor'],
   card: ['gid', 'peer', 'address', 'mac', 'seenMs'],
   setting: ['key', 'value']
 }
@@ -151,7 +260,9 @@ export const keys = {
   card: ['gid', 'peer', 'address'],
   ticket: ['gid', 'id'],
   discovery: ['gid', 'id'],
-  share: ['gid', 'counts']
+  share: ['gid', 'counts'],
+  outgoing: ['gid', 'peer', 'seq'],
+  incoming: ['gid', 'peer', 'epoch', 'seq']
 } as const
 
 /**
@@ -173,5 +284,10 @@ export const secrets: {
   previous: { of: ['secret'], by: [] },
   lock: { of: [], by: [] },
   share: { of: ['share'], by: ['counts'] },
+  outbox: { of: [], by: [] },
+  counter: { of: [], by: [] },
+  outgoing: { of: [], by: [] },
+  incoming: { of: [], by: [] },
+  floor: { of: [], by: [] },
   card: { of: [], by: [] }
 }

@@ -144,7 +144,11 @@ export class Mesh {
       timers,
       emit,
       keepalive: this.#keepalive,
-      moved: (now, peer) => this.#questions.moved(now, peer),
+      moved: (now, peer) => {
+        this.#questions.moved(now, peer)
+        const session = peer.nominated?.number
+        if (session !== undefined) emit({ type: 'moved', peer: peer.id, session })
+      },
       close: (now, session, reason) => this.#links.drop(now, session, reason, 'closed')
     })
     this.#dialling = new Dialling({

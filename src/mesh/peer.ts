@@ -200,6 +200,8 @@ export type Output =
   /** Without a reason nothing is said: the other end does not answer, and what was sent to it is taken back. */
   | { type: 'close'; session: number; reason: CloseReason | undefined }
   | { type: 'peer'; peer: PeerView }
+  /** Another session of that peer is written to from now on. */
+  | { type: 'moved'; peer: PeerId; session: number }
   /** What is shown of all may be another thing: look at `peers`. */
   | { type: 'peers' }
   | { type: 'pong'; token: number; roundTripUSec: number }

@@ -79,7 +79,7 @@ const limits: readonly (number | undefined)[] = [
   2, // Close
   MIB, // Log
   65_536, // Gossip
-  MIB, // Message
+  MIB + 512, // Message
   65_536, // Stream
   MIB, // Data
   65_536, // Relay

@@ -22,6 +22,7 @@ import type { Joined } from '../../src/daemon/joining/joining.ts'
 import { type CodeJoining, joinByCode } from '../../src/daemon/joining/joining-by-code.ts'
 import { joinByTicket } from '../../src/daemon/joining/joining-by-ticket.ts'
 import { PendingJoin } from '../../src/daemon/joining/pending-join.ts'
+import { Handlers } from '../../src/daemon/messages/handlers.ts'
 import { Gate, type JoinKeys, type JoinTicket } from '../../src/daemon/sessions/gate.ts'
 import type { HandshakeCircle } from '../../src/daemon/sessions/handshake-circle.ts'
 import type { Session } from '../../src/daemon/sessions/session.ts'
@@ -105,7 +106,9 @@ export class Disk {
     else if (write.remove === 'share') this.#rows.delete(`share ${write.counts}`)
     else if (write.remove === 'secrets')
       for (const [key, row] of this.#rows) this.#rows.set(key, emptied(row, write.gid))
-    else this.#rows.delete(`discovery ${hex(write.id)}`)
+    else if (write.remove === 'discovery') this.#rows.delete(`discovery ${hex(write.id)}`)
+    else if (write.remove === 'outgoing') this.#rows.delete(`outgoing ${write.peer} ${write.seq}`)
+    else this.#rows.delete(`incoming ${write.peer} ${hex(write.epoch)} ${write.seq}`)
   }
 }
 
@@ -127,7 +130,16 @@ function keyOf(row: Row): string {
       return `ticket ${row.id}`
     case 'contact':
       return `contact ${row.peer}`
+    case 'outgoing':
+      return `outgoing ${row.peer} ${row.seq}`
+    case 'incoming':
+      return `incoming ${row.peer} ${hex(row.epoch)} ${row.seq}`
+    case 'floor':
+      return `floor ${row.peer} ${hex(row.epoch)}`
+    case 'counter':
+      return `counter ${row.peer}`
     case 'circle':
+    case 'outbox':
     case 'previous':
     case 'lock':
       return row.table
@@ -278,6 +290,12 @@ export class Computer {
       log: this.#log,
       publisher: this.publisher,
       gate,
+      handlers: new Handlers({
+        config: () => ({ handlers: { folders: [], timeout: 60 }, allow: [] }),
+        folder: '/nowhere',
+        log: this.#log,
+        onChange: () => {}
+      }),
       bootId: gid => hash(bootSecret, gid).slice(0, 16),
       connect: (address, signal) => this.world.connect(this, alive, address, signal),
       sendDatagram: (address, datagram) => {

@@ -49,8 +49,7 @@ const standing = (computer: C) =>
     .map(({ Name, Level, AddedBy }) => `${Name} ${Level} ${AddedBy}`)
     .sort()
 const seed = (name: string) => hash(new TextEncoder().encode(name))
-const expelled = (computer: C) =>
-  computer.logged.filter(line => /sends operations of no use/.test(line)).length
+const expelled = (computer: C) => computer.logged.filter(line => /operations of no use/.test(line)).length
 const dropped = (computer: C, what: string) =>
   computer.logged.filter(line => line.includes('dropped') && line.includes(`"${what}"`)).length
 

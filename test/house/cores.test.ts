@@ -9,6 +9,7 @@ const promises = ['Promise']
 const rules: { readonly [folder: string]: { names: readonly string[]; async: boolean } } = {
   circle: { names: [...time, ...world, ...promises, 'Buffer'], async: false },
   mesh: { names: [...time, ...world, ...promises, 'Buffer'], async: false },
+  messages: { names: [...time, ...world, ...promises, 'Buffer'], async: false },
   wire: { names: [...time, ...world, ...promises, 'Buffer'], async: false },
   crypto: { names: [...time, 'process', 'console', 'globalThis', 'fetch'], async: true }
 }

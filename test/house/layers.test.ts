@@ -15,6 +15,7 @@ const layers: { readonly [folder: string]: Layer } = {
   wire: { may: [], packages: ['msgpackr'], why: 'a format is a function of bytes' },
   crypto: { may: ['wire'], packages: ['@noble/'], why: 'bytes to bytes, randomness passed in' },
   circle: { may: ['crypto', 'wire'], packages: [], why: 'a core: the same history gives the same state' },
+  messages: { may: ['crypto', 'wire'], packages: [], why: 'a core: what is sent, and what becomes of it' },
   mesh: { may: ['crypto', 'wire'], packages: [], why: 'a core: the same history gives the same state' },
   net: {
     may: ['wire', 'types:api', 'paths.ts'],
@@ -27,7 +28,7 @@ const layers: { readonly [folder: string]: Layer } = {
     why: 'Linux is told in our words (snapshots of net/interfaces.ts) and knows nothing of the circle'
   },
   daemon: {
-    may: ['api', 'wire', 'crypto', 'circle', 'mesh', 'net', 'host', 'paths.ts'],
+    may: ['api', 'wire', 'crypto', 'circle', 'mesh', 'messages', 'net', 'host', 'paths.ts'],
     packages: ['*'],
     why: 'the only place that knows all'
   },

@@ -1,5 +1,4 @@
 /** One circle of this device: joins its membership, its traffic and what is shown of it. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type Call, type Member, type Properties } from '../../api/api.ts'
 import type { Value } from '../../api/types.ts'
 import { type CircleId, circleId, type PeerId } from '../../crypto/identity.ts'
@@ -9,6 +8,7 @@ import type { Reach } from '../../net/reach.ts'
 import { Kind } from '../../wire/frame.ts'
 import { decodeRecoveryFrame } from '../../wire/recovery-frame.ts'
 import type { InvitingCircle } from '../joining/open-invitation.ts'
+import { Correspondence } from '../messages/correspondence.ts'
 import type { HandshakeCircle } from '../sessions/handshake-circle.ts'
 import type { Session } from '../sessions/session.ts'
 import { Sessions } from '../sessions/sessions.ts'
@@ -22,6 +22,7 @@ import { firstIncarnation } from './incarnation.ts'
 import { KnownAddresses } from './known-addresses.ts'
 import type { Measured } from './measuring.ts'
 import { type Cores, Membership } from './membership.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import type { Recovery } from './recovery.ts'
 import { Roster } from './roster.ts'
 import { type ShareCircle, Shares } from './shares.ts'
@@ -32,8 +33,6 @@ import { Warnings } from './warnings.ts'
 
 /** How long a leaving device waits for its peers to have it on disk. */
 const FAREWELL_MS = 3_000
-/** How long an invitation waits for the first listener. */
-const ADDRESS_MS = 2_000
 
 export class Circle {
   readonly id: CircleId
@@ -47,7 +46,8 @@ export class Circle {
   readonly #traffic: Traffic
   readonly #roster: Roster
   readonly #sessions = new Sessions()
-  readonly #shares: Shares
+  readonly shares: Shares
+  readonly correspondence: Correspondence
   readonly #warnings: Warnings
   readonly #addresses: KnownAddresses
   readonly waking: Waking
@@ -55,8 +55,7 @@ export class Circle {
   readonly #following: Following
   readonly explaining: Explaining
   readonly guessing: Guessing
-  #ownAddresses: readonly string[] = []
-  readonly #addressed = Promise.withResolvers<void>()
+  readonly #own = new OwnAddresses()
   #leaving = false
   #met = () => {}
 
@@ -82,7 +81,7 @@ export class Circle {
       membership: this.#membership,
       sessions: this.#sessions,
       around,
-      ownAddresses: () => this.#ownAddresses,
+      ownAddresses: () => this.#own.all,
       onSession: session => this.opened(session)
     })
     this.#announcer = new Announcer(this.#membership, around)
@@ -94,7 +93,7 @@ export class Circle {
       traffic: () => this.#traffic,
       note: sentence => this.#warnings.separated(sentence)
     })
-    this.#shares = new Shares(this.#shareCircle(), around, stored.shares)
+    this.shares = new Shares(this.#shareCircle(), around, stored.shares)
     this.#traffic = new Traffic({
       around,
       membership: this.#membership,
@@ -104,7 +103,10 @@ export class Circle {
       incarnation: firstIncarnation(around.wall(), row.seed),
       belongs: peer => this.#membership.admits(peer) && !this.#out,
       onRecovery: (number, session, body) => this.#recover(number, session, body),
+      onMessage: (peer, body) => this.correspondence.messages.receive(peer, body),
+      onWritable: (peer, writable) => this.correspondence.messages.session(peer, writable),
       onPeer: view => {
+        this.correspondence.viewed(view)
         this.explaining.viewed(view)
         if (this.#roster.publishPeer(view)) around.changed()
       },
@@ -113,6 +115,9 @@ export class Circle {
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
+    this.correspondence = new Correspondence(stored, around, this.#membership, (peer, body) =>
+      this.#traffic.writing.write(peer, body)
+    )
     this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
       announcer: this.#announcer,
@@ -150,7 +155,8 @@ export class Circle {
   }
 
   get deadline(): number {
-    return Math.min(this.#membership.deadline, this.#traffic.deadline, this.#warnings.deadline)
+    const parts = [this.#membership, this.#traffic, this.#warnings, this.correspondence.messages]
+    return Math.min(...parts.map(({ deadline }) => deadline))
   }
 
   expire(): void {
@@ -158,12 +164,18 @@ export class Circle {
     if (this.#membership.deadline <= now) this.#membership.expire()
     this.#warnings.expire(now)
     this.#traffic.expire(now)
+    this.correspondence.messages.expire(now)
   }
 
   /** One line for `systemctl status`. */
   get summary(): string {
     const states = [...this.#traffic.peers.values()].map(({ state }) => state)
     return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
+  }
+
+  /** At least one peer can be reached. */
+  get active(): boolean {
+    return [...this.#traffic.peers.values()].some(({ state }) => state === 'reachable')
   }
 
   devices(): Value<typeof Member>[] {
@@ -200,25 +212,15 @@ export class Circle {
     lifetimeMs: number,
     guestForMs = 0
   ): Promise<{ ticket: string; expiresMs: number }> {
-    await this.#mustListen('use a ticket')
-    return this.#membership.invite(level, lifetimeMs, this.#ownAddresses, guestForMs)
+    await this.#own.must('use a ticket')
+    return this.#membership.invite(level, lifetimeMs, this.#own.all, guestForMs)
   }
 
   /** For an invitation by code. Rejects ApiError. */
   async inviting(level: number, guestForMs: number): Promise<InvitingCircle> {
     const circle = this.#membership.inviting(this.name, this.device, level, guestForMs)
-    await this.#mustListen('join')
+    await this.#own.must('join')
     return circle
-  }
-
-  /** Just after the start, or after init, the sockets are still being bound. */
-  async #mustListen(what: string): Promise<void> {
-    await Promise.race([this.#addressed.promise, delay(ADDRESS_MS, undefined, { ref: false })])
-    if (this.#ownAddresses.length > 0) return
-    throw new ApiError(
-      'Unreachable',
-      `this device has no network address now, so nobody could ${what}; \`coterie status\` says why`
-    )
   }
 
   /** Of this device. Rejects ApiError. */
@@ -247,9 +249,6 @@ export class Circle {
   get recovery(): Recovery {
     return this.#membership.recovery
   }
-  get shares(): Shares {
-    return this.#shares
-  }
 
   /** This device has signed that it leaves. */
   get leaving(): boolean {
@@ -268,6 +267,7 @@ export class Circle {
   async stop(): Promise<void> {
     this.#warnings.stop()
     this.#traffic.stop()
+    await this.correspondence.messages.stop()
     await this.#membership.stop()
   }
 
@@ -283,9 +283,8 @@ export class Circle {
     const links = bound.flatMap(({ address, port, kind, metered, prefix, primary }) =>
       uri(address, port).map(text => ({ address: text, kind, metered, prefix, primary }))
     )
-    this.#ownAddresses = links.map(({ address }) => address)
-    if (this.#ownAddresses.length > 0) this.#addressed.resolve()
-    this.#traffic.setOwnAddresses(this.#ownAddresses, links)
+    this.#own.set(links.map(({ address }) => address))
+    this.#traffic.setOwnAddresses(this.#own.all, links)
     this.#traffic.carry()
   }
 
@@ -356,12 +355,13 @@ export class Circle {
   #recover(number: number, { peer, hash }: Session, body: Uint8Array): void {
     const frame = decodeRecoveryFrame(body)
     if (frame?.type === 'order') void this.#membership.lost.receive(frame.operations)
-    else if (frame !== undefined) void this.#shares.receive({ peer, number, hash }, frame)
+    else if (frame !== undefined) void this.shares.receive({ peer, number, hash }, frame)
   }
 
   /** A handshake is done and confirmed: the session is this circle's now. */
   opened(session: Session): void {
     this.#traffic.opened(session)
+    this.correspondence.met(session.peer, this.#traffic.peers.get(session.peer))
   }
 
   // --- what is shown
@@ -385,12 +385,13 @@ export class Circle {
     const admitted = [...members.keys()].filter(id => this.#membership.admits(id))
     // a device that is no member has no peers; one that leaves still has to tell them
     this.#traffic.setMembers(this.#out ? [] : admitted)
+    this.correspondence.membersChanged(before)
     for (const { peer, address } of this.#addresses.all)
       if (!before.has(peer)) this.#traffic.offer(peer, [address], 'known')
     this.#roster.publish(members, this.#traffic.peers)
     this.offerStatic()
     this.#warnings.follow(this.#out)
-    this.#shares.membersChanged()
+    this.shares.membersChanged()
     this.waking.keep(members)
     announce()
     changed()

@@ -90,6 +90,11 @@ export class Circles {
     return this.#all
   }
 
+  /** The programs that run for messages are others than before. */
+  handlersChanged(): void {
+    for (const { correspondence } of this.#all) correspondence.messages.handlersChanged()
+  }
+
   /** Those whose keys are locked. */
   get sealed(): readonly LockedCircle[] {
     return this.#sealed

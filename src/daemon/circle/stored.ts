@@ -5,6 +5,16 @@ import { toBase32 } from '../../wire/base32.ts'
 
 type Of<T extends Row['table']> = Row & { table: T }
 
+/** What was sent and received. */
+export interface StoredMessages {
+  /** 8 bytes; none before the first message. */
+  readonly epoch: Uint8Array | undefined
+  readonly counters: readonly Of<'counter'>[]
+  readonly outgoing: readonly Of<'outgoing'>[]
+  readonly incoming: readonly Of<'incoming'>[]
+  readonly floors: readonly Of<'floor'>[]
+}
+
 /** All that is stored of one circle. */
 export interface StoredCircle {
   readonly row: Of<'circle'>
@@ -16,6 +26,7 @@ export interface StoredCircle {
   readonly previous: Of<'previous'> | undefined
   readonly lock: Of<'lock'> | undefined
   readonly shares: readonly Of<'share'>[]
+  readonly messages: StoredMessages
   readonly cards: readonly Of<'card'>[]
 }
 
@@ -51,6 +62,13 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
       previous: of('previous', row.gid)[0],
       lock: of('lock', row.gid)[0],
       shares: of('share', row.gid),
+      messages: {
+        epoch: of('outbox', row.gid)[0]?.epoch,
+        counters: of('counter', row.gid),
+        outgoing: of('outgoing', row.gid),
+        incoming: of('incoming', row.gid),
+        floors: of('floor', row.gid)
+      },
       cards: of('card', row.gid)
     }))
 }

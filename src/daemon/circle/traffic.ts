@@ -4,8 +4,7 @@
  * used for gossip when both logs agree.
  */
 import type { ApiError } from '../../api/api.ts'
-import { type PeerId, peerKey, shortId } from '../../crypto/identity.ts'
-import { verifyBatch } from '../../crypto/provider.ts'
+import { type PeerId, shortId } from '../../crypto/identity.ts'
 import {
   type CandidateView,
   type LinkCounts,
@@ -22,11 +21,14 @@ import { Introductions } from '../sessions/introductions.ts'
 import { Pings } from '../sessions/pings.ts'
 import type { Session } from '../sessions/session.ts'
 import type { Sessions } from '../sessions/sessions.ts'
+import { Writing } from '../sessions/writing.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Announcer } from './announcer.ts'
 import type { OwnMeans, RestPhase } from './condition.ts'
 import type { Membership } from './membership.ts'
+import { openedOf } from './opened.ts'
 import { Probing } from './probing.ts'
+import { verifyOf } from './verify.ts'
 import type { Waking } from './waking.ts'
 import type { Warnings } from './warnings.ts'
 
@@ -43,6 +45,10 @@ export interface TrafficOptions {
   readonly belongs: (peer: PeerId) => boolean
   /** A frame about the recovery of the circle. */
   readonly onRecovery: (number: number, session: Session, body: Uint8Array) => void
+  /** A Message frame of a member. */
+  readonly onMessage: (peer: PeerId, body: Uint8Array) => void
+  /** Messages may be written to the peer, on another session than before; or no more. */
+  readonly onWritable: (peer: PeerId, writable: boolean) => void
   readonly onPeer: (view: PeerView) => void
   readonly waking: () => Pick<Waking, 'changed' | 'receive' | 'told'>
   /** The peer was reached at this address. */
@@ -56,6 +62,7 @@ export interface TrafficOptions {
 export class Traffic {
   readonly #options: TrafficOptions
   readonly #mesh: Mesh
+  readonly writing: Writing
   readonly #dials: Dials
   readonly #probing: Probing
   readonly #introductions = new Introductions()
@@ -68,6 +75,12 @@ export class Traffic {
     this.#options = options
     this.#mesh = new Mesh({ self, random: Math.random, incarnation })
     this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
+    this.writing = new Writing({
+      sessions: options.sessions,
+      session: peer => this.#mesh.session(peer),
+      synced: number => membership.synced(number),
+      onWritable: options.onWritable
+    })
     this.#dials = new Dials(around, membership, ({ peer, address }) => {
       if (this.#mesh.guess(peer, address)) return
       membership.doubt(peer)
@@ -163,7 +176,6 @@ export class Traffic {
     }
     return this.#pings.wait(send, PING_TIMEOUT_MS, unreachable, signal)
   }
-
   /** One round trip by UDP in microseconds, or a word why there was none. */
   measure(peer: PeerId, address: string): Promise<number | string> {
     return this.#probing.measure(peer, address)
@@ -235,13 +247,13 @@ export class Traffic {
     warnings.met()
     if (membership.hasKey(number, session.peer)) announcer.acknowledged(session.peer)
     sessions.release(number)
+    this.writing.look(session.peer, number)
   }
 
   /** Its operations are of no use. */
   expel(number: number): void {
     const { around, sessions } = this.#options
-    const peer = sessions.get(number)?.peer
-    around.log('warn', 'a peer sends operations of no use; its session is closed', { peer })
+    around.log('warn', 'operations of no use; the session is closed', { peer: sessions.get(number)?.peer })
     this.#close(number, CloseReason.Protocol)
     this.#mesh.closed(this.#now, number, 'closed')
     this.carry()
@@ -250,21 +262,11 @@ export class Traffic {
   /** The session is a member's: the mesh gets it. */
   #enter(number: number, session: Session): void {
     this.#probing.opened(number, session)
-    const { peer, remote, local, outgoing, bootId, hash, handshakeUSec } = session
-    this.#mesh.opened(this.#now, {
-      session: number,
-      peer,
-      address: remote,
-      local,
-      outgoing,
-      bootId,
-      hash8: hash.subarray(0, 8),
-      roundTripUSec: handshakeUSec
-    })
+    this.#mesh.opened(this.#now, openedOf(number, session))
   }
 
   #receive(number: number, session: Session, kind: number, body: Uint8Array): void {
-    const { membership, onRecovery, warnings } = this.#options
+    const { membership, onMessage, onRecovery, waking, warnings } = this.#options
     if (kind === Kind.Recovery) {
       onRecovery(number, session, body)
       return
@@ -272,12 +274,11 @@ export class Traffic {
     if (kind === Kind.Clone) warnings.told(session.peer, body)
     if (kind === Kind.Close && body[1] === CloseReason.Removed) membership.parted(session.peer)
     if (this.#introductions.has(number)) this.#introductions.keep(number, { kind, body })
-    else if (kind === Kind.Witness) {
+    else if (kind === Kind.Witness || kind === Kind.Message || kind === Kind.Wake) {
       this.#mesh.heard(this.#now, number)
-      this.#probing.receiveFrame(number, session, body)
-    } else if (kind === Kind.Wake) {
-      this.#mesh.heard(this.#now, number)
-      this.#options.waking().receive(session.peer, body)
+      if (kind === Kind.Witness) this.#probing.receiveFrame(number, session, body)
+      else if (kind === Kind.Message) onMessage(session.peer, body)
+      else waking().receive(session.peer, body)
     } else this.#mesh.receive(this.#now, number, kind, body)
   }
 
@@ -343,11 +344,15 @@ export class Traffic {
         this.#close(output.session, output.reason)
         break
       case 'peer':
+        this.writing.shown(output.peer.id)
         onPeer(output.peer)
         this.#options.waking().changed()
         break
       case 'peers':
         for (const peer of this.#mesh.peers().values()) onPeer(peer)
+        break
+      case 'moved':
+        this.writing.look(output.peer, output.session)
         break
       case 'pong':
         this.#pings.answered(output.token, output.roundTripUSec)
@@ -356,13 +361,7 @@ export class Traffic {
         this.#mesh.ownRecord(this.#now, output.body, membership.signingKey.sign(output.body))
         break
       case 'verify':
-        verifyBatch(
-          output.items.map(({ peer, body, signature }) => ({
-            publicKey: peerKey(peer)!,
-            message: body,
-            signature
-          }))
-        ).then(ok => {
+        verifyOf(output.items).then(ok => {
           this.#mesh.verified(this.#now, output.batch, ok)
           this.carry()
         })

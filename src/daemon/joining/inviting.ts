@@ -20,6 +20,25 @@ export interface Invite {
   readonly onEvent: (event: InvitationEvent) => void
 }
 
+/** The device that joined. */
+export interface Joiner {
+  readonly id: PeerId
+  readonly name: string
+}
+
+/** The same, and its caller hears of the interfaces on which others do not hear of the invitation. */
+export const tellingSilent = (
+  invite: Invite,
+  attachment: { readonly carriers: { readonly silent: readonly string[] } }
+): Invite => ({
+  ...invite,
+  onEvent: event => {
+    invite.onEvent(event)
+    const interfaces = attachment.carriers.silent
+    if (event.type === 'open' && interfaces.length > 0) invite.onEvent({ type: 'unannounced', interfaces })
+  }
+})
+
 export class Inviting {
   readonly #around: Pick<Surroundings, 'after' | 'wall' | 'random'>
   /** An invitation is open, or no longer: to be announced. */
@@ -36,11 +55,7 @@ export class Inviting {
   }
 
   /** Resolves with the device that joined. Rejects ApiError. Aborting the signal ends the code at once. */
-  async open(
-    circle: InvitingCircle,
-    invite: Invite,
-    signal: AbortSignal
-  ): Promise<{ id: PeerId; name: string }> {
+  async open(circle: InvitingCircle, invite: Invite, signal: AbortSignal): Promise<Joiner> {
     if (this.#open !== undefined)
       throw new ApiError(
         'InvitationOpen',

@@ -1,0 +1,85 @@
+/** What one circle has to do with handlers: its messages, what happens to its peers, and who its members are to both. */
+import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
+import type { PeerView } from '../../mesh/mesh.ts'
+import type { Membership } from '../circle/membership.ts'
+import type { StoredCircle } from '../circle/stored.ts'
+import type { Surroundings } from '../surroundings.ts'
+import type { Sender } from './handlers.ts'
+import { Happenings } from './happenings.ts'
+import { tellReceived, tellSent } from './message-signals.ts'
+import { Messages } from './messages.ts'
+
+/** Flag of a member. */
+const GUEST = 1
+
+export class Correspondence {
+  readonly id: CircleId
+  readonly messages: Messages
+  readonly #name: string
+  readonly #membership: Membership
+  readonly #happenings: Happenings
+
+  /** `write`: a Message frame to the member, on the session that is written to. */
+  constructor(
+    { row, messages }: StoredCircle,
+    around: Surroundings,
+    membership: Membership,
+    write: (peer: PeerId, body: Uint8Array) => void
+  ) {
+    const { handlers, publisher } = around
+    this.id = circleId(row.gid)
+    this.#name = row.name
+    this.#membership = membership
+    const sender = (peer: PeerId) => this.sender(peer)
+    this.#happenings = new Happenings(handlers, sender, around.now)
+    this.messages = new Messages({
+      gid: row.gid,
+      stored: messages,
+      around,
+      handlers,
+      sender,
+      send: write,
+      onSent: sent => tellSent(publisher, this, sent),
+      onReceived: received => tellReceived(publisher, this, received)
+    })
+  }
+
+  /** The name of a member, or its id where it is none any more. */
+  nameOf(peer: PeerId): string {
+    return this.#membership.members.get(peer)?.name ?? peer
+  }
+
+  /** A member as handlers and rules know it; undefined when it is none, or its time as a guest is over. */
+  sender(peer: PeerId): Sender | undefined {
+    const { members } = this.#membership
+    const member = members.get(peer)
+    if (member === undefined || !this.#membership.admits(peer)) return undefined
+    const { id, name, level, flags } = member
+    const unique = [...members.values()].filter(other => other.name === name).length === 1
+    return {
+      id,
+      name,
+      level,
+      guest: (flags & GUEST) !== 0,
+      circle: this.#name,
+      circleId: this.id,
+      names: new Set([id, shortId(id), ...(unique ? [name] : [])])
+    }
+  }
+
+  viewed(view: PeerView): void {
+    this.#happenings.view(view)
+  }
+
+  /** There is a session with it. */
+  met(peer: PeerId, view: PeerView | undefined): void {
+    if (this.#membership.admits(peer)) this.#happenings.met(peer, view)
+  }
+
+  /** `before`: who was a peer. */
+  membersChanged(before: Iterable<PeerId>): void {
+    const { members, self } = this.#membership
+    for (const peer of before) if (!members.has(peer)) this.messages.remove(peer)
+    this.#happenings.members([...members.keys()].filter(id => id !== self))
+  }
+}

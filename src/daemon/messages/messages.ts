@@ -1,0 +1,267 @@
+/**
+ * The messages of one circle: joins its outbox and inbox to the sessions, the disk and the handlers. Each core has a
+ * journal of its own, so that what one waits for does not hold up the other.
+ */
+import { ApiError } from '../../api/api.ts'
+import type { PeerId } from '../../crypto/identity.ts'
+import { type MessageId, messageId } from '../../messages/id.ts'
+import { Inbox, type Received } from '../../messages/inbox.ts'
+import { isSettled, Outbox, type Sent } from '../../messages/outbox.ts'
+import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
+import { Journal } from '../circle/journal.ts'
+import type { StoredMessages } from '../circle/stored.ts'
+import type { Surroundings } from '../surroundings.ts'
+import type { Handlers, Sender } from './handlers.ts'
+import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
+
+export interface MessagesOptions {
+  readonly gid: Uint8Array
+  readonly stored: StoredMessages
+  readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'arm'>
+  readonly handlers: Handlers
+  /** The member as handlers and rules know it; undefined when it is none. */
+  readonly sender: (peer: PeerId) => Sender | undefined
+  /** A Message frame to the member, on the session that is written to. */
+  readonly send: (peer: PeerId, body: Uint8Array) => void
+  readonly onSent: (sent: Sent) => void
+  readonly onReceived: (received: Received) => void
+}
+
+export type Wish = Pick<Sent, 'peer' | 'tag' | 'ask' | 'payload'> & { readonly ttlMs: number }
+
+export class Messages {
+  readonly #options: MessagesOptions
+  readonly #epoch: Uint8Array
+  /** Written with the first message. */
+  #named: boolean
+  readonly #outbox: Outbox
+  readonly #inbox: Inbox
+  readonly #journals: { readonly out: Journal; readonly in: Journal }
+  readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
+  readonly #stop = new AbortController()
+
+  constructor(options: MessagesOptions) {
+    this.#options = options
+    const { around, stored, handlers, sender } = options
+    const [now, wall] = [around.now(), Math.floor(around.wall())]
+    this.#named = stored.epoch !== undefined
+    this.#epoch = stored.epoch ?? around.random(EPOCH)
+    const next = new Map(stored.counters.map(row => [row.peer, row.next]))
+    const rows = storedSent(stored)
+    this.#outbox = new Outbox({ epoch: this.#epoch, rows, next, now, wall })
+    this.#inbox = new Inbox({
+      rows: storedReceived(stored),
+      floors: stored.floors.map(({ peer, epoch, floor }) => ({ from: peer, epoch, floor })),
+      now,
+      wall,
+      choose: (from, tag) => {
+        const who = sender(from)
+        return who === undefined ? 'not-allowed' : handlers.choose(who, tag)
+      }
+    })
+    const journal = () =>
+      new Journal(
+        writes => around.commit(writes),
+        error => this.#trouble(error)
+      )
+    this.#journals = { out: journal(), in: journal() }
+  }
+
+  // --- what is asked of it
+
+  /** On disk when it resolves. Rejects ApiError. */
+  async accept(wish: Wish): Promise<Sent> {
+    const { around, gid } = this.#options
+    const id = messageId(around.random(ID))
+    const record = this.#outbox.draft(Math.floor(around.wall()), { ...wish, id })
+    if (record === 'full')
+      throw new ApiError(
+        'OutboxFull',
+        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room'
+      )
+    const { sent } = record
+    const name = { put: { table: 'outbox', gid, epoch: this.#epoch } } as const
+    try {
+      await around.commit([...(this.#named ? [] : [name]), ...outboxWrites(gid, record)])
+    } catch (error) {
+      this.#outbox.withdraw(sent)
+      throw new ApiError('NoSpace', `it was not accepted: ${(error as Error).message}`)
+    }
+    this.#named = true
+    this.#outbox.accept(around.now(), Math.floor(around.wall()), sent)
+    this.carry()
+    return sent
+  }
+
+  /** Not done yet, dead, and the latest that are done. */
+  get sent(): readonly Sent[] {
+    return this.#outbox.list
+  }
+  get received(): readonly Received[] {
+    return this.#inbox.list
+  }
+  find(id: MessageId): Sent | undefined {
+    return this.#outbox.get(id)
+  }
+
+  /** Resolves when it is settled, or `enough` says so; at once when it is. */
+  until(sent: Sent, enough: (sent: Sent) => boolean, signal: AbortSignal): Promise<Sent> {
+    const now = this.#outbox.get(sent.id) ?? sent
+    if (isSettled(now) || enough(now)) return Promise.resolve(now)
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        id: sent.id,
+        settle: (changed: Sent) => {
+          if (!isSettled(changed) && !enough(changed)) return false
+          resolve(changed)
+          return true
+        }
+      }
+      this.#waiting.add(waiter)
+      signal.addEventListener(
+        'abort',
+        () => {
+          this.#waiting.delete(waiter)
+          reject(signal.reason)
+        },
+        { once: true }
+      )
+    })
+  }
+
+  /** False when it is settled, or running. */
+  cancel(id: MessageId): boolean {
+    const { around } = this.#options
+    const cancelled = this.#outbox.cancel(around.now(), Math.floor(around.wall()), id)
+    this.carry()
+    return cancelled
+  }
+
+  /** A dead letter is sent anew. Undefined when there is none of that id. Rejects ApiError. */
+  async retry(id: MessageId, ttlMs: number): Promise<Sent | undefined> {
+    const dead = this.#outbox.get(id)
+    if (dead?.state !== 'dead') return undefined
+    const { peer, tag, ask, payload } = dead
+    const sent = await this.accept({ peer, tag, ask, payload, ttlMs })
+    this.#outbox.drop(id)
+    this.carry()
+    return sent
+  }
+
+  /** Drops a dead letter. False when there is none of that id. */
+  drop(id: MessageId): boolean {
+    const dropped = this.#outbox.drop(id) !== undefined
+    this.carry()
+    return dropped
+  }
+
+  // --- what happens
+
+  get deadline(): number {
+    return Math.min(this.#outbox.deadline, this.#inbox.deadline)
+  }
+
+  expire(now: number): void {
+    const wall = Math.floor(this.#options.around.wall())
+    this.#outbox.expire(now, wall)
+    this.#inbox.expire(now, wall)
+    this.carry()
+  }
+
+  /** It can be written to, on another session than before; undefined ends it. */
+  session(peer: PeerId, open: boolean): void {
+    if (open) this.#outbox.opened(this.#options.around.now(), peer)
+    else this.#outbox.closed(peer)
+    this.carry()
+  }
+
+  /** A Message frame of a member. */
+  receive(from: PeerId, body: Uint8Array): void {
+    const { around } = this.#options
+    const [now, wall] = [around.now(), Math.floor(around.wall())]
+    const heard = decodeMessageBody(body)
+    if (heard === undefined) around.log('debug', 'dropped', { what: 'message-malformed' })
+    else if (heard.type === 'message') this.#inbox.receive(now, wall, from, heard.message)
+    else if (heard.type === 'question') this.#inbox.question(from, heard.epoch, heard.floor, heard.seqs)
+    else if (heard.type === 'cancel') this.#inbox.cancel(from, heard.epoch, heard.seq)
+    else this.#outbox.receive(now, wall, from, heard.epoch, heard.receipts)
+    this.carry()
+  }
+
+  /** Handlers or rules are others now. */
+  handlersChanged(): void {
+    this.#inbox.handlersChanged()
+    this.carry()
+  }
+
+  /** It is no member any more. */
+  remove(peer: PeerId): void {
+    const { around } = this.#options
+    this.#outbox.remove(around.now(), Math.floor(around.wall()), peer)
+    this.#inbox.remove(peer)
+    this.carry()
+  }
+
+  /** Ends what runs; what is on disk goes on with the next start. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all([this.#journals.out.settled(), this.#journals.in.settled()])
+    for (const journal of Object.values(this.#journals)) journal.stop()
+  }
+
+  carry(): void {
+    const { gid, send, onSent, onReceived, around } = this.#options
+    const out = this.#outbox.take()
+    if (out.records.length + out.outputs.length > 0)
+      this.#journals.out.carry(
+        out.records.flatMap(record => outboxWrites(gid, record)),
+        () => {
+          for (const output of out.outputs) {
+            if (output.type === 'send') send(output.peer, output.body)
+            else if (output.type === 'changed') this.#changed(output.sent, onSent)
+            else around.log('debug', 'dropped', { what: output.what })
+          }
+        }
+      )
+    const came = this.#inbox.take()
+    if (came.records.length + came.outputs.length > 0)
+      this.#journals.in.carry(
+        came.records.map(record => inboxWrites(gid, record)),
+        () => {
+          for (const output of came.outputs) {
+            if (output.type === 'send') send(output.peer, output.body)
+            else if (output.type === 'changed') onReceived(output.received)
+            else if (output.type === 'run') void this.#run(output.received, output.choice.key)
+            else if (output.type === 'adopt') this.#adopt(output.received)
+            else around.log('debug', 'dropped', { what: output.what })
+          }
+        }
+      )
+    around.arm()
+  }
+
+  async #run(received: Received, key: string): Promise<void> {
+    const { around, handlers, sender } = this.#options
+    const ending = await handlers.run(received, key, sender(received.from), this.#stop.signal)
+    if (this.#stop.signal.aborted) return
+    this.#inbox.exited(around.now(), Math.floor(around.wall()), received, ending)
+    this.carry()
+  }
+
+  /** A plain process does not outlive the daemon, so nobody knows how it ended. */
+  #adopt(received: Received): void {
+    this.#inbox.adopted(received, false)
+    this.carry()
+  }
+
+  #changed(sent: Sent, onSent: (sent: Sent) => void): void {
+    onSent(sent)
+    for (const waiter of this.#waiting)
+      if (waiter.id === sent.id && waiter.settle(sent)) this.#waiting.delete(waiter)
+  }
+
+  #trouble(error: Error | undefined): void {
+    const { log } = this.#options.around
+    if (error !== undefined) log('warn', 'messages are not stored; trying again', { error: error.message })
+  }
+}

@@ -1,0 +1,386 @@
+/**
+ * The inbox of one circle: what other members sent to this device, from its arrival until its sender knows what
+ * became of it.
+ *
+ * A pure core. A message is acknowledged when it is on disk; it is on disk as started before its handler starts, so no
+ * handler runs twice for one message, whatever is sent again. It is remembered until its sender says by the floor
+ * that it will not be sent again: as long as anybody could send it, it is known here. Handlers run one message at a
+ * time each, AT_ONCE in all, PER_SENDER for one sender; messages of one sender to one handler in the order they came.
+ *
+ *   in    receive, question, cancel   frames
+ *         exited                      what became of a run
+ *         adopted                     answers `adopt`: whether the run of an earlier process is known
+ *         handlersChanged, remove, expire
+ *   out   take, deadline, list
+ */
+import type { PeerId } from '../crypto/identity.ts'
+import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
+import { messageId } from './id.ts'
+import { Load } from './load.ts'
+import { type Origin, Receipts } from './receipts.ts'
+import type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
+import { isTag } from './tag.ts'
+
+export type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
+
+export interface InboxOptions {
+  readonly rows: readonly Received[]
+  readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
+  readonly now: number
+  readonly wall: number
+  /** The handler of a tag for this sender, or why there is none. */
+  readonly choose: (
+    from: PeerId,
+    tag: string
+  ) => Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+}
+
+/** EX_TEMPFAIL (sysexits.h): run me again later. */
+const LATER = 75
+const AT_ONCE = 4
+const PER_SENDER = 2
+/** Waits between runs that asked for another one, milliseconds; then it is given up. */
+export const PAUSES = [
+  60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
+]
+
+interface Entry {
+  received: Received
+  /** Monotonic: when it expires, or is due again. */
+  until: number
+}
+
+interface Stream extends Origin {
+  floor: number
+  readonly entries: Map<number, Entry>
+}
+
+const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
+
+export class Inbox {
+  /** When `expire` is next due; Infinity when never. */
+  deadline = Infinity
+  readonly #options: InboxOptions
+  readonly #streams = new Map<string, Stream>()
+  readonly #loads = new Map<PeerId, Load<Stream>>()
+  /** By sender and tag, each in the order in which they are to run; the one whose turn was longest ago first. */
+  readonly #waiting = new Map<string, Set<Entry>>()
+  /** By key of the handler. */
+  readonly #running = new Map<string, Entry>()
+  readonly #receipts = new Receipts()
+  #records: InboxRecord[] = []
+  #outputs: InboxOutput[] = []
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+    const { rows, floors, now, wall } = options
+    for (const { from, epoch, floor } of floors) this.#stream(from, epoch).floor = floor
+    for (const received of rows) {
+      const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
+      if (received.state === 'started') this.#outputs.push({ type: 'adopt', received })
+      else if (!ended(received)) this.#wait(entry)
+    }
+    this.#pump()
+  }
+
+  /** All that have not ended, in the order in which they came. */
+  get list(): readonly Received[] {
+    const all = [...this.#streams.values()].flatMap(({ entries }) => [...entries.values()])
+    return all.map(({ received }) => received).filter(received => !ended(received))
+  }
+
+  receive(now: number, wall: number, from: PeerId, message: Message): void {
+    const { epoch, seq, floor, tag } = message
+    if (!isTag(tag)) {
+      this.#count('tag-malformed')
+      return
+    }
+    const stream = this.#stream(from, epoch)
+    this.#raise(stream, floor)
+    const known = stream.entries.get(seq)
+    if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
+    else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
+    else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
+    else this.#take(now, wall, stream, message)
+    this.#flush()
+  }
+
+  /** What became of these, and what is settled. */
+  question(from: PeerId, epoch: Uint8Array, floor: number, seqs: readonly number[]): void {
+    const stream = this.#stream(from, epoch)
+    this.#raise(stream, floor)
+    for (const seq of seqs) {
+      const entry = stream.entries.get(seq)
+      if (entry !== undefined) this.#tell(stream, entry.received)
+      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+    }
+    this.#flush()
+  }
+
+  /** Its sender takes it back; what runs goes on. */
+  cancel(from: PeerId, epoch: Uint8Array, seq: number): void {
+    const stream = this.#stream(from, epoch)
+    const entry = stream.entries.get(seq)
+    if (entry === undefined)
+      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
+    else if (entry.received.state === 'received' || entry.received.state === 'later')
+      this.#end(entry, { state: 'dead', reason: 'cancelled' })
+    else this.#tell(stream, entry.received)
+    this.#flush()
+  }
+
+  /** The run of a message ended. */
+  exited(
+    now: number,
+    wall: number,
+    received: Pick<Received, 'from' | 'epoch' | 'seq'>,
+    ending: Ending
+  ): void {
+    const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
+    if (entry?.received.state !== 'started') return
+    for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
+    this.#load(received.from).running--
+    const output = entry.received.ask ? ending.output : new Uint8Array()
+    if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
+    else if (ending.code === 0) this.#end(entry, { state: 'done', output })
+    else if (ending.code === LATER) this.#again(now, wall, entry)
+    else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
+    this.#pump()
+    this.#flush()
+  }
+
+  /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
+  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+    const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
+    if (entry?.received.state !== 'started') return
+    const choice = this.#options.choose(received.from, received.tag)
+    const retry = typeof choice !== 'string' && choice.retry
+    if (known) {
+      this.#running.set(`adopted ${entry.received.id}`, entry)
+      this.#load(received.from).running++
+    } else if (retry) {
+      this.#change(entry, { state: 'received' })
+      this.#wait(entry)
+    } else this.#end(entry, { state: 'dead', reason: 'lost' })
+    this.#pump()
+    this.#flush()
+  }
+
+  /** Slots, files or rules are others now. */
+  handlersChanged(): void {
+    this.#pump()
+    this.#flush()
+  }
+
+  /** The sender is no member any more: what has not begun does not begin. */
+  remove(from: PeerId): void {
+    for (const stream of this.#streams.values()) {
+      if (stream.from !== from) continue
+      for (const entry of [...stream.entries.values()])
+        if (entry.received.state === 'received' || entry.received.state === 'later')
+          this.#end(entry, { state: 'dead', reason: 'removed' })
+    }
+    this.#receipts.take()
+  }
+
+  expire(now: number, wall: number): void {
+    if (now < this.deadline) return
+    this.deadline = Infinity
+    for (const { entries } of this.#streams.values())
+      for (const entry of [...entries.values()]) {
+        const { state } = entry.received
+        if (ended(entry.received) || state === 'started') continue
+        if (entry.until <= now) {
+          if (state === 'later') {
+            this.#change(entry, { state: 'received' })
+            this.#wait(entry)
+            entry.until = now + Math.max(0, entry.received.expiresMs - wall)
+          } else this.#end(entry, { state: 'dead', reason: 'expired' })
+        }
+        if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
+      }
+    this.#pump()
+    this.#flush()
+  }
+
+  take(): { records: InboxRecord[]; outputs: InboxOutput[] } {
+    const taken = { records: this.#records, outputs: this.#outputs }
+    this.#records = []
+    this.#outputs = []
+    return taken
+  }
+
+  #take(now: number, wall: number, stream: Stream, message: Message): void {
+    const { from, epoch } = stream
+    const { seq, tag, ask, payload, sentMs, ttl } = message
+    const received: Received = {
+      id: messageId(message.id),
+      from,
+      epoch,
+      seq,
+      tag,
+      ask,
+      payload,
+      sentMs,
+      receivedMs: wall,
+      expiresMs: wall + ttl * 1_000,
+      state: 'received',
+      reason: 'none',
+      exit: 0,
+      output: new Uint8Array(),
+      runs: 0
+    }
+    const entry = this.#enter(received, now + ttl * 1_000)
+    this.#outputs.push({ type: 'changed', received })
+    this.#wait(entry)
+    this.#pump()
+    if (entry.received.state === 'received') {
+      this.#put(entry)
+      this.#tell(stream, received)
+    }
+  }
+
+  #wait(entry: Entry): void {
+    const key = turnOf(entry.received)
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) this.#waiting.set(key, new Set([entry]))
+    else waiting.add(entry)
+  }
+
+  #waitNoMore(entry: Entry): void {
+    const key = turnOf(entry.received)
+    const waiting = this.#waiting.get(key)
+    if (waiting?.delete(entry) && waiting.size === 0) this.#waiting.delete(key)
+  }
+
+  /** Starts what may be started, each sender and tag in turn. What has no handler ends here. */
+  #pump(): void {
+    for (const [key, waiting] of [...this.#waiting]) {
+      const [first] = waiting
+      const { from, tag } = first!.received
+      const choice = this.#options.choose(from, tag)
+      if (typeof choice === 'string') {
+        for (const entry of [...waiting]) this.#end(entry, { state: 'dead', reason: choice })
+        continue
+      }
+      if (this.#running.size >= AT_ONCE) return
+      if (this.#running.has(choice.key) || this.#load(from).running >= PER_SENDER) continue
+      this.#waitNoMore(first!)
+      if (waiting.size > 0) {
+        this.#waiting.delete(key)
+        this.#waiting.set(key, waiting)
+      }
+      this.#running.set(choice.key, first!)
+      this.#load(from).running++
+      this.#change(first!, { state: 'started', runs: first!.received.runs + 1 })
+      this.#outputs.push({ type: 'run', received: first!.received, choice })
+    }
+  }
+
+  #again(now: number, wall: number, entry: Entry): void {
+    const pause = PAUSES[entry.received.runs - 1]
+    if (pause === undefined || wall + pause > entry.received.expiresMs) {
+      this.#end(entry, { state: 'dead', reason: pause === undefined ? 'gave-up' : 'expired', exit: LATER })
+      return
+    }
+    this.#change(entry, { state: 'later' })
+    entry.until = now + pause
+    this.deadline = Math.min(this.deadline, entry.until)
+  }
+
+  #end(entry: Entry, result: Partial<Received>): void {
+    const { from, payload } = entry.received
+    const load = this.#load(from)
+    this.#waitNoMore(entry)
+    load.leave(payload.length)
+    this.#change(entry, { ...result, payload: new Uint8Array() })
+    for (const [stream, seq] of load.readmitted())
+      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+  }
+
+  #change(entry: Entry, change: Partial<Received>): void {
+    entry.received = { ...entry.received, ...change }
+    this.#put(entry)
+    this.#outputs.push({ type: 'changed', received: entry.received })
+    const { from, epoch } = entry.received
+    const stream = this.#stream(from, epoch)
+    this.#tell(stream, entry.received)
+    if (entry.received.seq < stream.floor && ended(entry.received)) this.#drop(stream, entry.received.seq)
+  }
+
+  #put(entry: Entry): void {
+    this.#records.push({ type: 'put', received: entry.received })
+  }
+
+  #enter(received: Received, until: number): Entry {
+    const entry = { received, until }
+    this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
+    if (ended(received)) return entry
+    this.#load(received.from).enter(received.payload.length)
+    this.deadline = Math.min(this.deadline, until)
+    return entry
+  }
+
+  /** The sender sends nothing below it any more. */
+  #raise(stream: Stream, floor: number): void {
+    if (floor <= stream.floor) return
+    stream.floor = floor
+    this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
+    for (const [seq, entry] of [...stream.entries]) {
+      if (seq >= floor) break
+      const { state } = entry.received
+      // settled for the sender: it was taken back, or is over; what runs is kept until it ends
+      if (state === 'received' || state === 'later') this.#end(entry, { state: 'dead', reason: 'expired' })
+      if (ended(entry.received)) this.#drop(stream, seq)
+    }
+  }
+
+  #drop(stream: Stream, seq: number): void {
+    stream.entries.delete(seq)
+    this.#records.push({ type: 'drop', from: stream.from, epoch: stream.epoch, seq })
+  }
+
+  /** Another message had that number. */
+  #reused(stream: Stream, seq: number): void {
+    this.#count('message-reused')
+    const output = encodeNext(Math.max(stream.floor, 1 + Math.max(0, ...stream.entries.keys())))
+    this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
+  }
+
+  #refuse(stream: Stream, seq: number): void {
+    this.#load(stream.from).refuse(stream, seq)
+    this.#count('inbox-full')
+  }
+
+  #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {
+    this.#answer(stream, { seq, state, reason, exit, output })
+  }
+
+  #answer(stream: Stream, receipt: Receipt): void {
+    this.#receipts.add(stream, receipt)
+  }
+
+  #flush(): void {
+    this.#outputs.push(...this.#receipts.take())
+  }
+
+  #stream(from: PeerId, epoch: Uint8Array): Stream {
+    const key = keyOf(from, epoch)
+    let stream = this.#streams.get(key)
+    if (stream === undefined) this.#streams.set(key, (stream = { from, epoch, floor: 1, entries: new Map() }))
+    return stream
+  }
+
+  #load(from: PeerId): Load<Stream> {
+    let load = this.#loads.get(from)
+    if (load === undefined) this.#loads.set(from, (load = new Load()))
+    return load
+  }
+
+  #count(what: string): void {
+    this.#outputs.push({ type: 'count', what })
+  }
+}
+
+const turnOf = ({ from, tag }: Received): string => `${from} ${tag}`
+const keyOf = (from: PeerId, epoch: Uint8Array): string => `${from} ${epoch.join()}`

@@ -1,0 +1,54 @@
+/** A message as its receiver knows it, and what its inbox gives out. */
+import type { PeerId } from '../crypto/identity.ts'
+import type { DeadReason } from '../wire/message.ts'
+import type { MessageId } from './id.ts'
+
+export type ReceivedState = 'received' | 'started' | 'later' | 'done' | 'dead'
+
+export interface Received {
+  readonly id: MessageId
+  readonly from: PeerId
+  readonly epoch: Uint8Array
+  readonly seq: number
+  readonly tag: string
+  readonly ask: boolean
+  /** Empty once it has ended. */
+  readonly payload: Uint8Array
+  /** By the sender's wall clock, and by ours. */
+  readonly sentMs: number
+  readonly receivedMs: number
+  /** Until when it must have started, by our wall clock. */
+  readonly expiresMs: number
+  readonly state: ReceivedState
+  readonly reason: DeadReason
+  readonly exit: number
+  readonly output: Uint8Array
+  /** How often it was started. */
+  readonly runs: number
+}
+
+/** What a handler is, as far as the inbox is concerned. */
+export interface Choice {
+  /** Runs of one key do not overlap. */
+  readonly key: string
+  /** It may run again when it is not known whether it ended. */
+  readonly retry: boolean
+}
+
+/** How a run ended. */
+export type Ending =
+  | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
+  | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+
+export type InboxRecord =
+  | { type: 'put'; received: Received }
+  | { type: 'drop'; from: PeerId; epoch: Uint8Array; seq: number }
+  | { type: 'floor'; from: PeerId; epoch: Uint8Array; floor: number }
+
+export type InboxOutput =
+  | { type: 'send'; peer: PeerId; body: Uint8Array }
+  | { type: 'run'; received: Received; choice: Choice }
+  /** It was started by an earlier process: is its run, or its result, still there? */
+  | { type: 'adopt'; received: Received }
+  | { type: 'changed'; received: Received }
+  | { type: 'count'; what: string }

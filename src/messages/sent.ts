@@ -1,0 +1,40 @@
+/** A message as its sender knows it, and what its outbox gives out. */
+import type { PeerId } from '../crypto/identity.ts'
+import type { DeadReason } from '../wire/message.ts'
+import type { MessageId } from './id.ts'
+
+/** What the sender knows of a message. `later`: its handler asked to be run again. */
+export type SentState = 'queued' | 'held' | 'received' | 'started' | 'later' | 'done' | 'dead'
+
+export interface Sent {
+  readonly id: MessageId
+  readonly peer: PeerId
+  readonly seq: number
+  readonly tag: string
+  readonly ask: boolean
+  /** Empty once it is done. */
+  readonly payload: Uint8Array
+  /** Wall clock. */
+  readonly sentMs: number
+  readonly expiresMs: number
+  readonly state: SentState
+  /** Why it is dead; `none` otherwise. */
+  readonly reason: DeadReason
+  readonly exit: number
+  readonly output: Uint8Array
+  /** When the state became this; wall clock. */
+  readonly changedMs: number
+}
+
+export type Draft = Pick<Sent, 'id' | 'peer' | 'tag' | 'ask' | 'payload'> & { readonly ttlMs: number }
+
+export type OutboxRecord =
+  | { type: 'put'; sent: Sent; next: number }
+  | { type: 'drop'; peer: PeerId; seq: number }
+
+export type OutboxOutput =
+  | { type: 'send'; peer: PeerId; body: Uint8Array }
+  | { type: 'changed'; sent: Sent }
+  | { type: 'count'; what: string }
+
+export const isSettled = ({ state }: Pick<Sent, 'state'>): boolean => state === 'done' || state === 'dead'
