@@ -418,7 +418,8 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
             Retry: false,
             Problem: ''
           }
-        ]
+        ],
+        ReadyMade: ''
       }
     },
     async TryHandler(params) {

@@ -701,7 +701,11 @@ export const methods = {
     params: {},
     result: {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
-      Handlers: field(list(HandlerFile), 'All files there.')
+      Handlers: field(list(HandlerFile), 'All files there.'),
+      ReadyMade: field(
+        string,
+        'Folder of the handlers that came with the program, which run when they are linked; empty when it is not there.'
+      )
     }
   }),
   TryHandler: method({

@@ -1,4 +1,5 @@
 /** `coterie handlers`: which programs run for messages and events here. */
+import { existsSync, readdirSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import { json, type Look, lookOf, out, printable, table } from './print.ts'
@@ -44,11 +45,13 @@ async function show(options: Options): Promise<Handlers> {
   return found
 }
 
-export function handlerLines({ Folders, Handlers }: Handlers, look: Look): string[] {
+export function handlerLines({ Folders, Handlers, ReadyMade }: Handlers, look: Look): string[] {
+  const more = readyMadeLines(ReadyMade, Folders[0]!)
   if (Handlers.length === 0)
     return [
       `There are no handlers. An executable ${Folders[0]}/message/backup/start`,
-      'would run when another device says: coterie send THIS backup/start'
+      'would run when another device says: coterie send THIS backup/start',
+      ...more
     ]
   const rows = Handlers.map(({ Path, Family, Tag, Peers, Events, Problem }) => {
     const what = Family === 'message' ? Tag : [Family, ...Events].join(' ')
@@ -59,7 +62,19 @@ export function handlerLines({ Folders, Handlers }: Handlers, look: Look): strin
       Problem === '' ? '' : look.yellow(printable(Problem))
     ]
   })
-  return table(look, ['FOR', 'PEER', 'FILE', ''], rows)
+  return [...table(look, ['FOR', 'PEER', 'FILE', ''], rows), ...more]
+}
+
+/** Of what came with the program nothing runs before it is linked. */
+function readyMadeLines(from: string, folder: string): string[] {
+  const names = from === '' || !existsSync(from) ? [] : readdirSync(from).sort()
+  if (names.length === 0) return []
+  const target = `${folder}/message`
+  return [
+    '',
+    `Ready-made: ${names.map(printable).join(', ')}. To use one, link it:`,
+    `  ${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${from}/notify ${target}/`
+  ]
 }
 
 const attempt = (peer: string, tag: string, options: Options) =>

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ApiError, type HandlerFileRecord, type Implementation } from '../../api/api.ts'
 import type { Sent, SentState } from '../../messages/outbox.ts'
 import { tagProblem } from '../../messages/tag.ts'
+import { shipped } from '../../paths.ts'
 import { MAX_PAYLOAD } from '../../wire/message.ts'
 import type { Circle } from '../circle/circle.ts'
 import type { Daemon } from '../daemon.ts'
@@ -127,7 +128,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
           Problem: why
         }))
       ]
-      return { Folders: [...daemon.handlers.folders], Handlers: files }
+      return { Folders: [...daemon.handlers.folders], Handlers: files, ReadyMade: shipped('handlers') }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
