@@ -1,5 +1,5 @@
 /** Desktop sessions of a test's own: X or Wayland without a screen, a session bus, a notification daemon. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -14,8 +14,9 @@ type Environment = { [name: string]: string }
 
 /** What it needs, for `lacking`. */
 export const X_PROGRAMS = ['Xvfb', 'dunst', 'dunstctl', 'gdbus', 'dbus-daemon']
-export const WAYLAND_PROGRAMS = ['sway', 'swaymsg']
+export const WAYLAND_PROGRAMS = ['sway', 'setpriv', 'wl-copy', 'wl-paste']
 
+const NOBODY = 65_534
 const WIDTH = 800
 const HEIGHT = 600
 
@@ -101,4 +102,29 @@ export class Desktop {
     const defaults = ['http', 'https'].map(scheme => `x-scheme-handler/${scheme}=test-browser.desktop\n`)
     write(join(home, '.config/mimeapps.list'), `[Default Applications]\n${defaults.join('')}`)
   }
+}
+
+/**
+ * A Wayland compositor in that directory; resolves with the environment of its session. sway does not run as root,
+ * which the tests are: it is nobody's.
+ */
+export async function wayland(t: Test, directory: string): Promise<Environment> {
+  const config = join(directory, 'sway.conf')
+  writeFileSync(config, 'xwayland disable\nexec echo display $WAYLAND_DISPLAY\n')
+  chownSync(directory, NOBODY, NOBODY)
+  chmodSync(directory, 0o700)
+  const without = { WLR_BACKENDS: 'headless', WLR_RENDERER: 'pixman', WLR_LIBINPUT_NO_DEVICES: '1' }
+  const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
+  const sway = start(t, 'setpriv', [...user, 'sway', '--config', config], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { PATH: process.env['PATH'], HOME: directory, XDG_RUNTIME_DIR: directory, ...without }
+  })
+  const display = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: sway.stdout as Readable }).on('line', line => {
+      const [, name] = /^display (.+)/.exec(line) ?? []
+      if (name !== undefined) resolve(name)
+    })
+    sway.once('exit', code => reject(new Error(`sway ended with ${code}`)))
+  })
+  return { WAYLAND_DISPLAY: join(directory, display) }
 }

@@ -2,18 +2,21 @@
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Result } from '../../src/api/api.ts'
 import { Client } from '../../src/cli/client.ts'
-import { lacking } from '../command.ts'
-import { Desktop, X_PROGRAMS } from '../desktop.ts'
+import { lacking, run } from '../command.ts'
+import { Desktop, WAYLAND_PROGRAMS, wayland, X_PROGRAMS } from '../desktop.ts'
 import { within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { Computer } from './daemon.ts'
@@ -125,6 +128,19 @@ if (inside(t, import.meta.url)) {
       t.match(await sends(desk, 'run-command', '', { ask: true }), { Output: 'hello\nfails\n' })
       t.match(await sends(desk, 'run-command', 'hello; id', { ask: true }), { State: 'dead', Exit: 64 })
     })
+  })
+
+  t.test('in a session under Wayland', { skip: lacking(...WAYLAND_PROGRAMS) }, async t => {
+    const directory = mkdtempSync(join(tmpdir(), 'ct-'))
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+    const session = await wayland(t, directory)
+    const [desk] = await pair(t, session)
+    t.match(await sends(desk, 'clipboard', 'Grüße\n'), { State: 'done' })
+    const paste = () => run('wl-paste', ['--no-newline'], session)
+    t.match(await paste(), { code: 0, out: 'Grüße' }, 'and it is still there')
+    t.match(await sends(desk, 'clipboard', '--clear'), { State: 'done' })
+    t.match(await paste(), { code: 0, out: '--clear' })
+    t.match((await run('wl-paste', ['--list-types'], session)).out, /^text\/plain$/m)
   })
 
   t.test('where there is no desktop session it comes later', { skip }, async t => {
