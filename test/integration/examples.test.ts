@@ -136,8 +136,5 @@ if (inside(t, import.meta.url))
       await checks[title]?.(last)
     }
     t.match(await laptop.coterie('handlers check'), { code: 0, err: '' })
-    t.match(
-      (await laptop.coterie('handlers')).out,
-      /Ready-made: clipboard, file, notify, open-url, run-command/
-    )
+    t.match((await laptop.coterie('handlers')).out, /^ +clipboard, file, notify, open-url, run-command$/m)
   })
