@@ -3,7 +3,7 @@
  * journal of its own, so that what one waits for does not hold up the other.
  */
 import { ApiError } from '../../api/api.ts'
-import type { PeerId } from '../../crypto/identity.ts'
+import { circleId, type PeerId } from '../../crypto/identity.ts'
 import { type MessageId, messageId } from '../../messages/id.ts'
 import { Inbox, type Received } from '../../messages/inbox.ts'
 import { isSettled, Outbox, type Sent } from '../../messages/outbox.ts'
@@ -17,7 +17,7 @@ import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message
 export interface MessagesOptions {
   readonly gid: Uint8Array
   readonly stored: StoredMessages
-  readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'arm'>
+  readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'note' | 'arm'>
   readonly handlers: Handlers
   /** The member as handlers and rules know it; undefined when it is none. */
   readonly sender: (peer: PeerId) => Sender | undefined
@@ -261,7 +261,10 @@ export class Messages {
   }
 
   #trouble(error: Error | undefined): void {
-    const { log } = this.#options.around
-    if (error !== undefined) log('warn', 'messages are not stored; trying again', { error: error.message })
+    const { around, gid } = this.#options
+    const waits = error === undefined ? '' : `messages wait to be stored: ${error.message}`
+    around.note(`messages of ${circleId(gid)}`, waits)
+    if (error !== undefined)
+      around.log('warn', 'messages are not stored; trying again', { error: error.message })
   }
 }
