@@ -7,6 +7,7 @@
  */
 import {
   closeSync,
+  constants,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -271,7 +272,8 @@ function checkWal(access: OpenOptions): void {
     if (wal.length < WAL_HEADER + WAL_FRAME) return
     if (!headerFits(wal)) throw damaged(`${path}-wal`, 'its header is wrong')
     const commits = commitFrames(wal)
-    writeFileSync(copy, head(path, PAGE), { mode: 0o600 })
+    // all of it: SQLite reads the schema first, which may stand on any page
+    copyFileSync(path, copy, constants.COPYFILE_FICLONE)
     const sql = connect(copy, access)
     let valid: number
     try {
