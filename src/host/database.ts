@@ -96,7 +96,10 @@ export class Database {
     if (this.#over) return Promise.reject(this.#over)
     return new Promise((resolve, reject) => {
       this.#queue.push({ writes: writes.map(copied), resolve, reject })
-      if (!this.#pumping) void this.#pump()
+      if (this.#pumping) return
+      this.#pumping = true
+      // what others commit in this tick goes with it
+      queueMicrotask(() => this.#pump())
     })
   }
 
@@ -117,7 +120,6 @@ export class Database {
   }
 
   async #pump(): Promise<void> {
-    this.#pumping = true
     while (this.#queue.length > 0) {
       let rows = 0
       let take = 0

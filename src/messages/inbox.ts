@@ -102,7 +102,6 @@ export class Inbox {
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
     else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
     else this.#take(now, wall, stream, message)
-    this.#flush()
   }
 
   /** What became of these, and what is settled. */
@@ -114,7 +113,6 @@ export class Inbox {
       if (entry !== undefined) this.#tell(stream, entry.received)
       else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
     }
-    this.#flush()
   }
 
   /** Its sender takes it back; what runs goes on. */
@@ -126,7 +124,6 @@ export class Inbox {
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
     else this.#tell(stream, entry.received)
-    this.#flush()
   }
 
   /** The run of a message ended. */
@@ -146,7 +143,6 @@ export class Inbox {
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
     this.#pump()
-    this.#flush()
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
@@ -163,13 +159,11 @@ export class Inbox {
       this.#wait(entry)
     } else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
-    this.#flush()
   }
 
   /** Slots, files or rules are others now. */
   handlersChanged(): void {
     this.#pump()
-    this.#flush()
   }
 
   /** The sender is no member any more: what has not begun does not begin. */
@@ -200,11 +194,10 @@ export class Inbox {
         if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
       }
     this.#pump()
-    this.#flush()
   }
 
   take(): { records: InboxRecord[]; outputs: InboxOutput[] } {
-    const taken = { records: this.#records, outputs: this.#outputs }
+    const taken = { records: this.#records, outputs: [...this.#outputs, ...this.#receipts.take()] }
     this.#records = []
     this.#outputs = []
     return taken
@@ -326,7 +319,7 @@ export class Inbox {
     if (floor <= stream.floor) return
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of [...stream.entries]) {
+    for (const [seq, entry] of stream.entries) {
       if (seq >= floor) break
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends
@@ -358,10 +351,6 @@ export class Inbox {
 
   #answer(stream: Stream, receipt: Receipt): void {
     this.#receipts.add(stream, receipt)
-  }
-
-  #flush(): void {
-    this.#outputs.push(...this.#receipts.take())
   }
 
   #stream(from: PeerId, epoch: Uint8Array): Stream {

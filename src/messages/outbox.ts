@@ -70,6 +70,8 @@ export class Outbox {
   readonly #byId = new Map<MessageId, Entry>()
   readonly #remembered = new Map<MessageId, Sent>()
   #bytes = 0
+  /** Of these some may have been settled since the last `take`. */
+  readonly #settling = new Set<Lane>()
   #records: OutboxRecord[] = []
   #outputs: OutboxOutput[] = []
 
@@ -141,7 +143,7 @@ export class Outbox {
     const asked = open.filter(({ sent }) => sent.state !== 'queued').map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /** There is no session with it any more. */
@@ -165,7 +167,7 @@ export class Outbox {
       this.#receipt(now, wall, lane, entry, receipt)
     }
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /**
@@ -209,6 +211,8 @@ export class Outbox {
   }
 
   take(): { records: OutboxRecord[]; outputs: OutboxOutput[] } {
+    for (const lane of this.#settling) this.#acknowledge(lane)
+    this.#settling.clear()
     const taken = { records: this.#records, outputs: this.#outputs }
     this.#records = []
     this.#outputs = []
@@ -259,7 +263,7 @@ export class Outbox {
         })
       )
     }
-    lane.waiting = lane.waiting.slice(sentOff)
+    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {
