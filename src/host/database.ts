@@ -183,8 +183,10 @@ const exact = (bytes: Uint8Array): Uint8Array =>
 
 const copied = (write: Write): Write => {
   const fields = 'put' in write ? write.put : write
-  const plain = Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, value instanceof Uint8Array ? exact(value) : value])
-  )
-  return ('put' in write ? { put: plain } : plain) as unknown as Write
+  const copy: { [name: string]: unknown } = { ...fields }
+  for (const name in copy) {
+    const value = copy[name]
+    if (value instanceof Uint8Array) copy[name] = exact(value)
+  }
+  return ('put' in write ? { put: copy } : copy) as unknown as Write
 }

@@ -14,6 +14,7 @@
  *   out   take, deadline, list
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
@@ -111,7 +112,7 @@ export class Inbox {
     for (const seq of seqs) {
       const entry = stream.entries.get(seq)
       if (entry !== undefined) this.#tell(stream, entry.received)
-      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
     }
   }
 
@@ -120,7 +121,7 @@ export class Inbox {
     const stream = this.#stream(from, epoch)
     const entry = stream.entries.get(seq)
     if (entry === undefined)
-      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
+      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: EMPTY })
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
     else this.#tell(stream, entry.received)
@@ -137,7 +138,7 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask ? ending.output : new Uint8Array()
+    const output = entry.received.ask ? ending.output : EMPTY
     if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
@@ -220,7 +221,7 @@ export class Inbox {
       state: 'received',
       reason: 'none',
       exit: 0,
-      output: new Uint8Array(),
+      output: EMPTY,
       runs: 0
     }
     const entry = this.#enter(received, now + ttl * 1_000)
@@ -286,9 +287,9 @@ export class Inbox {
     const load = this.#load(from)
     this.#waitNoMore(entry)
     load.leave(payload.length)
-    this.#change(entry, { ...result, payload: new Uint8Array() })
+    this.#change(entry, { ...result, payload: EMPTY })
     for (const [stream, seq] of load.readmitted())
-      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
   }
 
   #change(entry: Entry, change: Partial<Received>): void {

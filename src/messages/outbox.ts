@@ -17,6 +17,7 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import { fromBase32 } from '../wire/base32.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import {
   type DeadReason,
   decodeNext,
@@ -112,7 +113,7 @@ export class Outbox {
       state: 'queued',
       reason: 'none',
       exit: 0,
-      output: new Uint8Array(),
+      output: EMPTY,
       changedMs: wall
     }
     return { type: 'put', sent, next: lane.next }
@@ -338,7 +339,7 @@ export class Outbox {
   }
 
   #remember(sent: Sent): void {
-    this.#remembered.set(sent.id, { ...sent, payload: new Uint8Array() })
+    this.#remembered.set(sent.id, { ...sent, payload: EMPTY })
     if (this.#remembered.size > REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value!)
   }
 
