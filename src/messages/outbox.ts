@@ -226,10 +226,11 @@ export class Outbox {
     return lane
   }
 
-  #enter(now: number, wall: number, sent: Sent, tried: boolean): void {
+  #enter(now: number, wall: number, sent: Sent, stored: boolean): void {
     const lane = this.#lane(sent.peer)
     const left = sent.state === 'dead' ? sent.changedMs + DEAD_LETTER - wall : sent.expiresMs - wall
-    const entry = { sent, until: now + Math.max(0, left), flying: false, tried, cancelling: false }
+    const until = now + Math.max(0, left)
+    const entry = { sent, until, flying: false, stored, tried: stored, cancelling: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
       lane.waiting.push(sent.seq)
@@ -277,8 +278,11 @@ export class Outbox {
         this.#change(wall, entry, { state: 'queued' })
         lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
       }
-    } else if (state === 'reused') this.#renumber(lane, entry, decodeNext(output) ?? 0)
-    else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
+    } else if (state === 'reused') {
+      // what was there before may be what the receiver had under that number: it may have run
+      if (entry.stored) this.#dead(now, wall, lane, entry, 'lost')
+      else this.#renumber(lane, entry, decodeNext(output) ?? 0)
+    } else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
     else if (state === 'done') {
       this.#change(wall, entry, { state, exit, output })
       this.#forget(entry)
