@@ -3,15 +3,23 @@ import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { INTERFACE, type MethodName, type Params, type Result } from '../../src/api/api.ts'
+import { bundled } from '../bench/program.ts'
 import { Computer } from '../integration/daemon.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Teardown } from '../namespace.ts'
 
 export const ONLY_CABLE: readonly string[] = ['--only', 'eth0']
 
-/** On a cable of LAN a each, with a daemon, in one circle; they see each other. */
-export async function couple(t: Teardown, lab: Lab, numbers = [10, 11]): Promise<[Computer, Computer]> {
-  const [one, other] = (await Promise.all(numbers.map(n => computer(t, lab, n)))) as [Computer, Computer]
+/** On a cable of LAN a each, with a daemon as packages have it, in one circle; they see each other. */
+export async function couple(t: Teardown, lab: Lab): Promise<[Computer, Computer]> {
+  const { launcher } = await bundled(join(lab.folder, 'installed'))
+  const open = async (number: number): Promise<Computer> => {
+    const { name, folder, space } = await lab.plain(number)
+    // the daemon is killed as a process of its own: it stays in the process namespace outside
+    const wrapper = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
+    return new Computer(t, name, { wrapper, place: folder, launcher, env: { ...space.environment } })
+  }
+  const [one, other] = await Promise.all([open(10), open(11)])
   await Promise.all([one.start(ONLY_CABLE), other.start(ONLY_CABLE)])
   await acquaint(one, other)
   return [one, other]
@@ -21,13 +29,6 @@ export async function acquaint(one: Computer, other: Computer): Promise<void> {
   await one.founds()
   await other.joins(await one.ticket())
   await Promise.all([one.sees(other.name), other.sees(one.name)])
-}
-
-/** A plain computer of the lab; its daemon is killed as a process of its own. */
-async function computer(t: Teardown, lab: Lab, number: number): Promise<Computer> {
-  const { name, folder, space } = await lab.plain(number)
-  const wrapper = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
-  return new Computer(t, name, { wrapper, place: folder, env: { ...space.environment } })
 }
 
 /** Writes a handler, and waits until the daemon there knows it. `path` is below the folder of handlers. */
