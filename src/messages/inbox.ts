@@ -8,6 +8,7 @@
  * time each, AT_ONCE in all, PER_SENDER for one sender; messages of one sender to one handler in the order they came.
  *
  *   in    receive, question, cancel   frames
+ *         opened                      another session than before is written to
  *         exited                      what became of a run
  *         adopted                     answers `adopt`: whether the run of an earlier process is known
  *         handlersChanged, remove, expire
@@ -114,6 +115,13 @@ export class Inbox {
       if (entry !== undefined) this.#tell(stream, entry.received)
       else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
     }
+  }
+
+  /** Receipts go to it on another session than before: those that were on their way may not have come. */
+  opened(from: PeerId): void {
+    for (const stream of this.#streams.values())
+      if (stream.from === from)
+        for (const { received } of stream.entries.values()) this.#tell(stream, received)
   }
 
   /** Its sender takes it back; what runs goes on. */

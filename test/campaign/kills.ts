@@ -11,7 +11,7 @@ import { count, figure, type Series } from './figures.ts'
 import { couple, handler, ONLY_CABLE, Pipeline } from './post.ts'
 
 /** Sent and not handled, at most, of one side. */
-const OPEN = 120
+const OPEN = 50
 /** Tags, and for how long their handlers run, seconds. */
 const TAGS = { quick: '', slow: 'sleep 0.08', late: 'sleep 0.02' }
 type Tag = keyof typeof TAGS

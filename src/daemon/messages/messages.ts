@@ -196,8 +196,10 @@ export class Messages {
 
   /** It can be written to, on another session than before; undefined ends it. */
   session(peer: PeerId, open: boolean): void {
-    if (open) this.#outbox.opened(this.#options.around.now(), peer)
-    else this.#outbox.closed(peer)
+    if (open) {
+      this.#outbox.opened(this.#options.around.now(), peer)
+      this.#inbox.opened(peer)
+    } else this.#outbox.closed(peer)
     this.carry()
   }
 
