@@ -5,10 +5,10 @@ import t from 'tap'
 import { inside } from '../namespace.ts'
 import { correspondents, ends, handlers, lines, sends } from './correspondents.ts'
 import { type Computer, failure } from './daemon.ts'
+import { openDatabase } from './kept.ts'
 import { onSmallDisk } from './small-disk.ts'
 
-const MEBIBYTE = 1_048_576
-const ROOM = 256
+const MESSAGES = 20_000
 
 const send = async (from: Computer, body: string, tag = 'log') =>
   (await from.aside('Send', { Peers: ['ben'], Tag: tag, Body: body })).Messages[0]!.Id
@@ -34,11 +34,9 @@ if (inside(t, import.meta.url)) {
       err: /^coterie: it was not accepted: the disk is full/
     })
     for (let i = 0; ; i++) {
-      const refused = await send(anna, 'small').then(
-        id => (kept.push(id), ''),
-        error => String(error)
-      )
-      if (refused !== '') break
+      const id = await send(anna, 'small').catch(() => '')
+      if (id === '') break
+      kept.push(id)
       t.ok(i < 1_000, 'what fits into a page is taken until there is no page')
     }
     t.comment(`${kept.length} were accepted`)
@@ -170,25 +168,33 @@ if (inside(t, import.meta.url)) {
 
   t.test('the outbox is full', async t => {
     const [anna, ben] = await correspondents(t)
-    await handlers(ben, { 'message/count': `wc -c >> ${join(ben.directory, 'sizes')}` })
     await ben.stop()
-    const body = Buffer.alloc(MEBIBYTE, 'x').toString('base64')
-    const call = { Peers: ['ben'], Tag: 'count', BodyBase64: body }
-    for (let i = 0; i < ROOM; i++) await anna.call('Send', call)
-    t.match(
-      await failure(anna.call('Send', call)),
-      /^OutboxFull: too much waits to be sent; `coterie outbox`/
-    )
-    t.match(await anna.coterie('send ben count small'), { code: 1, err: /too much waits to be sent/ })
-    const { Messages } = await anna.call('Outbox')
-    t.equal(Messages.length, ROOM)
-    await anna.call('CancelMessage', { Id: Messages[0]!.Id })
-    await anna.call('CancelMessage', { Id: Messages[0]!.Id })
-    const small = await send(anna, 'small', 'count')
-    await ben.start()
-    t.match(await ends(anna, small), { State: 'done' })
-    const sizes = await lines(join(ben.directory, 'sizes'), all => all.length === ROOM)
-    t.equal(sizes.filter(size => Number(size) === MEBIBYTE).length, ROOM - 1)
+    await send(anna, 'the first')
+    await anna.stop()
+    const sql = openDatabase(anna)
+    sql.exec(`INSERT INTO outgoing SELECT gid, peer, seq + n, printf('aaaaaaaa%s', id_of.text), tag, ask, payload,
+      sentMs, expiresMs, state, reason, exit, output, changedMs
+      FROM outgoing, (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${MESSAGES - 2})
+        SELECT n, replace(replace(replace(replace(printf('%08d', n), '0', 'q'), '1', 'r'), '8', 's'), '9', 't') AS text
+        FROM c) AS id_of`)
+    sql.exec(`UPDATE counter SET next = ${MESSAGES}`)
+    sql.close()
+    await anna.start()
+    const last = await send(anna, 'the last')
+    t.match(await failure(send(anna, 'more')), /^OutboxFull: too much waits to be sent; `coterie outbox`/)
+    t.match(await anna.coterie('send ben log more'), { code: 1, err: /too much waits to be sent/ })
+    const { out } = await anna.coterie('outbox')
+    t.equal(out.trimEnd().split('\n').length, MESSAGES, 'all of it is listed')
+    await anna.coterie(`outbox cancel ${last}`)
+    t.match(await failure(send(anna, 'more')), /^OutboxFull/, 'a dead letter takes room')
+    t.match(await anna.coterie('outbox clear'), { code: 0, out: 'One dead message was dropped.\n' })
+    await send(anna, 'more')
+    t.match(await failure(send(anna, 'more')), /^OutboxFull/)
+    await anna.call('Remove', { Device: 'ben' })
+    t.match(await anna.coterie('outbox clear'), { out: `${MESSAGES} dead messages were dropped.\n` })
+    t.match(await anna.coterie('outbox'), { out: 'Nothing waits to be sent.\n' })
+    await anna.kill()
+    await anna.start()
     t.equal((await anna.call('Outbox')).Messages.length, 0)
   })
 }
