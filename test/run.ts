@@ -41,7 +41,9 @@ const running = new Set<ChildProcess>()
 let interrupted = false
 const finished: Outcome[] = []
 const started = performance.now()
-const [queue, labs] = [files.filter(file => !isLab(file)), files.filter(isLab)]
+/** What a campaign measures does not like company. */
+const waits = (file: string) => isLab(file) && !file.startsWith('test/campaign/')
+const [queue, labs] = [files.filter(file => !waits(file)), files.filter(waits)]
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
     interrupted = true
