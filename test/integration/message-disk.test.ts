@@ -192,7 +192,7 @@ if (inside(t, import.meta.url)) {
     t.match(await failure(send(anna, 'more')), /^OutboxFull/)
     await anna.call('Remove', { Device: 'ben' })
     t.match(await anna.coterie('outbox clear'), { out: `${MESSAGES} dead messages were dropped.\n` })
-    t.match(await anna.coterie('outbox'), { out: 'Nothing waits to be sent.\n' })
+    t.match(await anna.coterie('outbox'), { out: /^Nothing waits to be sent/ })
     await anna.kill()
     await anna.start()
     t.equal((await anna.call('Outbox')).Messages.length, 0)

@@ -89,7 +89,7 @@ export class Messages {
     if (record === 'full')
       throw new ApiError(
         'OutboxFull',
-        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room'
+        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` and `clear` make room'
       )
     return new Promise((resolve, reject) => {
       this.#drafts.push({ record, resolve: () => resolve(record.sent), reject })
@@ -250,16 +250,20 @@ export class Messages {
     for (const journal of journals) journal.stop()
   }
 
-  /** At the end of this tick, so that what many frames bring is one commit. */
+  /** Resolves when what the outbox has to write is on disk; rejects ApiError when that fails at first. */
   async #stored(): Promise<void> {
-    this.carry()
     const { out } = this.#journals
-    const carried = new Promise<void>(resolve => out.carry([], resolve))
-    await Promise.race([carried, out.committed()]).catch(({ message }: Error) => {
-      throw new ApiError('NoSpace', `it is not stored yet, and is tried again: ${message}`)
-    })
+    // what is on its way, then what was gathered meanwhile
+    for (let time = 0; time < 2; time++) {
+      this.#carry()
+      const carried = new Promise<void>(resolve => out.carry([], resolve))
+      await Promise.race([carried, out.committed()]).catch(({ message }: Error) => {
+        throw new ApiError('NoSpace', `it is not stored yet, and is tried again: ${message}`)
+      })
+    }
   }
 
+  /** At the end of this tick, so that what many frames bring is one commit. */
   carry(): void {
     if (this.#planned) return
     this.#planned = true
