@@ -17,8 +17,9 @@ import type { PeerId } from '../crypto/identity.ts'
 import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
-import { type Origin, Receipts } from './receipts.ts'
+import { Receipts } from './receipts.ts'
 import type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
+import { below, type Entry, ended, type Stream } from './stream.ts'
 import { isTag } from './tag.ts'
 
 export type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
@@ -43,19 +44,6 @@ const PER_SENDER = 2
 export const PAUSES = [
   60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
 ]
-
-interface Entry {
-  received: Received
-  /** Monotonic: when it expires, or is due again. */
-  until: number
-}
-
-interface Stream extends Origin {
-  floor: number
-  readonly entries: Map<number, Entry>
-}
-
-const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
 
 export class Inbox {
   /** When `expire` is next due; Infinity when never. */
@@ -100,7 +88,8 @@ export class Inbox {
     const known = stream.entries.get(seq)
     if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
-    else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
+    else if (!this.#load(from).admits(stream, tag, seq, message.payload.length))
+      this.#refuse(stream, tag, seq)
     else this.#take(now, wall, stream, message)
     this.#flush()
   }
@@ -112,7 +101,7 @@ export class Inbox {
     for (const seq of seqs) {
       const entry = stream.entries.get(seq)
       if (entry !== undefined) this.#tell(stream, entry.received)
-      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+      else this.#wantAgain(stream, seq)
     }
     this.#flush()
   }
@@ -289,13 +278,12 @@ export class Inbox {
   }
 
   #end(entry: Entry, result: Partial<Received>): void {
-    const { from, payload } = entry.received
+    const { from, tag, payload } = entry.received
     const load = this.#load(from)
     this.#waitNoMore(entry)
-    load.leave(payload.length)
+    load.leave(tag, payload.length)
     this.#change(entry, { ...result, payload: new Uint8Array() })
-    for (const [stream, seq] of load.readmitted())
-      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+    for (const [stream, seq] of load.readmitted()) this.#wantAgain(stream, seq)
   }
 
   #change(entry: Entry, change: Partial<Received>): void {
@@ -314,9 +302,10 @@ export class Inbox {
 
   #enter(received: Received, until: number): Entry {
     const entry = { received, until }
-    this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
+    const stream = this.#stream(received.from, received.epoch)
+    stream.entries.set(received.seq, entry)
     if (ended(received)) return entry
-    this.#load(received.from).enter(received.payload.length)
+    this.#load(received.from).enter(stream, received.tag, received.seq, received.payload.length)
     this.deadline = Math.min(this.deadline, until)
     return entry
   }
@@ -324,10 +313,10 @@ export class Inbox {
   /** The sender sends nothing below it any more. */
   #raise(stream: Stream, floor: number): void {
     if (floor <= stream.floor) return
+    const settled = below(stream, floor)
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of [...stream.entries]) {
-      if (seq >= floor) break
+    for (const [seq, entry] of settled) {
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends
       if (state === 'received' || state === 'later') this.#end(entry, { state: 'dead', reason: 'expired' })
@@ -347,9 +336,13 @@ export class Inbox {
     this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
   }
 
-  #refuse(stream: Stream, seq: number): void {
-    this.#load(stream.from).refuse(stream, seq)
+  #refuse(stream: Stream, tag: string, seq: number): void {
     this.#count('inbox-full')
+    if (this.#load(stream.from).refuse(stream, tag, seq)) this.#wantAgain(stream, seq)
+  }
+
+  #wantAgain(stream: Stream, seq: number): void {
+    this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
   }
 
   #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {
