@@ -44,8 +44,8 @@ async function show(options: Options): Promise<Handlers> {
   return found
 }
 
-export function handlerLines({ Folders, Handlers }: Handlers, look: Look): string[] {
-  if (Handlers.length === 0)
+export function handlerLines({ Folders, Handlers, Programs }: Handlers, look: Look): string[] {
+  if (Handlers.length + Programs.length === 0)
     return [
       `There are no handlers. An executable ${Folders[0]}/message/backup/start`,
       'would run when another device says: coterie send THIS backup/start'
@@ -59,7 +59,13 @@ export function handlerLines({ Folders, Handlers }: Handlers, look: Look): strin
       Problem === '' ? '' : look.yellow(printable(Problem))
     ]
   })
-  return table(look, ['FOR', 'PEER', 'FILE', ''], rows)
+  const programs = Programs.map(({ Name, Tags, Busy }) => [
+    look.green(Tags.join(' ')),
+    'any',
+    `program ${printable(Name)}`,
+    Busy ? 'busy' : ''
+  ])
+  return table(look, ['FOR', 'PEER', 'FILE', ''], [...programs, ...rows])
 }
 
 const attempt = (peer: string, tag: string, options: Options) =>

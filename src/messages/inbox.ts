@@ -29,11 +29,15 @@ export interface InboxOptions {
   readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
   readonly now: number
   readonly wall: number
-  /** The handler of a tag for this sender, or why there is none. */
+  /**
+   * The handler of a tag for this sender, or why there is none; `wait`: there will be one soon, or `handlersChanged`
+   * is called. `isBusy`: whether that one runs.
+   */
   readonly choose: (
     from: PeerId,
-    tag: string
-  ) => Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+    tag: string,
+    isBusy: (key: string) => boolean
+  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
 }
 
 /** EX_TEMPFAIL (sysexits.h): run me again later. */
@@ -129,8 +133,9 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask ? ending.output : new Uint8Array()
-    if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
+    const output = entry.received.ask && 'output' in ending ? ending.output : new Uint8Array()
+    if (ending.type === 'unbegun') this.#restart(entry)
+    else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
@@ -139,18 +144,14 @@ export class Inbox {
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
-  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq'>, known: boolean): void {
     const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
     if (entry?.received.state !== 'started') return
-    const choice = this.#options.choose(received.from, received.tag)
-    const retry = typeof choice !== 'string' && choice.retry
     if (known) {
       this.#running.set(`adopted ${entry.received.id}`, entry)
       this.#load(received.from).running++
-    } else if (retry) {
-      this.#change(entry, { state: 'received' })
-      this.#wait(entry)
-    } else this.#end(entry, { state: 'dead', reason: 'lost' })
+    } else if (entry.received.retry) this.#restart(entry)
+    else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
     this.#flush()
   }
@@ -217,7 +218,8 @@ export class Inbox {
       reason: 'none',
       exit: 0,
       output: new Uint8Array(),
-      runs: 0
+      runs: 0,
+      retry: false
     }
     const entry = this.#enter(received, now + ttl * 1_000)
     this.#outputs.push({ type: 'changed', received })
@@ -236,6 +238,13 @@ export class Inbox {
     else waiting.add(entry)
   }
 
+  /** Before all others of its sender and tag. */
+  #restart(entry: Entry): void {
+    this.#change(entry, { state: 'received' })
+    const key = turnOf(entry.received)
+    this.#waiting.set(key, new Set([entry, ...(this.#waiting.get(key) ?? [])]))
+  }
+
   #waitNoMore(entry: Entry): void {
     const key = turnOf(entry.received)
     const waiting = this.#waiting.get(key)
@@ -247,7 +256,8 @@ export class Inbox {
     for (const [key, waiting] of [...this.#waiting]) {
       const [first] = waiting
       const { from, tag } = first!.received
-      const choice = this.#options.choose(from, tag)
+      const choice = this.#options.choose(from, tag, key => this.#running.has(key))
+      if (choice === 'wait') continue
       if (typeof choice === 'string') {
         for (const entry of [...waiting]) this.#end(entry, { state: 'dead', reason: choice })
         continue
@@ -261,7 +271,7 @@ export class Inbox {
       }
       this.#running.set(choice.key, first!)
       this.#load(from).running++
-      this.#change(first!, { state: 'started', runs: first!.received.runs + 1 })
+      this.#change(first!, { state: 'started', runs: first!.received.runs + 1, retry: choice.retry })
       this.#outputs.push({ type: 'run', received: first!.received, choice })
     }
   }

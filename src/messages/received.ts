@@ -25,6 +25,8 @@ export interface Received {
   readonly output: Uint8Array
   /** How often it was started. */
   readonly runs: number
+  /** What it was started with last may run again when it is not known whether it ended. */
+  readonly retry: boolean
 }
 
 /** What a handler is, as far as the inbox is concerned. */
@@ -39,6 +41,8 @@ export interface Choice {
 export type Ending =
   | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
   | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+  /** It was gone before it got the message: another one is chosen. */
+  | { readonly type: 'unbegun' }
 
 export type InboxRecord =
   | { type: 'put'; received: Received }

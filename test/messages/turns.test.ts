@@ -28,7 +28,10 @@ t.test('tags in turn, each in order', async t => {
     return 'sent'
   })
   t.same(taken, [1, 4, 5, 2, 6, 7])
-  turns.offer(() => t.fail('all were taken'))
+  turns.offer(() => {
+    t.fail('all were taken')
+    return 'over'
+  })
 
   for (const seq of [8, 9]) turns.add('full', seq)
   for (const seq of [10, 11, 12]) turns.add('free', seq)

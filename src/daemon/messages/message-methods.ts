@@ -10,6 +10,7 @@ import type { Circle } from '../circle/circle.ts'
 import type { Daemon } from '../daemon.ts'
 import { messageRecord } from './message-signals.ts'
 import { verdictOn } from './rules.ts'
+import { programsOf, serveMethods } from './serve-methods.ts'
 
 const WEEK_MS = 7 * 86_400_000
 const YEAR_USEC = 366 * 86_400_000_000
@@ -19,7 +20,15 @@ const STATES: readonly SentState[] = ['received', 'later', 'started', 'done', 'd
 
 type MessageMethods = Pick<
   Implementation,
-  'Send' | 'WaitMessage' | 'Outbox' | 'CancelMessage' | 'RetryMessage' | 'Handlers' | 'TryHandler'
+  | 'Send'
+  | 'WaitMessage'
+  | 'Outbox'
+  | 'CancelMessage'
+  | 'RetryMessage'
+  | 'Handlers'
+  | 'TryHandler'
+  | 'Serve'
+  | 'Answer'
 >
 
 export function messageMethods(daemon: Daemon): MessageMethods {
@@ -35,6 +44,8 @@ export function messageMethods(daemon: Daemon): MessageMethods {
   }
 
   return {
+    ...serveMethods(() => daemon.handlers.programs),
+
     Send: async ({ Circle, Peers, All, Tag, Body, BodyBase64, Ask, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       checkTag('Send.Tag', Tag)
@@ -127,7 +138,8 @@ export function messageMethods(daemon: Daemon): MessageMethods {
           Problem: why
         }))
       ]
-      return { Folders: [...daemon.handlers.folders], Handlers: files }
+      const { programs } = daemon.handlers
+      return { Folders: [...daemon.handlers.folders], Handlers: files, Programs: programsOf(programs) }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
@@ -138,6 +150,9 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       if (sender === undefined) return { Handler: '', Problem: 'its time as a guest is over', Others: [] }
       const { allowed, rule } = verdictOn(daemon.config.allow, sender, Tag)
       const { handler, shadowed, unsafe } = daemon.handlers.found(sender, Tag)
+      const program = daemon.handlers.programs.find(Tag, () => false)
+      const file = handler === undefined || program?.exact ? '' : join(handler.folder, handler.path)
+      const runs = file || (program === undefined ? '' : `program ${program.name}`)
       const refused =
         rule === undefined
           ? `${sender.name} is no member but a guest or a relay, and no [[allow]] rule lets it send ${Tag}`
@@ -145,15 +160,17 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       const [first] = unsafe
       const problem = !allowed
         ? refused
-        : handler !== undefined
+        : runs !== ''
           ? ''
           : first !== undefined
             ? `${join(first.folder, first.path)} does not run: ${first.problem}`
             : `there is no handler message/${Tag} in ${daemon.handlers.folders.join(' or ')}`
       return {
-        Handler: allowed && handler !== undefined ? join(handler.folder, handler.path) : '',
+        Handler: allowed ? runs : '',
         Problem: problem,
-        Others: shadowed.map(({ folder, path }) => join(folder, path))
+        Others: [...(file === '' && handler !== undefined ? [handler] : []), ...shadowed].map(
+          ({ folder, path }) => join(folder, path)
+        )
       }
     }
   }

@@ -19,6 +19,7 @@ export function storedReceived({ incoming }: StoredMessages): Received[] {
     ...row,
     from: peer,
     ask: row.ask === 1,
+    retry: row.retry === 1,
     state: row.state as Received['state'],
     reason: row.reason as Received['reason']
   }))
@@ -40,8 +41,10 @@ export function inboxWrites(gid: Uint8Array, record: InboxRecord): Write {
     case 'floor':
       return { put: { table: 'floor', gid, peer: record.from, epoch: record.epoch, floor: record.floor } }
     case 'put': {
-      const { from, ask, ...received } = record.received
-      return { put: { table: 'incoming', gid, peer: from, ask: ask ? 1 : 0, ...received } }
+      const { from, ask, retry, ...received } = record.received
+      return {
+        put: { table: 'incoming', gid, peer: from, ask: ask ? 1 : 0, retry: retry ? 1 : 0, ...received }
+      }
     }
   }
 }

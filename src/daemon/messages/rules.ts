@@ -8,6 +8,7 @@
  * A device that rules name may send what they allow, and nothing else. Of the others members may send every tag;
  * guests and relays only what is allowed for everybody.
  */
+import { covers } from '../../messages/tag.ts'
 import type { Sender } from './handlers.ts'
 
 export interface Rule {
@@ -36,7 +37,3 @@ export function verdictOn(
   if (own.length > 0) return { allowed: false, rule: own[0] }
   return { allowed: from.level <= MEMBER && !from.guest, rule: undefined }
 }
-
-/** `a/*` covers all tags below a/, `*` all, anything else itself. */
-const covers = (pattern: string, tag: string): boolean =>
-  pattern === '*' || (pattern.endsWith('/*') ? tag.startsWith(pattern.slice(0, -1)) : pattern === tag)
