@@ -9,6 +9,8 @@ t.test('an empty file is the default configuration', async t => {
     network: { only: [], port: 24747, rules: [] },
     peers: [],
     dbus: { control: true },
+    handlers: { folders: [], timeout: 3600 },
+    allow: [],
     log: { level: 'info' }
   })
 })
@@ -35,6 +37,12 @@ t.test('every key', async t => {
     address = ["tcp://[2001:db8::1]:24747", "tcp://[fe80::1%25eth0]:1"]
     [dbus]
     control = false
+    [handlers]
+    folders = ["/srv/handlers"]
+    timeout = 60
+    [[allow]]
+    from = "phone"
+    tags = ["clipboard/*", "notify"]
     [log]
     level = "debug"
   `)
@@ -53,6 +61,8 @@ t.test('every key', async t => {
       { id: 'co1abc', addresses: ['tcp://[2001:db8::1]:24747', 'tcp://[fe80::1%25eth0]:1'] }
     ],
     dbus: { control: false },
+    handlers: { folders: ['/srv/handlers'], timeout: 60 },
+    allow: [{ from: 'phone', tags: ['clipboard/*', 'notify'] }],
     log: { level: 'debug' }
   })
 })
