@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { INTERFACE, type Params, type Result, ROOT } from '../../src/api/api.ts'
 import { Client } from '../../src/cli/client.ts'
-import { type Bus, BusError, plain } from '../../src/host/bus.ts'
+import { BusError, plain } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
 import { bin } from '../cli/command.ts'
 import { follow, lacking } from '../command.ts'
@@ -34,6 +34,19 @@ async function sends(from: Computer, tag: string, wish: Partial<Params<'Send'>> 
 }
 async function ends(from: Computer, id: string, state = 'done'): Promise<Message> {
   return (await from.aside('WaitMessage', { Id: id, State: state, TimeoutUSec: 20e6 })).Message
+}
+
+/** Until it is in that state, which may pass. */
+async function becomes(on: Computer, id: string, state: string): Promise<void> {
+  const client = await Client.open(on.socket)
+  const look = async () => {
+    for await (const _event of client.stream('Watch', { Since: '' })) {
+      const { Messages } = await on.aside('Outbox')
+      if (Messages.some(({ Id, State }) => Id === id && State === state)) return
+    }
+  }
+  await within(20_000, `it is ${state}`, look())
+  client.close()
 }
 
 /** A program on the socket. */
@@ -107,13 +120,17 @@ if (inside(t, import.meta.url)) {
     t.comment('again later')
     const third = await sends(anna, 'scan')
     await program.answer(await program.next(), { Exit: 75 })
-    t.match(await ends(anna, third, 'later'), { State: 'later' })
+    await becomes(anna, third, 'later')
 
     t.comment('too late')
     const fourth = await sends(anna, 'scan')
     const late = await program.next()
     t.match(await ends(anna, fourth), { State: 'dead', Reason: 'timeout' })
-    t.match(await ends(anna, await sends(anna, 'scan')), { Reason: 'no-handler' }, 'it gets no other until then')
+    t.match(
+      await ends(anna, await sends(anna, 'scan')),
+      { Reason: 'no-handler' },
+      'it gets no other until then'
+    )
     t.match(await failure(program.answer(late)), /Timeout: it came too late/)
     const fifth = await sends(anna, 'scan')
     await program.answer(await program.next())
@@ -132,7 +149,7 @@ if (inside(t, import.meta.url)) {
     const eighth = await sends(anna, 'scan')
     await back.next()
     back.vanish()
-    t.match(await ends(anna, eighth, 'later'), { State: 'later' }, 'one that may have it again')
+    await becomes(anna, eighth, 'later')
   })
 
   t.test('which one gets it', async t => {
@@ -176,10 +193,7 @@ if (inside(t, import.meta.url)) {
 
   t.test('the daemon is started again', async t => {
     const [anna, ben] = await pair(t)
-    const [once, again] = [
-      await Program.up(ben, ['once']),
-      await Program.up(ben, ['again'], { Retry: true })
-    ]
+    const [once, again] = [await Program.up(ben, ['once']), await Program.up(ben, ['again'], { Retry: true })]
     const ids = [await sends(anna, 'once'), await sends(anna, 'again')] as const
     await Promise.all([once.next(), again.next()])
     await ben.kill()
@@ -188,11 +202,10 @@ if (inside(t, import.meta.url)) {
     t.match(await ends(anna, ids[0]), { State: 'dead', Reason: 'lost' }, 'nobody knows how it ended')
     t.equal((await ends(anna, waits, 'received')).State, 'received', 'what comes meanwhile waits')
     const back = await Program.up(ben, ['once', 'again'], { Retry: true })
-    for (const id of [ids[1], waits].sort()) {
+    for (let i = 0; i < 2; i++) {
       const message = await back.next()
       t.equal(message.Run, message.Id === ids[1] ? 2 : 1)
       await back.answer(message)
-      t.ok(id)
     }
     for (const id of [ids[1], waits]) t.match(await ends(anna, id), { State: 'done' })
   })
@@ -214,8 +227,8 @@ if (inside(t, import.meta.url)) {
 
     const bus = await client(t, address)
     const manage = (member: string, signature: string, body: unknown[]) =>
-      failure(
-        bus.call({
+      bus
+        .call({
           destination: INTERFACE,
           path: ROOT,
           interface: `${INTERFACE}.HandlerManager`,
@@ -223,7 +236,10 @@ if (inside(t, import.meta.url)) {
           signature,
           body
         })
-      ).catch(() => 'done')
+        .then(
+          () => 'done',
+          ({ errorName, message }: BusError) => `${errorName}: ${message}`
+        )
     const calls = new Inbox<Served>()
     let answer: () => Promise<[number, string, string]> = async () => [0, 'by bus', '']
     bus.serve(async ({ path, interface: its, member, body }) => {
@@ -250,9 +266,24 @@ if (inside(t, import.meta.url)) {
     t.match(await ends(anna, await sends(anna, 'bus/two')), { State: 'dead', Reason: 'failed', Exit: 7 })
     answer = () => new Promise(() => {})
     const last = await sends(anna, 'bus/three')
-    await within(20_000, 'Handle', calls.until(({ Id }) => Id === last))
+    await within(
+      20_000,
+      'Handle',
+      calls.until(({ Id }) => Id === last)
+    )
     await bus.close()
     t.match(await ends(anna, last), { State: 'dead', Reason: 'lost' }, 'it went with a message')
+
+    if (lacking('gjs') === false) {
+      const page = readFileSync(join(import.meta.dirname, '../../docs/handlers.md'), 'utf8')
+      const file = join(ben.directory, 'serve.js')
+      writeFileSync(file, /```js\n([\s\S]*?)```/.exec(page)![1]!)
+      const gjs = follow(t, 'gjs', ['-m', file], { DBUS_SESSION_BUS_ADDRESS: address })
+      await gjs.line(/^ready$/)
+      const shown = await sends(anna, 'show/this', { Body: 'hello', Ask: true })
+      t.match(await ends(anna, shown), { State: 'done', Output: 'shown' }, 'the program of docs/handlers.md')
+      t.equal(await gjs.line(/hello/), 'anna: hello')
+    } else t.comment('gjs is not installed: the program of docs/handlers.md was not tried')
 
     const back = await ben.aside('Send', { Peers: ['anna'], Tag: 'nobody/home' })
     const told = [await monitor.line(/ReceiptChanged.*'dead'/)]
