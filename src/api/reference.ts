@@ -59,7 +59,11 @@ export const examples: {
   Handlers: { params: {}, command: 'coterie handlers' },
   TryHandler: {
     params: { Peer: 'laptop', Tag: 'backup/start' },
-    command: 'coterie handlers try laptop backup/start'
+    command: 'coterie handlers run --dry laptop backup/start'
+  },
+  RunHandler: {
+    params: { Peer: 'laptop', Tag: 'backup/start' },
+    command: 'coterie handlers run laptop backup/start'
   },
   Serve: { params: { Tags: ['backup/*'] }, command: "coterie serve 'backup/*' -- ./backup" },
   Answer: {

@@ -8,7 +8,9 @@ import { measure } from './circle/measuring.ts'
 import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
+import { handlerMethods } from './messages/handler-methods.ts'
 import { messageMethods } from './messages/message-methods.ts'
+import { serveMethods } from './messages/serve-methods.ts'
 import { realClock } from './surfaces/pace.ts'
 import { subscribe, wishOf } from './surfaces/subscribe.ts'
 import { watch } from './surfaces/watch.ts'
@@ -141,6 +143,8 @@ export function methods(daemon: Daemon): Implementation {
 
     ...recoveryMethods(daemon),
     ...messageMethods(daemon),
+    ...serveMethods(() => daemon.handlers.programs),
+    ...handlerMethods(daemon),
 
     Leave: async ({ Circle }, call) => {
       const sealed = daemon.circles.findSealed(Circle)

@@ -38,11 +38,15 @@ export interface Choice {
 }
 
 /** How a run ended. */
-export type Ending =
-  | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
-  | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
-  /** It was gone before it got the message: another one is chosen. */
-  | { readonly type: 'unbegun' }
+export type Ending = Finished | { readonly type: 'unbegun' }
+export type Finished = (
+  | { readonly type: 'exit'; readonly code: number }
+  | { readonly type: 'dead'; readonly reason: DeadReason }
+) & {
+  readonly output: Uint8Array
+  /** For people here: the end of what it wrote to stderr, or why it did not run. */
+  readonly complaint?: string
+}
 
 export type InboxRecord =
   | { type: 'put'; received: Received }

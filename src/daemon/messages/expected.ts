@@ -19,8 +19,8 @@ export class Expected {
   readonly #here = new Set<string>()
   /** Patterns that are waited for, with what ends it. */
   readonly #awaited = new Map<string, () => void>()
-  #written = ''
-  #turn: Promise<void> = Promise.resolve()
+  #written: string
+  #turn = Promise.resolve()
 
   /** `onOver`: some are not waited for any longer. */
   constructor(path: string, log: Log, onOver: () => void) {
@@ -36,13 +36,18 @@ export class Expected {
     return [...this.#awaited.keys()].some(pattern => covers(pattern, tag))
   }
 
+  /** Resolves when they will be waited for after a crash, as far as the disk allows; then `came` or `left` follows. */
+  coming(patterns: readonly string[]): Promise<void> {
+    for (const pattern of patterns) this.#here.add(pattern)
+    return this.#write()
+  }
+
   came(patterns: readonly string[]): void {
     for (const pattern of patterns) {
       this.#here.add(pattern)
       this.#awaited.get(pattern)?.()
       this.#awaited.delete(pattern)
     }
-    this.#write()
   }
 
   left(patterns: readonly string[]): void {
@@ -56,16 +61,16 @@ export class Expected {
   #await(pattern: string, ms: number): void {
     const over = () => {
       this.#awaited.delete(pattern)
-      this.#write()
+      void this.#write()
       this.#onOver()
     }
     this.#awaited.get(pattern)?.()
     this.#awaited.set(pattern, afterMs(ms, over))
   }
 
-  #write(): void {
+  #write(): Promise<void> {
     const text = [...new Set([...this.#here, ...this.#awaited.keys()])].sort().join('\n')
-    if (text === this.#written) return
+    if (text === this.#written) return this.#turn
     this.#written = text
     this.#turn = this.#turn.then(async () => {
       try {
@@ -75,6 +80,7 @@ export class Expected {
         this.#log('warn', 'which tags programs serve is not remembered', { error: error.message })
       }
     })
+    return this.#turn
   }
 }
 

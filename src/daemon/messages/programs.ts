@@ -66,13 +66,14 @@ export class Programs {
     }))
   }
 
-  /** `hand` is called with one message after the other was answered. Returns what ends it. Throws ApiError. */
-  register(wish: Wish, hand: (message: Served) => void): () => void {
+  /** `hand` is called with one message after the other was answered. Resolves with what ends it. Rejects ApiError. */
+  async register(wish: Wish, hand: (message: Served) => void): Promise<() => void> {
     if (this.#programs.size >= MOST)
       throw new ApiError(
         'NotAllowed',
         `${MOST} programs serve tags already, which is more than can be of use`
       )
+    await this.#options.expected.coming(wish.tags)
     const key = `program ${++this.#last}`
     const program: Program = { ...wish, key, hand, has: undefined, queue: [] }
     this.#programs.set(key, program)

@@ -20,7 +20,7 @@ export function serveMethods(programs: () => Programs): Pick<Implementation, 'Se
       const end = () => over.resolve()
       call.signal.addEventListener('abort', end, { once: true })
       const wish = { tags: [...new Set(Tags)], retry: Retry, name: Name.slice(0, NAME_AT_MOST) }
-      const unregister = programs().register(wish, message => call.reply(message).catch(end))
+      const unregister = await programs().register(wish, message => call.reply(message).catch(end))
       try {
         await call.reply(empty(Served) as Result<'Serve'>)
         if (!call.signal.aborted) await over.promise
