@@ -423,7 +423,8 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
           }
         ],
         Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }],
-        Programs: []
+        Programs: [],
+        ReadyMade: ''
       }
     },
     async Serve(params, call) {

@@ -733,7 +733,11 @@ export const methods = {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
       Handlers: field(list(HandlerFile), 'All files there.'),
       Rules: field(list(AllowRule), 'Who may send what, as configured.'),
-      Programs: field(list(Program), 'Programs that serve tags.')
+      Programs: field(list(Program), 'Programs that serve tags.'),
+      ReadyMade: field(
+        string,
+        'Folder of the handlers that came with the program, which run when they are linked; empty when it is not there.'
+      )
     }
   }),
   TryHandler: method({

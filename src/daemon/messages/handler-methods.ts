@@ -5,6 +5,7 @@ import { randomBytes } from '../../crypto/provider.ts'
 import { messageId } from '../../messages/id.ts'
 import type { Received } from '../../messages/inbox.ts'
 import type { Handler } from '../../messages/lookup.ts'
+import { shipped } from '../../paths.ts'
 import { EPOCH, ID } from '../../wire/message.ts'
 import { nearest } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
@@ -76,7 +77,13 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
         Problem: ruleProblem(rule, members, nearest)
       }))
       const Programs = programsOf(daemon.handlers.programs)
-      return { Folders: [...daemon.handlers.folders], Handlers: files, Rules, Programs }
+      return {
+        Folders: [...daemon.handlers.folders],
+        Handlers: files,
+        Rules,
+        Programs,
+        ReadyMade: shipped('handlers')
+      }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
