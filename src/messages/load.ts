@@ -1,45 +1,54 @@
 /** What one sender has in the inbox that has not ended, and what was not taken in for want of room. */
 import { MAX_RECEIPTS } from '../wire/message.ts'
 
-/** What is above is not taken in until half of it has gone; one message always is. */
+/** What is above is not taken in until there is room again; one message always is. */
 export const MESSAGES = 16_384
 export const BYTES = 64 * 1_048_576
-/** Of that at most for one tag: the others are not held up by it. */
-const SHARE = 0.75
+/** Of that for one tag: the others are not held up by it. */
+export const TAG_MESSAGES = 12_288
+export const TAG_BYTES = 48 * 1_048_576
 
-interface Held {
-  messages: number
-  bytes: number
+class Held {
+  messages = 0
+  bytes = 0
+  add(size: number): void {
+    this.messages++
+    this.bytes += size
+  }
+  take(size: number): void {
+    this.messages--
+    this.bytes -= size
+  }
+  admits(size: number, messages: number, bytes: number): boolean {
+    return this.messages < messages && (this.messages === 0 || this.bytes + size <= bytes)
+  }
 }
 
 /** `Stream`: what the numbers of messages are counted in. */
 export class Load<Stream> {
   running = 0
-  readonly #all: Held = { messages: 0, bytes: 0 }
+  readonly #all = new Held()
   readonly #byTag = new Map<string, Held>()
   /** By tag and stream: what was not taken in, and is to come before anything else of that tag. */
   readonly #refused = new Map<string, Map<Stream, Set<number>>>()
-  /** There was no room since they were told to come again. */
-  #full = false
+  /** Tags for which there is no room, and which were not told since that there is. */
+  readonly #closed = new Set<string>()
 
   /** Whether there is room, and it is the turn of this one: of a tag nothing goes before what was refused. */
   admits(stream: Stream, tag: string, seq: number, size: number): boolean {
     const its = this.#byTag.get(tag)
-    if (exceeds(this.#all, size, 1) || (its !== undefined && exceeds(its, size, SHARE))) {
-      this.#full = true
-      return false
-    }
+    const room =
+      this.#all.admits(size, MESSAGES, BYTES) && its?.admits(size, TAG_MESSAGES, TAG_BYTES) !== false
+    if (!room) this.#closed.add(tag)
     const refused = this.#refused.get(tag)?.get(stream)
-    return refused === undefined || (!this.#full && refused.has(seq))
+    return room && (refused === undefined || (!this.#closed.has(tag) && refused.has(seq)))
   }
 
   enter(stream: Stream, tag: string, seq: number, size: number): void {
-    const its = this.#byTag.get(tag) ?? { messages: 0, bytes: 0 }
+    const its = this.#byTag.get(tag) ?? new Held()
     this.#byTag.set(tag, its)
-    for (const held of [this.#all, its]) {
-      held.messages++
-      held.bytes += size
-    }
+    this.#all.add(size)
+    its.add(size)
     const refused = this.#refused.get(tag)
     const seqs = refused?.get(stream)
     // they come in order: what was before it comes no more
@@ -50,10 +59,8 @@ export class Load<Stream> {
 
   leave(tag: string, size: number): void {
     const its = this.#byTag.get(tag)!
-    for (const held of [this.#all, its]) {
-      held.messages--
-      held.bytes -= size
-    }
+    this.#all.take(size)
+    its.take(size)
     if (its.messages === 0) this.#byTag.delete(tag)
   }
 
@@ -64,18 +71,21 @@ export class Load<Stream> {
     // an honest sender has fewer than that on its way
     if (seqs.size < MAX_RECEIPTS) seqs.add(seq)
     this.#refused.set(tag, streams.set(stream, seqs))
-    return !this.#full
+    return !this.#closed.has(tag)
   }
 
-  /** What was refused and may come now. */
+  /** What was refused and may come now: of a tag half of whose share is free, when there is room at all. */
   readmitted(): [Stream, number][] {
-    if (!this.#full || this.#all.messages > MESSAGES / 2 || this.#all.bytes > BYTES / 2) return []
-    this.#full = false
-    return [...this.#refused.values()].flatMap(streams =>
-      [...streams].flatMap(([stream, seqs]) => [...seqs].map((seq): [Stream, number] => [stream, seq]))
-    )
+    const { messages, bytes } = this.#all
+    if (this.#closed.size === 0 || messages > MESSAGES * 0.875 || bytes > BYTES * 0.875) return []
+    const open = [...this.#closed].filter(tag => {
+      const its = this.#byTag.get(tag)
+      return its === undefined || (its.messages <= TAG_MESSAGES / 2 && its.bytes <= TAG_BYTES / 2)
+    })
+    return open.flatMap(tag => {
+      this.#closed.delete(tag)
+      const streams = [...(this.#refused.get(tag) ?? [])]
+      return streams.flatMap(([stream, seqs]) => [...seqs].map((seq): [Stream, number] => [stream, seq]))
+    })
   }
 }
-
-const exceeds = ({ messages, bytes }: Held, size: number, share: number): boolean =>
-  messages >= MESSAGES * share || (messages > 0 && bytes + size > BYTES * share)
