@@ -8,12 +8,14 @@
  * time each, AT_ONCE in all, PER_SENDER for one sender; messages of one sender to one handler in the order they came.
  *
  *   in    receive, question, cancel   frames
+ *         opened                      another session than before is written to
  *         exited                      what became of a run
  *         adopted                     answers `adopt`: whether the run of an earlier process is known
  *         handlersChanged, remove, expire
  *   out   take, deadline, list
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
@@ -95,7 +97,6 @@ export class Inbox {
     else if (!this.#load(from).admits(stream, tag, seq, message.payload.length))
       this.#refuse(stream, tag, seq)
     else this.#take(now, wall, stream, message)
-    this.#flush()
   }
 
   /** What became of these, and what is settled. */
@@ -107,7 +108,13 @@ export class Inbox {
       if (entry !== undefined) this.#tell(stream, entry.received)
       else this.#wantAgain(stream, seq)
     }
-    this.#flush()
+  }
+
+  /** Receipts go to it on another session than before: those that were on their way may not have come. */
+  opened(from: PeerId): void {
+    for (const stream of this.#streams.values())
+      if (stream.from === from)
+        for (const { received } of stream.entries.values()) this.#tell(stream, received)
   }
 
   /** Its sender takes it back; what runs goes on. */
@@ -115,11 +122,10 @@ export class Inbox {
     const stream = this.#stream(from, epoch)
     const entry = stream.entries.get(seq)
     if (entry === undefined)
-      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
+      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: EMPTY })
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
     else this.#tell(stream, entry.received)
-    this.#flush()
   }
 
   /** The run of a message ended. */
@@ -133,14 +139,13 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask && 'output' in ending ? ending.output : new Uint8Array()
+    const output = entry.received.ask && 'output' in ending ? ending.output : EMPTY
     if (ending.type === 'unbegun') this.#restart(entry)
     else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
     this.#pump()
-    this.#flush()
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
@@ -153,13 +158,11 @@ export class Inbox {
     } else if (entry.received.retry) this.#restart(entry)
     else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
-    this.#flush()
   }
 
   /** Slots, files or rules are others now. */
   handlersChanged(): void {
     this.#pump()
-    this.#flush()
   }
 
   /** The sender is no member any more: what has not begun does not begin. */
@@ -190,11 +193,10 @@ export class Inbox {
         if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
       }
     this.#pump()
-    this.#flush()
   }
 
   take(): { records: InboxRecord[]; outputs: InboxOutput[] } {
-    const taken = { records: this.#records, outputs: this.#outputs }
+    const taken = { records: this.#records, outputs: [...this.#outputs, ...this.#receipts.take()] }
     this.#records = []
     this.#outputs = []
     return taken
@@ -217,7 +219,7 @@ export class Inbox {
       state: 'received',
       reason: 'none',
       exit: 0,
-      output: new Uint8Array(),
+      output: EMPTY,
       runs: 0,
       retry: false
     }
@@ -292,7 +294,7 @@ export class Inbox {
     const load = this.#load(from)
     this.#waitNoMore(entry)
     load.leave(tag, payload.length)
-    this.#change(entry, { ...result, payload: new Uint8Array() })
+    this.#change(entry, { ...result, payload: EMPTY })
     for (const [stream, seq] of load.readmitted()) this.#wantAgain(stream, seq)
   }
 
@@ -352,7 +354,7 @@ export class Inbox {
   }
 
   #wantAgain(stream: Stream, seq: number): void {
-    this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+    this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
   }
 
   #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {
@@ -361,10 +363,6 @@ export class Inbox {
 
   #answer(stream: Stream, receipt: Receipt): void {
     this.#receipts.add(stream, receipt)
-  }
-
-  #flush(): void {
-    this.#outputs.push(...this.#receipts.take())
   }
 
   #stream(from: PeerId, epoch: Uint8Array): Stream {
