@@ -39,6 +39,8 @@ export interface Choice {
 export type Ending =
   | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
   | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+  /** It was started, and nothing tells what became of it. */
+  | { readonly type: 'unknown' }
 
 export type InboxRecord =
   | { type: 'put'; received: Received }
@@ -48,7 +50,7 @@ export type InboxRecord =
 export type InboxOutput =
   | { type: 'send'; peer: PeerId; body: Uint8Array }
   | { type: 'run'; received: Received; choice: Choice }
-  /** It was started by an earlier process: is its run, or its result, still there? */
+  /** It was started by an earlier process: `exited` is to say what became of it. */
   | { type: 'adopt'; received: Received }
   | { type: 'changed'; received: Received }
   | { type: 'count'; what: string }

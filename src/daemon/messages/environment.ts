@@ -4,18 +4,11 @@
  */
 import { homedir, userInfo } from 'node:os'
 import { type PeerId, shortId } from '../../crypto/identity.ts'
+import { DESKTOP } from '../../host/handler-run.ts'
 import type { Received } from '../../messages/inbox.ts'
 import type { Sender } from './handlers.ts'
 
 const PASSED = ['LANG', 'XDG_RUNTIME_DIR']
-const DESKTOP = [
-  'DISPLAY',
-  'WAYLAND_DISPLAY',
-  'XAUTHORITY',
-  'DBUS_SESSION_BUS_ADDRESS',
-  'XDG_CURRENT_DESKTOP',
-  'XDG_SESSION_TYPE'
-]
 
 export type Environment = { readonly [name: string]: string }
 

@@ -2,25 +2,28 @@
  * The handlers of this computer: which there are in the configured folders, which one a message goes to, and the run
  * of one. Folders are watched: what is put there counts a moment later.
  */
+import { randomUUID } from 'node:crypto'
 import { existsSync, type FSWatcher, watch } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { PeerId } from '../../crypto/identity.ts'
+import type { Bus } from '../../host/bus.ts'
 import { fileProblem, findHandlers } from '../../host/handler-files.ts'
-import { runHandler } from '../../host/handler-process.ts'
+import type { HandlerEnd } from '../../host/handler-run.ts'
 import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
 import type { DaemonEvent, PeerEvent } from '../../messages/naming.ts'
+import type { Paths } from '../../paths.ts'
 import type { DeadReason } from '../../wire/message.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
 import { Occasions } from './occasions.ts'
 import { verdictOn } from './rules.ts'
+import { Runs, runsFolder } from './runs.ts'
 
 /** After the first change in a folder, for the others of the same moment. */
 const SETTLE_MS = 100
 const WATCHED = 256
-const OUTPUT = 65_536
 
 /** A member, as handlers and rules know it. */
 export interface Sender {
@@ -34,10 +37,18 @@ export interface Sender {
   readonly names: ReadonlySet<string>
 }
 
+/** What became of a run. */
+export interface Ran {
+  readonly ending: Ending
+  /** The ending is on disk. */
+  release(): Promise<void>
+}
+
 export interface HandlersOptions {
   readonly config: () => Pick<Config, 'handlers' | 'allow'>
-  /** Where they are when the configuration names no folder. */
-  readonly folder: string
+  readonly paths: Pick<Paths, 'config' | 'runtime'>
+  /** The session bus. */
+  readonly bus: Bus
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
@@ -45,6 +56,7 @@ export interface HandlersOptions {
 
 export class Handlers {
   readonly #options: HandlersOptions
+  readonly runs: Runs
   readonly #occasions: Occasions
   #lookup = new Lookup([])
   #watchers: FSWatcher[] = []
@@ -55,18 +67,21 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
-    const { log } = options
+    const { bus, config, log, paths } = options
+    const folder = runsFolder(paths.runtime)
+    this.runs = new Runs({ bus, folder, config: () => config().handlers, log })
     this.#occasions = new Occasions({
       find: (family, event, about) => this.#lookup.event(family, event, about),
-      timeoutMs: () => this.#timeoutMs,
+      runs: this.runs,
+      name: () => `coterie-event-${randomUUID()}`,
       log
     })
   }
 
   get folders(): readonly string[] {
-    const { config, folder } = this.#options
+    const { config, paths } = this.#options
     const { folders } = config().handlers
-    return folders.length > 0 ? folders : [folder]
+    return folders.length > 0 ? folders : [join(paths.config, 'handlers')]
   }
   get lookup(): Lookup {
     return this.#lookup
@@ -83,6 +98,7 @@ export class Handlers {
     clearTimeout(this.#settling)
     for (const watcher of this.#watchers) watcher.close()
     this.#occasions.stop()
+    this.runs.stop()
   }
 
   /** Something happened to a member. */
@@ -112,47 +128,48 @@ export class Handlers {
   }
 
   /** `file`: the key of the choice. Never rejects. */
-  async run(
-    received: Received,
-    file: string,
-    from: Sender | undefined,
-    signal: AbortSignal
-  ): Promise<Ending> {
-    const { log } = this.#options
-    const dead = (reason: DeadReason, output: Uint8Array = new Uint8Array()): Ending => ({
-      type: 'dead',
-      reason,
-      output
-    })
+  async run(received: Received, file: string, from: Sender | undefined): Promise<Ran> {
     if (from === undefined) return dead('removed')
     const problem = await fileProblem(file)
     if (problem !== '') {
-      log('warn', `the handler ${file} was not run: ${problem}`)
+      this.#options.log('warn', `the handler ${file} was not run: ${problem}`)
       return dead('unsafe')
     }
-    const end = await runHandler(
-      {
-        file,
-        directory: dirname(file),
-        environment: messageEnvironment(received, from),
-        body: received.payload,
-        timeoutMs: this.#timeoutMs,
-        output: OUTPUT
-      },
-      signal
-    )
-    const facts = { handler: file, tag: received.tag, id: received.id, stderr: end.complaint }
-    if (end.type === 'exit') {
+    const running = await this.runs.start({
+      name: runName(received),
+      file,
+      directory: dirname(file),
+      environment: messageEnvironment(received, from),
+      body: received.payload,
+      output: received.ask
+    })
+    const ending = this.#ending(received, file, await running.ended)
+    return { ending, release: () => running.release() }
+  }
+
+  /** The run of an earlier process. Never rejects. */
+  async adopt(received: Received): Promise<Ran> {
+    const running = await this.runs.adopt(runName(received))
+    if (running === undefined) return { ending: { type: 'unknown' }, release: async () => {} }
+    const end = await running.ended
+    return { ending: this.#ending(received, 'adopted', end), release: () => running.release() }
+  }
+
+  #ending(received: Received, file: string, end: HandlerEnd): Ending {
+    const { log } = this.#options
+    const unit = runName(received)
+    const facts = { handler: file, tag: received.tag, id: received.id, unit, stderr: end.complaint }
+    if (end.type === 'exit' && !end.tooMuch) {
       log(end.code === 0 ? 'debug' : 'info', `handler ended with ${end.code}`, facts)
       return { type: 'exit', code: end.code, output: end.output }
     }
-    log('warn', `handler: ${end.type}`, { ...facts, ...('why' in end ? { why: end.why } : {}) })
-    if (end.type === 'not-started') return dead('not-started')
-    return dead(end.type === 'timeout' ? 'timeout' : 'killed', end.output)
-  }
-
-  get #timeoutMs(): number {
-    return this.#options.config().handlers.timeout * 1000
+    if (end.type === 'unknown') return { type: 'unknown' }
+    const reason = end.tooMuch ? 'output' : reasons[end.type as keyof typeof reasons]
+    log('warn', `handler: ${reason}`, {
+      ...facts,
+      ...('why' in end ? { why: end.why } : 'signal' in end ? { signal: end.signal } : {})
+    })
+    return { type: 'dead', reason, output: end.output }
   }
 
   async #look(): Promise<void> {
@@ -190,6 +207,17 @@ export class Handlers {
     }, SETTLE_MS).unref()
   }
 }
+
+const reasons = { signal: 'killed', timeout: 'timeout', 'not-started': 'not-started' } as const
+
+/** PROTOCOL 7; further runs of a message have further names, so that none is taken for another. */
+export const runName = ({ id, runs }: Pick<Received, 'id' | 'runs'>): string =>
+  runs > 1 ? `coterie-handler-${id}-${runs}` : `coterie-handler-${id}`
+
+const dead = (reason: DeadReason): Ran => ({
+  ending: { type: 'dead', reason, output: new Uint8Array() },
+  release: async () => {}
+})
 
 /** The nearest folder above that is there: in it something comes to be first. */
 const standing = (folder: string): string =>

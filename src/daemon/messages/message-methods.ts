@@ -127,7 +127,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
           Problem: why
         }))
       ]
-      return { Folders: [...daemon.handlers.folders], Handlers: files }
+      return { Folders: [...daemon.handlers.folders], Units: daemon.handlers.runs.units, Handlers: files }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {

@@ -11,7 +11,7 @@ import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
 import { Journal } from '../circle/journal.ts'
 import type { StoredMessages } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
-import type { Handlers, Sender } from './handlers.ts'
+import { type Handlers, type Ran, runName, type Sender } from './handlers.ts'
 import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
 
 export interface MessagesOptions {
@@ -38,7 +38,9 @@ export class Messages {
   readonly #inbox: Inbox
   readonly #journals: { readonly out: Journal; readonly in: Journal }
   readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
-  readonly #stop = new AbortController()
+  #stopped = false
+  /** Of runs whose end is on its way to the disk. */
+  readonly #releases: Ran['release'][] = []
 
   constructor(options: MessagesOptions) {
     this.#options = options
@@ -65,6 +67,9 @@ export class Messages {
         error => this.#trouble(error)
       )
     this.#journals = { out: journal(), in: journal() }
+    const started = this.#inbox.list.filter(({ state }) => state === 'started')
+    handlers.runs.expect(started.map(runName))
+    queueMicrotask(() => this.carry())
   }
 
   // --- what is asked of it
@@ -202,9 +207,9 @@ export class Messages {
     this.carry()
   }
 
-  /** Ends what runs; what is on disk goes on with the next start. */
+  /** What runs goes on, and with the next start what is on disk. */
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#stopped = true
     await Promise.all([this.#journals.out.settled(), this.#journals.in.settled()])
     for (const journal of Object.values(this.#journals)) journal.stop()
   }
@@ -224,7 +229,8 @@ export class Messages {
         }
       )
     const came = this.#inbox.take()
-    if (came.records.length + came.outputs.length > 0)
+    const releases = this.#releases.splice(0)
+    if (came.records.length + came.outputs.length + releases.length > 0)
       this.#journals.in.carry(
         came.records.map(record => inboxWrites(gid, record)),
         () => {
@@ -232,25 +238,30 @@ export class Messages {
             if (output.type === 'send') send(output.peer, output.body)
             else if (output.type === 'changed') onReceived(output.received)
             else if (output.type === 'run') void this.#run(output.received, output.choice.key)
-            else if (output.type === 'adopt') this.#adopt(output.received)
+            else if (output.type === 'adopt') void this.#adopt(output.received)
             else around.log('debug', 'dropped', { what: output.what })
           }
+          for (const release of releases) void release()
         }
       )
     around.arm()
   }
 
   async #run(received: Received, key: string): Promise<void> {
-    const { around, handlers, sender } = this.#options
-    const ending = await handlers.run(received, key, sender(received.from), this.#stop.signal)
-    if (this.#stop.signal.aborted) return
-    this.#inbox.exited(around.now(), Math.floor(around.wall()), received, ending)
-    this.carry()
+    const { handlers, sender } = this.#options
+    this.#ended(received, await handlers.run(received, key, sender(received.from)))
   }
 
-  /** A plain process does not outlive the daemon, so nobody knows how it ended. */
-  #adopt(received: Received): void {
-    this.#inbox.adopted(received, false)
+  async #adopt(received: Received): Promise<void> {
+    this.#ended(received, await this.#options.handlers.adopt(received))
+  }
+
+  /** Its unit is let go when its end is on disk: until then a next process must find it. */
+  #ended(received: Received, { ending, release }: Ran): void {
+    const { around } = this.#options
+    if (this.#stopped) return
+    this.#inbox.exited(around.now(), Math.floor(around.wall()), received, ending)
+    this.#releases.push(release)
     this.carry()
   }
 
