@@ -1,5 +1,7 @@
 /** Messages between real daemons, with real scripts: what runs, what it is given, and what the sender learns. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import type { Result } from '../../src/api/api.ts'
@@ -87,6 +89,7 @@ if (inside(t, import.meta.url)) {
     await handler(ben, 'message/plain', 'true', 0o600)
     await handler(ben, 'message/hangs', 'trap "" TERM; sleep 600 & wait')
     await handler(ben, 'message/talks', 'yes')
+    await handler(ben, 'message/much', 'head -c 1G /dev/zero')
     await handler(ben, 'message/dies', 'kill -9 $$')
     await handler(ben, 'message/leaves', 'sleep 600 & echo left; exit 0')
     const strange = await handler(ben, 'message/strange', '')
@@ -108,14 +111,67 @@ if (inside(t, import.meta.url)) {
       })
     )
     const talked = await sends(anna, 'ben', 'talks', '', true)
-    t.match(talked, { State: 'dead', Reason: 'timeout' })
+    t.match(talked, { State: 'dead', Reason: 'output' })
     t.equal(talked.Output.length, 65_536, 'of what it says only the beginning is kept')
-    t.match((await ben.coterie('handlers check')).err, /2 of 9 files do not run/)
+    t.match(await sends(anna, 'ben', 'much'), { State: 'done' }, 'nobody asked for it')
+    t.match((await ben.coterie('handlers check')).err, /2 of 10 files do not run/)
 
     t.comment('one that goes away between two messages')
     const good = join(dirname(ben.configFile), 'handlers/message/good')
     rmSync(good)
     t.match(await sends(anna, 'ben', 'good'), { State: 'dead', Reason: /no-handler|unsafe/ })
+  })
+
+  t.test('a daemon that is killed while a handler runs finds it again', async t => {
+    const [anna, ben] = await pair(t)
+    ben.configure('[handlers]\ntimeout = 20\n')
+    await ben.call('Reload')
+    const [go, ran] = [join(ben.directory, 'go'), join(ben.directory, 'ran')]
+    spawnSync('mkfifo', [go])
+    await handler(ben, 'message/slow', `echo run >> ${ran}; read -r word < ${go}; echo "$word"; exit 3`)
+    await handler(ben, 'message/again.retry', '[ $COTERIE_RUN = 2 ] || sleep 600; echo run $COTERIE_RUN')
+    const start = async (tag: string) => {
+      const { Messages } = await anna.aside('Send', { Peers: ['ben'], Tag: tag, Ask: true })
+      const [{ Id }] = Messages as [Message]
+      await anna.aside('WaitMessage', { Id, State: 'started', TimeoutUSec: 20e6 })
+      return Id
+    }
+    const end = async (Id: string) => (await anna.aside('WaitMessage', { Id, TimeoutUSec: 30e6 })).Message
+
+    t.comment('which runs still')
+    const first = await start('slow')
+    const second = await anna.aside('Send', { Peers: ['ben'], Tag: 'slow', Ask: true })
+    await ben.kill()
+    await ben.start()
+    writeFileSync(go, 'one\n')
+    t.match(await end(first), { State: 'dead', Reason: 'failed', Exit: 3, Output: 'one\n' })
+    writeFileSync(go, 'two\n')
+    t.match(await end(second.Messages[0]!.Id), { Reason: 'failed', Output: 'two\n' }, 'and then the next')
+
+    t.comment('which ended meanwhile')
+    const third = await start('slow')
+    await ben.kill()
+    writeFileSync(go, 'three\n')
+    const runs = join(ben.runtime, 'runs', `coterie-handler-${third}`)
+    while (!existsSync(join(runs, 'exit'))) await once(watch(runs), 'change')
+    await ben.start()
+    t.match(await end(third), { State: 'dead', Reason: 'failed', Exit: 3, Output: 'three\n' })
+    t.equal(readFileSync(ran, 'utf8'), 'run\n'.repeat(3), 'each ran once')
+
+    t.comment('of which no trace is left, as after a boot')
+    for (const [tag, expected] of [
+      ['slow', { State: 'dead', Reason: 'unknown' }],
+      ['again', { State: 'done', Output: 'run 2\n' }]
+    ] as const) {
+      const id = await start(tag)
+      await ben.kill()
+      const all = join(ben.runtime, 'runs')
+      const sh = readFileSync(join(all, `coterie-handler-${id}`, 'process'), 'utf8')
+      process.kill(-Number.parseInt(sh, 10), 'SIGKILL')
+      rmSync(all, { recursive: true })
+      await ben.start()
+      t.match(await end(id), expected)
+    }
   })
 
   t.test('a device that is away gets it when it comes, once', async t => {
