@@ -6,7 +6,8 @@
  * the exit code. It does not end with the daemon, and what it wrote can be read by the next one. Nothing of a message
  * is in what sh reads. A handler that a signal ends is, as always in sh, one that exits with 128 and the signal.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, existsSync, constants as files, openSync, readFileSync, watch } from 'node:fs'
 import { access, open } from 'node:fs/promises'
 import { constants, setPriority, uptime } from 'node:os'
@@ -58,7 +59,7 @@ export class Processes implements Runner {
   }
 
   async start(run: HandlerRun): Promise<Running> {
-    const problem = await interpreterProblem(run.file)
+    const problem = interpreterProblem(run.file)
     if (problem !== '') throw new Error(problem)
     const folder = new RunFolder(this.#runs, run.name)
     folder.make(run.body)
@@ -88,7 +89,21 @@ export class Processes implements Runner {
           ]
         }
       )
-      return await this.#child(run, folder, child)
+      const { pid } = child
+      if (pid === undefined) throw (await once(child, 'error'))[0]
+      try {
+        // before sh has come so far as to start anything
+        setPriority(pid, NICE)
+      } catch {
+        // it has ended
+      }
+      const gone = new Promise<void>(resolve =>
+        child.once('exit', () => {
+          group(pid, 'SIGKILL')
+          resolve()
+        })
+      )
+      return running(run.name, pid, folder, run.timeoutMs, gone)
     } catch (error) {
       folder.remove()
       throw error
@@ -108,28 +123,6 @@ export class Processes implements Runner {
       limits.timeoutMs - (uptime() - began.startedTicks / TICKS) * 1_000,
       vanished(folder, began)
     )
-  }
-
-  /** Resolves when it is there. */
-  #child(run: HandlerRun, folder: RunFolder, child: ChildProcess): Promise<Running> {
-    return new Promise((resolve, reject) => {
-      child.once('error', reject)
-      child.once('spawn', () => {
-        const pid = child.pid!
-        try {
-          setPriority(pid, NICE)
-        } catch {
-          // it has ended
-        }
-        const gone = new Promise<void>(resolve =>
-          child.once('exit', () => {
-            group(pid, 'SIGKILL')
-            resolve()
-          })
-        )
-        resolve(running(run.name, pid, folder, run.timeoutMs, gone))
-      })
-    })
   }
 }
 
@@ -209,20 +202,26 @@ function vanished(folder: RunFolder, began: Beginning): Promise<void> {
 }
 
 /** sh would try to understand a file that the kernel does not. */
-async function interpreterProblem(file: string): Promise<string> {
-  const handle = await open(file, 'r').catch(() => undefined)
-  if (handle === undefined) return ''
+function interpreterProblem(file: string): string {
+  const head = Buffer.alloc(256)
+  let length = 0
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(256), 0, 256, 0)
-    const head = buffer.toString('latin1', 0, bytesRead)
-    const interpreter = /^#![ \t]*([^ \t\n]+)/.exec(head)?.[1]
-    if (interpreter === undefined) return ''
-    return await access(interpreter, files.X_OK).then(
-      () => '',
-      () => `its interpreter ${interpreter} is not there`
-    )
-  } finally {
-    await handle.close()
+    const fd = openSync(file, 'r')
+    try {
+      length = readSync(fd, head, 0, head.length, 0)
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return '' // executable, but not to be read
+  }
+  const interpreter = /^#![ \t]*([^ \t\n]+)/.exec(head.toString('latin1', 0, length))?.[1]
+  if (interpreter === undefined) return ''
+  try {
+    accessSync(interpreter, files.X_OK)
+    return ''
+  } catch {
+    return `its interpreter ${interpreter} is not there`
   }
 }
 

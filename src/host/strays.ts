@@ -5,8 +5,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { RUN_NAME, unitName } from './handler-run.ts'
 
-/** `since`: the first process of the run; only later ones are looked at, unless their numbers began anew. */
-export async function findStrays(name: string, since: number): Promise<number[]> {
+/**
+ * `since`: the first process of the run; only later ones are looked at, unless their numbers began anew. `sure` is false
+ * when one ended while it was looked at, as it may have left another one.
+ */
+export async function findStrays(name: string, since: number): Promise<{ pids: number[]; sure: boolean }> {
   const mark = `\0${RUN_NAME}=${unitName(name)}\0`
   const [all, load] = await Promise.all([
     readdir('/proc').catch(() => []),
@@ -15,21 +18,26 @@ export async function findStrays(name: string, since: number): Promise<number[]>
   // its last field is the process made last
   const first = Number(load.trim().split(' ').at(-1)) >= since ? since : 0
   const pids = all.map(Number).filter(pid => pid > 0 && pid >= first && pid !== process.pid)
+  let sure = true
   const found = await Promise.all(
     pids.map(async pid => {
-      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
-      return `\0${environment}`.includes(mark)
+      try {
+        return `\0${await readFile(`/proc/${pid}/environ`, 'latin1')}`.includes(mark)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EACCES') sure = false
+        return false
+      }
     })
   )
-  return pids.filter((_, i) => found[i])
+  return { pids: pids.filter((_, i) => found[i]), sure }
 }
 
 /** Until none is left, and at most ROUNDS times: each may have forked meanwhile. */
 export async function killStrays(name: string, since: number, signal: NodeJS.Signals): Promise<void> {
   for (let round = 0; round < (signal === 'SIGKILL' ? ROUNDS : 1); round++) {
-    const strays = await findStrays(name, since)
-    if (strays.length === 0) return
-    for (const pid of strays) {
+    const { pids, sure } = await findStrays(name, since)
+    if (pids.length === 0 && sure) return
+    for (const pid of pids) {
       try {
         process.kill(pid, signal)
       } catch {
@@ -38,4 +46,4 @@ export async function killStrays(name: string, since: number, signal: NodeJS.Sig
     }
   }
 }
-const ROUNDS = 10
+const ROUNDS = 20

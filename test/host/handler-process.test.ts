@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Processes } from '../../src/host/handler-process.ts'
@@ -60,7 +60,7 @@ t.test('what it is given, and what comes back', async t => {
 })
 
 t.test('its environment is what is said, and nothing else', async t => {
-  const { text } = await ends('#!/usr/bin/env -S cat /proc/self/environ', {
+  const { text } = await ends('cat /proc/$$/environ', {
     environment: { COTERIE_A: 'x $HOME "y"', PATH: '/usr/bin:/bin' }
   })
   const names = text.split('\0').filter(line => line !== '' && !line.startsWith('_='))
@@ -68,11 +68,18 @@ t.test('its environment is what is said, and nothing else', async t => {
 })
 
 t.test('limits', async t => {
-  const { text } = await ends('cat /proc/self/limits; grep NoNewPrivs /proc/self/status; nice')
+  const { text } = await ends('cat /proc/self/limits; grep NoNewPrivs /proc/self/status')
   t.match(text, /Max file size +1099511627776 /)
   t.match(text, /Max data size +268435456 /)
   t.match(text, /Max core file size +0 /)
-  t.match(text, /NoNewPrivs:\s+1\n5\n$/)
+  t.match(text, /NoNewPrivs:\s+1\n$/)
+  const run = wanted('sleep 600', { timeoutMs: 500 })
+  const running = await processes.start(run)
+  const folder = new RunFolder(runs, run.name)
+  while (folder.text('process') === '') await new Promise(resolve => setImmediate(resolve))
+  t.equal(getPriority(Number.parseInt(folder.text('process'), 10)), 5)
+  await running.ended
+  await running.release()
   t.match(await ends('head -c 2G /dev/zero | tail -c 1G >/dev/null'), { type: 'exit', code: 1 }, 'memory')
 })
 
@@ -125,7 +132,7 @@ t.test('what it leaves behind is ended with it', async t => {
     const running = await processes.start(run)
     const { type } = await running.ended
     t.equal(type, script.startsWith('trap') ? 'timeout' : 'exit')
-    t.same(await findStrays(run.name, 0), [], script)
+    t.same((await findStrays(run.name, 0)).pids, [], script)
     await running.release()
   }
 })

@@ -1,41 +1,10 @@
 /** Messages between real daemons, with real scripts: what runs, what it is given, and what the sender learns. */
-import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import type { Result } from '../../src/api/api.ts'
 import { inside } from '../namespace.ts'
-import { Computer, failure } from './daemon.ts'
-
-type Message = Result<'WaitMessage'>['Message']
-type Teardown = { teardown(fn: () => unknown): void }
-
-/** Writes a handler, and waits until the daemon knows it. */
-async function handler(on: Computer, path: string, script: string, mode = 0o700): Promise<string> {
-  const file = join(dirname(on.configFile), 'handlers', path)
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `#!/bin/sh\n${script}\n`)
-  chmodSync(file, mode)
-  while (!(await on.aside('Handlers')).Handlers.some(({ Path }) => Path === file)) await on.logs(/./)
-  return file
-}
-
-async function sends(from: Computer, to: string, tag: string, body = '', ask = false): Promise<Message> {
-  const { Messages } = await from.aside('Send', { Peers: [to], Tag: tag, Body: body, Ask: ask })
-  const { Message } = await from.aside('WaitMessage', { Id: Messages[0]!.Id, TimeoutUSec: 20e6 })
-  return Message
-}
-
-async function pair(t: Teardown): Promise<[Computer, Computer]> {
-  const [anna, ben] = await Promise.all([new Computer(t, 'anna'), new Computer(t, 'ben')])
-  ben.configure('[handlers]\ntimeout = 1\n')
-  await Promise.all([anna.start(), ben.start()])
-  await anna.founds()
-  await ben.joins(await anna.ticket())
-  await Promise.all([anna.sees('ben'), ben.sees('anna')])
-  return [anna, ben]
-}
+import { failure } from './daemon.ts'
+import { handler, pair, sends } from './messages.ts'
 
 if (inside(t, import.meta.url)) {
   t.test('a message runs its handler', async t => {
@@ -120,58 +89,6 @@ if (inside(t, import.meta.url)) {
     const good = join(dirname(ben.configFile), 'handlers/message/good')
     rmSync(good)
     t.match(await sends(anna, 'ben', 'good'), { State: 'dead', Reason: /no-handler|unsafe/ })
-  })
-
-  t.test('a daemon that is killed while a handler runs finds it again', async t => {
-    const [anna, ben] = await pair(t)
-    ben.configure('[handlers]\ntimeout = 20\n')
-    await ben.call('Reload')
-    const [go, ran] = [join(ben.directory, 'go'), join(ben.directory, 'ran')]
-    spawnSync('mkfifo', [go])
-    await handler(ben, 'message/slow', `echo run >> ${ran}; read -r word < ${go}; echo "$word"; exit 3`)
-    await handler(ben, 'message/again.retry', '[ $COTERIE_RUN = 2 ] || sleep 600; echo run $COTERIE_RUN')
-    const start = async (tag: string) => {
-      const { Messages } = await anna.aside('Send', { Peers: ['ben'], Tag: tag, Ask: true })
-      const [{ Id }] = Messages as [Message]
-      await anna.aside('WaitMessage', { Id, State: 'started', TimeoutUSec: 20e6 })
-      return Id
-    }
-    const end = async (Id: string) => (await anna.aside('WaitMessage', { Id, TimeoutUSec: 30e6 })).Message
-
-    t.comment('which runs still')
-    const first = await start('slow')
-    const second = await anna.aside('Send', { Peers: ['ben'], Tag: 'slow', Ask: true })
-    await ben.kill()
-    await ben.start()
-    writeFileSync(go, 'one\n')
-    t.match(await end(first), { State: 'dead', Reason: 'failed', Exit: 3, Output: 'one\n' })
-    writeFileSync(go, 'two\n')
-    t.match(await end(second.Messages[0]!.Id), { Reason: 'failed', Output: 'two\n' }, 'and then the next')
-
-    t.comment('which ended meanwhile')
-    const third = await start('slow')
-    await ben.kill()
-    writeFileSync(go, 'three\n')
-    const runs = join(ben.runtime, 'runs', `coterie-handler-${third}`)
-    while (!existsSync(join(runs, 'exit'))) await once(watch(runs), 'change')
-    await ben.start()
-    t.match(await end(third), { State: 'dead', Reason: 'failed', Exit: 3, Output: 'three\n' })
-    t.equal(readFileSync(ran, 'utf8'), 'run\n'.repeat(3), 'each ran once')
-
-    t.comment('of which no trace is left, as after a boot')
-    for (const [tag, expected] of [
-      ['slow', { State: 'dead', Reason: 'unknown' }],
-      ['again', { State: 'done', Output: 'run 2\n' }]
-    ] as const) {
-      const id = await start(tag)
-      await ben.kill()
-      const all = join(ben.runtime, 'runs')
-      const sh = readFileSync(join(all, `coterie-handler-${id}`, 'process'), 'utf8')
-      process.kill(-Number.parseInt(sh, 10), 'SIGKILL')
-      rmSync(all, { recursive: true })
-      await ben.start()
-      t.match(await end(id), expected)
-    }
   })
 
   t.test('a device that is away gets it when it comes, once', async t => {
