@@ -8,8 +8,16 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, constants as files, openSync, readFileSync, watch } from 'node:fs'
-import { access, open } from 'node:fs/promises'
+import {
+  accessSync,
+  closeSync,
+  existsSync,
+  constants as files,
+  openSync,
+  readFileSync,
+  readSync,
+  watch
+} from 'node:fs'
 import { constants, setPriority, uptime } from 'node:os'
 import {
   type HandlerEnd,

@@ -34,9 +34,10 @@ export async function findStrays(name: string, since: number): Promise<{ pids: n
 
 /** Until none is left, and at most ROUNDS times: each may have forked meanwhile. */
 export async function killStrays(name: string, since: number, signal: NodeJS.Signals): Promise<void> {
+  let doubts = 0
   for (let round = 0; round < (signal === 'SIGKILL' ? ROUNDS : 1); round++) {
     const { pids, sure } = await findStrays(name, since)
-    if (pids.length === 0 && sure) return
+    if (pids.length === 0 && (sure || ++doubts === DOUBTS)) return
     for (const pid of pids) {
       try {
         process.kill(pid, signal)
@@ -47,3 +48,4 @@ export async function killStrays(name: string, since: number, signal: NodeJS.Sig
   }
 }
 const ROUNDS = 20
+const DOUBTS = 3

@@ -10,6 +10,7 @@ import type { HandlerEnd, HandlerRun } from '../../src/host/handler-run.ts'
 import { RunFolder } from '../../src/host/run-folder.ts'
 import { findStrays } from '../../src/host/strays.ts'
 
+t.setTimeout(120_000)
 const directory = mkdtempSync(join(tmpdir(), 'hp-'))
 const runs = join(directory, 'runs')
 mkdirSync(runs)

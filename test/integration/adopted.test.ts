@@ -19,6 +19,8 @@ async function appears(file: string): Promise<void> {
   }
 }
 
+t.setTimeout(120_000)
+
 if (inside(t, import.meta.url)) {
   t.test('a daemon that is killed while a handler runs finds it again', async t => {
     const [anna, ben] = await pair(t)
