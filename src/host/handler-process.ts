@@ -31,8 +31,6 @@ import {
 import { FILE_LIMIT, RunFolder } from './run-folder.ts'
 import { killStrays } from './strays.ts'
 
-/** Of stderr, for the log. */
-const COMPLAINT = 4_096
 /** How often it is looked whether one that is no child of ours is still there. */
 const LOOK_MS = 2_000
 const NICE = 5
@@ -141,11 +139,14 @@ function running(name: string, pid: number, folder: RunFolder, leftMs: number, g
     group(pid, signal)
     void killStrays(name, pid, signal)
   }
+  const end = () => {
+    all('SIGTERM')
+    kill ??= setTimeout(() => all('SIGKILL'), PATIENCE_MS)
+  }
   const limit = setTimeout(
     () => {
       late = true
-      all('SIGTERM')
-      kill = setTimeout(() => all('SIGKILL'), PATIENCE_MS)
+      end()
     },
     Math.max(0, leftMs)
   )
@@ -153,11 +154,11 @@ function running(name: string, pid: number, folder: RunFolder, leftMs: number, g
     clearTimeout(limit)
     clearTimeout(kill)
     await killStrays(name, pid, 'SIGKILL')
-    const { bytes, tooMuch } = folder.written('stdout')
-    const complaint = Buffer.from(folder.written('stderr').bytes).toString().trim().slice(-COMPLAINT)
+    const { complaint, output } = folder
+    const { bytes, tooMuch } = output
     return { ...(late ? { type: 'timeout' } : howOf(folder)), output: bytes, tooMuch, complaint }
   })
-  return { ended, release: async () => folder.remove() }
+  return { ended, end, release: async () => folder.remove() }
 }
 
 function howOf(folder: RunFolder): How {

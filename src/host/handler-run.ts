@@ -43,7 +43,7 @@ export type HandlerEnd = {
   readonly output: Uint8Array
   /** It wrote more. */
   readonly tooMuch: boolean
-  /** The end of what it wrote to stderr, where that does not go to the journal. */
+  /** The end of what it wrote to stderr. */
   readonly complaint: string
 } & How
 
@@ -58,6 +58,8 @@ export type How =
 export interface Running {
   /** Never rejects; may never come when the daemon is stopped meanwhile. */
   readonly ended: Promise<HandlerEnd>
+  /** TERM, and later KILL, to all of it. */
+  end(): void
   /** Its end is on disk: nothing has to tell of it any more. Whatever it left behind is ended. */
   release(): Promise<void>
 }

@@ -25,8 +25,6 @@ const GUARD_MS = 30_000
 const SURE_MS = 2_000
 const MIB = 1024 * 1024
 const USEC = 1_000n
-/** Of what goes to the journal: lines in so many seconds. */
-const LINES = { count: 500, usec: 30_000_000n }
 /** What a manager adds to the environment of each service by itself. */
 const ADDED = [
   'HOME',
@@ -131,6 +129,10 @@ class Following implements Running {
     this.#unwatch()
   }
 
+  end(): void {
+    void this.#manager.end(this.#unit)
+  }
+
   async release(): Promise<void> {
     await this.#manager.letGo(this.#unit)
     this.#folder.remove()
@@ -166,8 +168,8 @@ class Following implements Running {
 
   #over(how: How): void {
     this.abandon()
-    const { bytes, tooMuch } = this.#folder.written('stdout')
-    this.#end.resolve({ ...how, output: bytes, tooMuch, complaint: '' })
+    const { complaint, output } = this.#folder
+    this.#end.resolve({ ...how, output: output.bytes, tooMuch: output.tooMuch, complaint })
   }
 }
 
@@ -219,10 +221,7 @@ function properties(
     run.output
       ? ['StandardOutputFileToAppend', 's', folder.capped('stdout')]
       : ['StandardOutput', 's', 'null'],
-    ['StandardError', 's', 'journal'],
-    ['SyslogIdentifier', 's', 'coterie-handler'],
-    ['LogRateLimitIntervalUSec', 't', LINES.usec],
-    ['LogRateLimitBurst', 'u', LINES.count],
+    ['StandardErrorFileToAppend', 's', folder.capped('stderr')],
     ['KillMode', 's', 'control-group'],
     ['TimeoutStopUSec', 't', BigInt(PATIENCE_MS) * USEC],
     ['RuntimeMaxUSec', 't', BigInt(run.timeoutMs) * USEC],

@@ -23,8 +23,11 @@ import { OUTPUT } from './handler-run.ts'
 
 /** No file of a handler may be longer: 1 TiB. A multiple of 512. */
 export const FILE_LIMIT = 2 ** 40
-/** Where a file that is capped begins; one block more than is kept, so that one that is full was too long. */
-const HOLE = FILE_LIMIT - OUTPUT - 512
+/** What fits in. Of stdout one block more than is kept: one that is full was too long. */
+const ROOM = { stdout: OUTPUT + 512, stderr: 1024 * 1024 } as const
+type Capped = keyof typeof ROOM
+/** Of stderr, for people. */
+const COMPLAINT = 4_096
 
 export class RunFolder {
   readonly path: string
@@ -44,10 +47,10 @@ export class RunFolder {
   }
 
   /** A file that takes so much and no more, appended to. */
-  capped(name: 'stdout' | 'stderr'): string {
+  capped(name: Capped): string {
     const fd = openSync(this.file(name), 'wx', 0o600)
     try {
-      ftruncateSync(fd, HOLE)
+      ftruncateSync(fd, FILE_LIMIT - ROOM[name])
     } catch {
       // a file system without holes, or without files that long: not capped, but read only so far
     } finally {
@@ -56,21 +59,32 @@ export class RunFolder {
     return this.file(name)
   }
 
-  /** What was written to one that is capped. */
-  written(name: 'stdout' | 'stderr'): { readonly bytes: Uint8Array; readonly tooMuch: boolean } {
+  /** Of stdout the beginning. */
+  get output(): { readonly bytes: Uint8Array; readonly tooMuch: boolean } {
+    const bytes = this.#read('stdout', OUTPUT + 1, start => start)
+    return { bytes: bytes.slice(0, OUTPUT), tooMuch: bytes.length > OUTPUT }
+  }
+
+  /** Of stderr the end. */
+  get complaint(): string {
+    const bytes = this.#read('stderr', COMPLAINT, (start, size) => Math.max(start, size - COMPLAINT))
+    return Buffer.from(bytes).toString().trim()
+  }
+
+  #read(name: Capped, length: number, from: (start: number, size: number) => number): Uint8Array {
     try {
       const fd = openSync(this.file(name), 'r')
       try {
         const { size } = fstatSync(fd)
-        const bytes = new Uint8Array(OUTPUT + 1)
+        const hole = FILE_LIMIT - ROOM[name]
+        const bytes = new Uint8Array(length)
         // where a handler emptied it (`> /dev/stdout`) there is no hole
-        const length = size === HOLE ? 0 : readSync(fd, bytes, 0, bytes.length, size > HOLE ? HOLE : 0)
-        return { bytes: bytes.slice(0, Math.min(length, OUTPUT)), tooMuch: length > OUTPUT }
+        return bytes.slice(0, readSync(fd, bytes, 0, length, from(size < hole ? 0 : hole, size)))
       } finally {
         closeSync(fd)
       }
     } catch {
-      return { bytes: new Uint8Array(), tooMuch: false }
+      return new Uint8Array()
     }
   }
 

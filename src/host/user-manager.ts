@@ -128,20 +128,27 @@ export class UserManager {
     }
   }
 
+  /** Ends it as its limits say. Never rejects. */
+  async end(unit: string): Promise<void> {
+    await this.#quietly('StopUnit', 'ss', [unit, 'replace'])
+  }
+
   /** Ends what is left in it, and forgets it. Never rejects. */
   async letGo(unit: string): Promise<void> {
-    const quiet = (member: string, signature: string, body: unknown[]) =>
-      this.#call(member, signature, body).catch(() => {})
     await Promise.all([
-      quiet('KillUnit', 'ssi', [unit, 'all', KILL]),
-      quiet('StopUnit', 'ss', [unit, 'replace']),
-      quiet('ResetFailedUnit', 's', [unit])
+      this.#quietly('KillUnit', 'ssi', [unit, 'all', KILL]),
+      this.end(unit),
+      this.#quietly('ResetFailedUnit', 's', [unit])
     ])
   }
 
   /** It tells of units only those who asked for it. */
   #subscribe(member: 'Subscribe' | 'Unsubscribe'): void {
-    if (this.present) this.#call(member, '', []).catch(() => {})
+    if (this.present) void this.#quietly(member, '', [])
+  }
+
+  async #quietly(member: string, signature: string, body: unknown[]): Promise<void> {
+    await this.#call(member, signature, body).catch(() => {})
   }
 
   #call(member: string, signature: string, body: unknown[]): Promise<unknown[]> {

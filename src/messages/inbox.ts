@@ -139,7 +139,7 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask && 'output' in ending ? ending.output : new Uint8Array()
+    const output = entry.received.ask ? ending.output : new Uint8Array()
     if (ending.type === 'unknown') this.#unknown(entry)
     else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })

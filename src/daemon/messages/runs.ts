@@ -141,7 +141,7 @@ export class Runs {
       await running.release()
       this.#known.delete(name)
     }
-    return { ended: running.ended, release }
+    return { ended: running.ended, end: () => running.end(), release }
   }
 }
 
@@ -155,5 +155,5 @@ function notStarted(why: string): Running {
     tooMuch: false,
     complaint: ''
   }
-  return { ended: Promise.resolve(end), release: async () => {} }
+  return { ended: Promise.resolve(end), end: () => {}, release: async () => {} }
 }
