@@ -17,7 +17,7 @@ import {
   unitName
 } from './handler-run.ts'
 import { FILE_LIMIT, RunFolder } from './run-folder.ts'
-import { isRefusal, type UnitFacts, type UnitProperty, type UserManager, unitExists } from './user-manager.ts'
+import { isRefusal, type UnitFacts, type UnitProperty, type UserSystemd, unitExists } from './user-systemd.ts'
 
 /** What is heard is what counts; this only guards against what was not. */
 const GUARD_MS = 30_000
@@ -46,11 +46,11 @@ const ADDED = [
 const EXEC_FAILED = 203
 
 export class Units implements Runner {
-  readonly #manager: UserManager
+  readonly #manager: UserSystemd
   readonly #runs: string
   readonly #log: Log
 
-  constructor(manager: UserManager, runs: string, log: Log) {
+  constructor(manager: UserSystemd, runs: string, log: Log) {
     this.#manager = manager
     this.#runs = runs
     this.#log = log
@@ -95,7 +95,7 @@ export class Units implements Runner {
 /** One unit, from its start to its end. */
 class Following implements Running {
   readonly ended: Promise<HandlerEnd>
-  readonly #manager: UserManager
+  readonly #manager: UserSystemd
   readonly #unit: string
   readonly #folder: RunFolder
   readonly #end = Promise.withResolvers<HandlerEnd>()
@@ -107,7 +107,7 @@ class Following implements Running {
   #looking = false
   #again = false
 
-  constructor(manager: UserManager, unit: string, folder: RunFolder) {
+  constructor(manager: UserSystemd, unit: string, folder: RunFolder) {
     this.#manager = manager
     this.#unit = unit
     this.#folder = folder

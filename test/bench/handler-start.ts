@@ -12,7 +12,7 @@ import { Bus } from '../../src/host/bus.ts'
 import { Processes } from '../../src/host/handler-process.ts'
 import type { HandlerRun, Runner } from '../../src/host/handler-run.ts'
 import { Units } from '../../src/host/handler-units.ts'
-import { UserManager } from '../../src/host/user-manager.ts'
+import { UserSystemd } from '../../src/host/user-systemd.ts'
 
 const rounds = Number(process.argv[2] ?? 100)
 const directory = mkdtempSync(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'hs-'))
@@ -47,7 +47,7 @@ const bare = async (): Promise<string> => {
 }
 
 const bus = new Bus({ kind: 'session', log: () => {} })
-const manager = new UserManager(bus)
+const manager = new UserSystemd(bus)
 manager.follow()
 bus.start()
 await manager.known

@@ -159,7 +159,11 @@ t.test('what changed between the lookup and the start', async t => {
   write('message/x', 'echo first')
   await handlers.look()
   t.equal(choose('x'), 'handlers/message/x')
-  const run = async () => (await handlers.run(received('x'), file('message/x'), anna)).ending
+  const run = async () => {
+    const { ending, release } = await handlers.run(received('x'), file('message/x'), anna)
+    await release()
+    return ending
+  }
   t.match(await run(), { type: 'exit', output: new TextEncoder().encode('first\n') })
   rmSync(file('message/x'))
   t.match(await run(), { type: 'dead', reason: 'no-handler' })

@@ -16,7 +16,7 @@ import {
 } from '../../host/handler-run.ts'
 import { Units } from '../../host/handler-units.ts'
 import { RunFolder, runNames } from '../../host/run-folder.ts'
-import { UserManager } from '../../host/user-manager.ts'
+import { UserSystemd } from '../../host/user-systemd.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 
@@ -38,7 +38,7 @@ export type Wanted = Omit<HandlerRun, keyof Limits>
 
 export class Runs {
   readonly #options: RunsOptions
-  readonly #manager: UserManager
+  readonly #manager: UserSystemd
   readonly #units: Units
   readonly #processes: Processes
   readonly #known = new Set<string>()
@@ -48,7 +48,7 @@ export class Runs {
   constructor(options: RunsOptions) {
     const { bus, folder, log } = options
     this.#options = options
-    this.#manager = new UserManager(bus)
+    this.#manager = new UserSystemd(bus)
     this.#units = new Units(this.#manager, folder, log)
     this.#processes = new Processes(folder)
     this.#earlier = new Set(runNames(folder))

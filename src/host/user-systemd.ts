@@ -29,7 +29,7 @@ const OF_SERVICE = ['Result', 'ExecMainCode', 'ExecMainStatus'] as const
 /** Name, D-Bus signature, value: as StartTransientUnit takes them. */
 export type UnitProperty = readonly [name: string, signature: string, value: unknown]
 
-export class UserManager {
+export class UserSystemd {
   readonly #bus: Bus
   readonly #known = Promise.withResolvers<void>()
   readonly #back = new Set<() => void>()
