@@ -4,20 +4,12 @@
  *
  * Each is the child of a small sh that does nothing but set the limits, say which process it is, wait, and write down
  * the exit code. It does not end with the daemon, and what it wrote can be read by the next one. Nothing of a message
- * is in what sh reads. A handler that a signal ends is, as always in sh, one that exits with 128 and the signal.
+ * is in what sh reads, and that the kernel can execute the file is looked at before (handler-files). A handler that a
+ * signal ends is, as always in sh, one that exits with 128 and the signal.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  accessSync,
-  closeSync,
-  existsSync,
-  constants as files,
-  openSync,
-  readFileSync,
-  readSync,
-  watch
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, watch } from 'node:fs'
 import { constants, setPriority, uptime } from 'node:os'
 import {
   type HandlerEnd,
@@ -65,8 +57,6 @@ export class Processes implements Runner {
   }
 
   async start(run: HandlerRun): Promise<Running> {
-    const problem = interpreterProblem(run.file)
-    if (problem !== '') throw new Error(problem)
     const folder = new RunFolder(this.#runs, run.name)
     folder.make(run.body)
     const fds: number[] = []
@@ -208,30 +198,6 @@ function vanished(folder: RunFolder, began: Beginning): Promise<void> {
   watcher?.on('error', () => {})
   look()
   return promise
-}
-
-/** sh would try to understand a file that the kernel does not. */
-function interpreterProblem(file: string): string {
-  const head = Buffer.alloc(256)
-  let length = 0
-  try {
-    const fd = openSync(file, 'r')
-    try {
-      length = readSync(fd, head, 0, head.length, 0)
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return '' // executable, but not to be read
-  }
-  const interpreter = /^#![ \t]*([^ \t\n]+)/.exec(head.toString('latin1', 0, length))?.[1]
-  if (interpreter === undefined) return ''
-  try {
-    accessSync(interpreter, files.X_OK)
-    return ''
-  } catch {
-    return `its interpreter ${interpreter} is not there`
-  }
 }
 
 /** Whether a set-user-id program would have an effect here; and there is what forbids that. */
