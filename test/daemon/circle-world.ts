@@ -296,7 +296,7 @@ export class Computer {
           handlers: { folders: [], timeout: 60, memory: 64, tasks: 8, units: false },
           allow: []
         }),
-        paths: { config: '/nowhere', runtime: '/nowhere' },
+        paths: { config: '/nowhere', runtime: '/nowhere', state: '/nowhere' },
         bus: new Bus({ kind: 'session', log: () => {} }),
         log: this.#log,
         onChange: () => {}

@@ -33,7 +33,7 @@ function world(
   const log: string[] = []
   const handlers = new Handlers({
     config: () => config,
-    paths: { config: join(directory, 'default'), runtime: directory },
+    paths: { config: join(directory, 'default'), runtime: directory, state: directory },
     bus: new Bus({ kind: 'session', log: () => {} }),
     log: (_level, sentence) => log.push(sentence),
     onChange: () => wake()
@@ -49,7 +49,7 @@ function world(
     chmodSync(file(path), mode)
   }
   const choose = (tag: string) => {
-    const choice = handlers.choose(anna, tag)
+    const choice = handlers.choose(anna, tag, () => false)
     return typeof choice === 'string' ? choice : choice.key.slice(directory.length + 1)
   }
   /** Until the tag goes there. */
@@ -273,5 +273,6 @@ const received = (tag: string) => ({
   reason: 'none' as const,
   exit: 0,
   output: new Uint8Array(),
-  runs: 1
+  runs: 1,
+  retry: false
 })

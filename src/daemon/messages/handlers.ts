@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '../../crypto/identity.ts'
+import { randomBytes } from '../../crypto/provider.ts'
 import type { Bus } from '../../host/bus.ts'
 import { FolderWatch } from '../../host/folder-watch.ts'
 import { type Found as FoundFiles, fileProblem, findHandlers, MISSING } from '../../host/handler-files.ts'
@@ -18,7 +19,9 @@ import type { DeadReason } from '../../wire/message.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
+import { Expected } from './expected.ts'
 import { Occasions } from './occasions.ts'
+import { Programs } from './programs.ts'
 import { type Verdict, verdictOn } from './rules.ts'
 import { Runs, runsFolder } from './runs.ts'
 
@@ -50,7 +53,8 @@ export interface Ran {
 
 export interface HandlersOptions {
   readonly config: () => Pick<Config, 'handlers' | 'allow'>
-  readonly paths: Pick<Paths, 'config' | 'runtime'>
+  /** Where they are when the configuration names no folder, where runs are, and what programs serve. */
+  readonly paths: Pick<Paths, 'config' | 'runtime' | 'state'>
   /** The session bus. */
   readonly bus: Bus
   readonly log: Log
@@ -59,8 +63,11 @@ export interface HandlersOptions {
 }
 
 export class Handlers {
+  /** Those that serve tags without a file. */
+  readonly programs: Programs
   readonly #options: HandlersOptions
   readonly runs: Runs
+  readonly #expected: Expected
   readonly #occasions: Occasions
   #lookup = new Lookup([])
   readonly #watch = new FolderWatch(WATCHED, () => this.#soon())
@@ -74,9 +81,17 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
-    const { bus, config, log, paths } = options
+    const { bus, config, log, paths, onChange } = options
     const folder = runsFolder(paths.runtime)
     this.runs = new Runs({ bus, folder, config: () => config().handlers, log })
+    this.#expected = new Expected(join(paths.state, 'served'), log, onChange)
+    this.programs = new Programs({
+      log,
+      random: randomBytes,
+      timeoutMs: () => config().handlers.timeout * 1_000,
+      expected: this.#expected,
+      onChange
+    })
     this.#occasions = new Occasions({
       find: (family, event, about) => this.#lookup.event(family, event, about),
       runs: this.runs,
@@ -105,6 +120,7 @@ export class Handlers {
     this.#stopped = true
     clearTimeout(this.#settling)
     this.#watch.close()
+    this.#expected.stop()
     this.#occasions.clear()
     this.daemon('stopping')
     await Promise.race([this.#occasions.idle(), delay(FAREWELL_MS, undefined, { ref: false })])
@@ -133,10 +149,19 @@ export class Handlers {
     return verdictOn(this.#options.config().allow, from, tag)
   }
 
-  choose(from: Sender, tag: string): Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
+  /** A program that serves the very tag goes before a file, one that serves all below it after. */
+  choose(
+    from: Sender,
+    tag: string,
+    isBusy: (key: string) => boolean
+  ): Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
     if (!this.verdict(from, tag).allowed) return 'not-allowed'
+    const program = this.programs.find(tag, isBusy)
+    if (program?.exact) return program
     const { handler, unsafe } = this.found(from, tag)
     if (handler !== undefined) return { key: join(handler.folder, handler.path), retry: handler.naming.retry }
+    if (program !== undefined) return program
+    if (this.programs.expects(tag)) return 'wait'
     return unsafe.length > 0 ? 'unsafe' : 'no-handler'
   }
 
@@ -147,6 +172,8 @@ export class Handlers {
   /** `file`: the key of the choice. Aborting ends it. Never rejects. */
   async run(received: Received, file: string, from: Sender | undefined, signal?: AbortSignal): Promise<Ran> {
     if (from === undefined) return dead('removed', 'its sender is no member any more')
+    if (this.programs.serves(file))
+      return { ending: await this.programs.run(received, file, from), release: async () => {} }
     const problem = await this.#problemOf(file)
     if (problem !== '') {
       this.#options.log('warn', `the handler ${file} was not run: ${problem}`)
