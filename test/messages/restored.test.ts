@@ -43,7 +43,7 @@ t.test('a copy from before the message', async t => {
   t.same(states().at(-1), 'started')
   putBack(copy)
   clock.run(2_000)
-  t.same(states().at(-1), 'lost')
+  t.same(states().at(-1), 'unknown')
   t.equal(b.order.filter(text => text === 'x three').length, 1, 'and it is not run again')
 })
 
