@@ -145,7 +145,11 @@ if (inside(t, import.meta.url)) {
     t.match(await ends(anna, first), { State: 'done' })
     t.match(await sends(anna, 'ben', 'log', 'second'), { State: 'done' })
     await putBack(anna)
-    t.match(await ends(anna, first), { State: 'dead', Reason: 'unknown' }, 'it may have run, and does not again')
+    t.match(
+      await ends(anna, first),
+      { State: 'dead', Reason: 'unknown' },
+      'it may have run, and does not again'
+    )
     t.match(await sends(anna, 'ben', 'log', 'third'), { State: 'done' }, 'what is new is not swallowed')
     t.match(await sends(anna, 'ben', 'log', 'fourth'), { State: 'done' })
 
