@@ -89,14 +89,14 @@ if (inside(t, import.meta.url)) {
     for (const id of waiting)
       t.match(
         await failure(anna.call('WaitMessage', { Id: id, State: 'received', TimeoutUSec: 500_000 })),
-        /queued still/
+        /it waits here for ben/
       )
     t.same(await lines(log, () => true), ['before'], 'nothing runs that is not on disk')
     t.equal((await ben.status()).Device.State, 'ready', 'and the daemon lives')
     writeFileSync(gate, '')
     t.match(
       await failure(anna.call('WaitMessage', { Id: runs, TimeoutUSec: 1e6 })),
-      /started still/,
+      /runs still/,
       'nor is an end told'
     )
     t.equal((await anna.call('Ping', { Peer: 'ben' })).LatencyUSec.length, 1)
