@@ -17,7 +17,7 @@ interface Options {
   timeout?: string
 }
 
-const STATES = ['received', 'started', 'done']
+const STATES = ['held', 'received', 'started', 'done']
 /** As the daemon takes it; more is refused before it is read into memory as base64. */
 const BODY_MAX = 1_048_576
 const ASK_TIMEOUT = '60s'
@@ -29,7 +29,7 @@ export function addSendCommands(program: Command): void {
     .argument('[tag]', 'what it is about, such as backup/start')
     .argument('[body]', 'the body; - reads it from stdin')
     .option('--all', 'to all other members; then no peer is named')
-    .option('--wait [state]', 'wait until it is received, started or done (default: done)')
+    .option('--wait [state]', 'wait until it is held, received, started or done (default: done)')
     .option('--expires <duration>', 'give it up if it is not delivered by then: 1h, 2d (default: 7d)')
     .action(send)
   withJson(withCircle(program.command('ask')))
@@ -112,10 +112,11 @@ async function waitFor(
 }
 
 /** One message in words: `done on laptop`. */
-export function sentence({ State, Reason, Name, Exit, Tag }: Message): string {
+export function sentence({ State, Reason, Name, Exit, Tag, HeldBy }: Message): string {
   const name = printable(Name)
   if (State === 'dead') return `not done on ${name}: ${deadReason(Reason, Tag, Exit)}`
   if (State === 'later') return `${name} tries it again later`
+  if (State === 'held') return `held for ${name} by ${HeldBy.map(({ Name }) => printable(Name)).join(' and ')}`
   return State === 'queued' ? `queued for ${name}` : `${State} on ${name}`
 }
 

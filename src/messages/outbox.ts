@@ -9,9 +9,10 @@
  *   in    draft, accept           a message: what to write for it, and that it is written
  *         opened, closed          a session with a member that may be written to
  *         receive                 receipts
- *         cancel, retry, remove   the user's wishes; a member was removed
+ *         cancel, drop, remove    the user's wishes; a member was removed
+ *         deposited, kept         a copy goes to another member; what is known of copies (deposits.ts)
  *         expire                  the deadline passed
- *   out   take, deadline, list, get
+ *   out   take, deadline, list, get, absent, wanting
  *
  * Every `now` is monotonic milliseconds; `wall` is milliseconds since 1970, stored and shown.
  */
@@ -31,6 +32,7 @@ import { type Entry, Lane } from './lane.ts'
 import {
   type Draft,
   isSettled,
+  isWaiting,
   type OutboxOutput,
   type OutboxRecord,
   type Sent,
@@ -116,6 +118,32 @@ export class Outbox {
     return { type: 'put', sent, next: lane.next }
   }
 
+  /** Receivers that cannot be written to, and for whom something waits. */
+  get absent(): PeerId[] {
+    const lanes = [...this.#lanes.values()].filter(lane => !lane.online && lane.entries.size > 0)
+    return lanes.map(({ peer }) => peer)
+  }
+
+  /** What the receiver does not have, as far as is known, in order. */
+  *wanting(peer: PeerId): Iterable<Sent> {
+    for (const { sent, cancelling } of this.#lanes.get(peer)?.entries.values() ?? [])
+      if (!cancelling && isWaiting(sent)) yield sent
+  }
+
+  /** A copy of it goes to another member: from now on the receiver may get it at any time. False: it is settled. */
+  deposited(peer: PeerId, seq: number): boolean {
+    const entry = this.#lanes.get(peer)?.entries.get(seq)
+    if (entry !== undefined) entry.tried = entry.deposited = true
+    return entry !== undefined
+  }
+
+  /** What is known by its copies: others keep some, or none, or the receiver has it. */
+  kept(wall: number, peer: PeerId, seq: number, state: 'queued' | 'held' | 'received'): void {
+    const entry = this.#lanes.get(peer)?.entries.get(seq)
+    if (entry === undefined || !isWaiting(entry.sent)) return
+    if (!entry.cancelling || state === 'received') this.#change(wall, entry, { state })
+  }
+
   /** It could not be written. */
   withdraw({ peer, seq }: Sent): void {
     this.#lane(peer).drafts.delete(seq)
@@ -135,10 +163,11 @@ export class Outbox {
     lane.ground()
     lane.online = true
     const open = [...lane.entries.values()]
-    lane.waiting = open.filter(({ sent }) => sent.state === 'queued').map(({ sent }) => sent.seq)
+    // what others keep goes as well: whichever way comes first, and in order
+    lane.waiting = open.filter(({ sent }) => isWaiting(sent)).map(({ sent }) => sent.seq)
     for (const { sent, cancelling } of open)
       if (cancelling) this.#send(lane, encodeCancel(this.#epoch, sent.seq))
-    const asked = open.filter(({ sent }) => sent.state !== 'queued').map(({ sent }) => sent.seq)
+    const asked = open.filter(({ sent }) => !isWaiting(sent)).map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
     this.#acknowledge(lane)
@@ -176,10 +205,16 @@ export class Outbox {
     const entry = this.#byId.get(id)
     if (entry === undefined || isSettled(entry.sent) || entry.sent.state === 'started') return false
     const lane = this.#lane(entry.sent.peer)
-    entry.cancelling = true
     if (!entry.tried) this.#dead(now, wall, lane, entry, 'cancelled')
-    else if (lane.online) this.#send(lane, encodeCancel(this.#epoch, entry.sent.seq))
+    else this.#takeBack(lane, entry)
     return true
+  }
+
+  /** The receiver is asked not to begin with it, now or when it comes. */
+  #takeBack(lane: Lane, entry: Entry): void {
+    entry.cancelling = true
+    this.#outputs.push({ type: 'withdrawn', sent: entry.sent })
+    if (lane.online) this.#send(lane, encodeCancel(this.#epoch, entry.sent.seq))
   }
 
   /** Drops a dead letter. Gives what it was, so that a new message can be made of it. */
@@ -224,7 +259,8 @@ export class Outbox {
   #enter(now: number, wall: number, sent: Sent, tried: boolean): void {
     const lane = this.#lane(sent.peer)
     const left = sent.state === 'dead' ? sent.changedMs + DEAD_LETTER - wall : sent.expiresMs - wall
-    const entry = { sent, until: now + Math.max(0, left), flying: false, tried, cancelling: false }
+    const until = now + Math.max(0, left)
+    const entry = { sent, until, flying: false, tried, deposited: false, cancelling: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
       lane.waiting.push(sent.seq)
@@ -240,7 +276,7 @@ export class Outbox {
     let sentOff = 0
     for (; lane.online && sentOff < lane.waiting.length; sentOff++) {
       const entry = lane.entries.get(lane.waiting[sentOff]!)
-      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued') continue
+      if (entry === undefined || entry.flying || entry.cancelling || !isWaiting(entry.sent)) continue
       const size = entry.sent.payload.length
       if (!lane.admits(size)) break
       lane.fly(entry)
@@ -269,27 +305,31 @@ export class Outbox {
       // it began, and now the receiver knows nothing of it: whether it ended nobody can say
       if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
       else {
-        this.#change(wall, entry, { state: 'queued' })
+        if (!isWaiting(sent)) this.#change(wall, entry, { state: 'queued' })
         lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
       }
     } else if (state === 'reused') this.#renumber(lane, entry, decodeNext(output) ?? 0)
-    else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
-    else if (state === 'done') {
+    else if (state === 'dead') {
+      const over = reason === 'cancelled' && entry.deposited && wall >= sent.expiresMs
+      this.#dead(now, wall, lane, entry, over ? 'expired' : reason, { exit, output })
+    } else if (state === 'done') {
       this.#change(wall, entry, { state, exit, output })
       this.#forget(entry)
       this.#remember(entry.sent)
-    } else if (state === 'later' || order.indexOf(state) > order.indexOf(sent.state))
+    } else if (state === 'later' || (state !== 'held' && order.indexOf(state) > order.indexOf(sent.state)))
       this.#change(wall, entry, { state })
   }
 
   /** The database was put back, and the number had been used: another one, above all that the receiver knows. */
   #renumber(lane: Lane, entry: Entry, free: number): void {
     const { sent } = entry
-    if (sent.state !== 'queued') return
+    if (!isWaiting(sent)) return
     lane.next = Math.max(lane.next, free)
     lane.entries.delete(sent.seq)
+    this.#outputs.push({ type: 'withdrawn', sent })
     this.#records.push({ type: 'drop', peer: lane.peer, seq: sent.seq })
-    entry.sent = { ...sent, seq: lane.next++ }
+    entry.sent = { ...sent, state: 'queued', seq: lane.next++ }
+    entry.deposited = false
     lane.entries.set(entry.sent.seq, entry)
     lane.waiting.push(entry.sent.seq)
     this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
@@ -297,11 +337,14 @@ export class Outbox {
 
   /** Its time is over. */
   #over(now: number, wall: number, entry: Entry): void {
-    const { sent } = entry
+    const { sent, deposited, cancelling } = entry
+    const lane = this.#lane(sent.peer)
     if (sent.state === 'dead') this.#forget(entry)
-    // the receiver has it: what becomes of it the receiver says, or nobody
-    else if (sent.state !== 'queued' && wall < sent.expiresMs + DEAD_LETTER) entry.until = now + LONGEST
-    else this.#dead(now, wall, this.#lane(sent.peer), entry, sent.state === 'queued' ? 'expired' : 'lost')
+    // the receiver has it, or may get it by a copy: what becomes of it the receiver says, or nobody
+    else if ((!isWaiting(sent) || deposited) && wall < sent.expiresMs + DEAD_LETTER) {
+      entry.until = now + LONGEST
+      if (isWaiting(sent) && !cancelling) this.#takeBack(lane, entry)
+    } else this.#dead(now, wall, lane, entry, isWaiting(sent) && !deposited ? 'expired' : 'lost')
   }
 
   #dead(

@@ -35,6 +35,10 @@ export type OutboxRecord =
 export type OutboxOutput =
   | { type: 'send'; peer: PeerId; body: Uint8Array }
   | { type: 'changed'; sent: Sent }
+  /** It is taken back, or gets another number: copies of it are of no use. */
+  | { type: 'withdrawn'; sent: Sent }
   | { type: 'count'; what: string }
 
 export const isSettled = ({ state }: Pick<Sent, 'state'>): boolean => state === 'done' || state === 'dead'
+/** The receiver does not have it, as far as is known. */
+export const isWaiting = ({ state }: Pick<Sent, 'state'>): boolean => state === 'queued' || state === 'held'

@@ -13,6 +13,7 @@ import type { StoredMessages } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Handlers, Sender } from './handlers.ts'
 import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
+import { type Acquaintances, Safekeeping } from './safekeeping.ts'
 
 export interface MessagesOptions {
   readonly gid: Uint8Array
@@ -21,6 +22,7 @@ export interface MessagesOptions {
   readonly handlers: Handlers
   /** The member as handlers and rules know it; undefined when it is none. */
   readonly sender: (peer: PeerId) => Sender | undefined
+  readonly circle: Acquaintances
   /** A Message frame to the member, on the session that is written to. */
   readonly send: (peer: PeerId, body: Uint8Array) => void
   readonly onSent: (sent: Sent) => void
@@ -36,6 +38,7 @@ export class Messages {
   #named: boolean
   readonly #outbox: Outbox
   readonly #inbox: Inbox
+  readonly #safekeeping: Safekeeping
   readonly #journals: { readonly out: Journal; readonly in: Journal }
   readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
   readonly #stop = new AbortController()
@@ -65,6 +68,16 @@ export class Messages {
         error => this.#trouble(error)
       )
     this.#journals = { out: journal(), in: journal() }
+    this.#safekeeping = new Safekeeping({
+      ...options,
+      epoch: this.#epoch,
+      outbox: this.#outbox,
+      onHanded: (holder, custody, opened) => {
+        this.#inbox.handed(around.now(), Math.floor(around.wall()), holder, custody, opened)
+        this.carry()
+      },
+      onChanged: () => this.carry()
+    })
   }
 
   // --- what is asked of it
@@ -89,6 +102,7 @@ export class Messages {
     }
     this.#named = true
     this.#outbox.accept(around.now(), Math.floor(around.wall()), sent)
+    this.#safekeeping.look()
     this.carry()
     return sent
   }
@@ -99,6 +113,14 @@ export class Messages {
   }
   get received(): readonly Received[] {
     return this.#inbox.list
+  }
+  /** What this device keeps for others. */
+  get load(): { copies: number; bytes: number } {
+    return this.#safekeeping.load
+  }
+  /** Who keeps that message, by their own word. */
+  holders(sent: Sent): readonly PeerId[] {
+    return this.#safekeeping.holders(sent)
   }
   find(id: MessageId): Sent | undefined {
     return this.#outbox.get(id)
@@ -158,13 +180,14 @@ export class Messages {
   // --- what happens
 
   get deadline(): number {
-    return Math.min(this.#outbox.deadline, this.#inbox.deadline)
+    return Math.min(this.#outbox.deadline, this.#inbox.deadline, this.#safekeeping.deadline)
   }
 
   expire(now: number): void {
     const wall = Math.floor(this.#options.around.wall())
     this.#outbox.expire(now, wall)
     this.#inbox.expire(now, wall)
+    this.#safekeeping.expire(now)
     this.carry()
   }
 
@@ -172,12 +195,17 @@ export class Messages {
   session(peer: PeerId, open: boolean): void {
     if (open) this.#outbox.opened(this.#options.around.now(), peer)
     else this.#outbox.closed(peer)
+    this.#safekeeping.session(peer, open)
     this.carry()
   }
 
   /** A Message frame of a member. */
   receive(from: PeerId, body: Uint8Array): void {
     const { around } = this.#options
+    if (Safekeeping.takes(body)) {
+      this.#safekeeping.receive(from, body)
+      return
+    }
     const [now, wall] = [around.now(), Math.floor(around.wall())]
     const heard = decodeMessageBody(body)
     if (heard === undefined) around.log('debug', 'dropped', { what: 'message-malformed' })
@@ -202,9 +230,20 @@ export class Messages {
     this.carry()
   }
 
+  /** Members or their keys are others. */
+  membersChanged(): void {
+    this.#safekeeping.membersChanged()
+  }
+
+  /** What is known of a peer changed. */
+  viewed(): void {
+    this.#safekeeping.look()
+  }
+
   /** Ends what runs; what is on disk goes on with the next start. */
   async stop(): Promise<void> {
     this.#stop.abort()
+    await this.#safekeeping.stop()
     await Promise.all([this.#journals.out.settled(), this.#journals.in.settled()])
     for (const journal of Object.values(this.#journals)) journal.stop()
   }
@@ -219,6 +258,7 @@ export class Messages {
           for (const output of out.outputs) {
             if (output.type === 'send') send(output.peer, output.body)
             else if (output.type === 'changed') this.#changed(output.sent, onSent)
+            else if (output.type === 'withdrawn') this.#safekeeping.withdrawn(output.sent)
             else around.log('debug', 'dropped', { what: output.what })
           }
         }
@@ -233,6 +273,8 @@ export class Messages {
             else if (output.type === 'changed') onReceived(output.received)
             else if (output.type === 'run') void this.#run(output.received, output.choice.key)
             else if (output.type === 'adopt') this.#adopt(output.received)
+            else if (output.type === 'handed')
+              this.#safekeeping.said(output.holder, output.custody, output.verdict)
             else around.log('debug', 'dropped', { what: output.what })
           }
         }
@@ -255,6 +297,7 @@ export class Messages {
   }
 
   #changed(sent: Sent, onSent: (sent: Sent) => void): void {
+    this.#safekeeping.changed(sent)
     onSent(sent)
     for (const waiter of this.#waiting)
       if (waiter.id === sent.id && waiter.settle(sent)) this.#waiting.delete(waiter)

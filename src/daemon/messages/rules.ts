@@ -34,8 +34,12 @@ export function verdictOn(
   const rule = [...own, ...all].find(({ tags }) => tags.some(pattern => covers(pattern, tag)))
   if (rule !== undefined) return { allowed: true, rule }
   if (own.length > 0) return { allowed: false, rule: own[0] }
-  return { allowed: from.level <= MEMBER && !from.guest, rule: undefined }
+  return { allowed: isWhole(from), rule: undefined }
 }
+
+/** A member in every respect: neither a guest nor a relay. */
+export const isWhole = ({ level, guest }: Pick<Sender, 'level' | 'guest'>): boolean =>
+  level <= MEMBER && !guest
 
 /** `a/*` covers all tags below a/, `*` all, anything else itself. */
 const covers = (pattern: string, tag: string): boolean =>
