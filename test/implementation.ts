@@ -306,6 +306,7 @@ const fakeMessage: MessageRecord = {
   Tag: 'backup/start',
   State: 'queued',
   Reason: '',
+  HeldBy: [],
   Exit: 0,
   Size: 0,
   SentUSec: 1_795_219_200_000_000,
@@ -385,7 +386,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     },
     async Send(params) {
       called('Send', params)
-      return { Messages: [fakeMessage] }
+      return { Messages: [fakeMessage], KeptCopies: 2, KeptBytes: 2_500 }
     },
     async WaitMessage(params, call) {
       called('WaitMessage', params)
@@ -394,7 +395,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     },
     async Outbox(params) {
       called('Outbox', params)
-      return { Messages: [fakeMessage] }
+      return { Messages: [fakeMessage], KeptCopies: 2, KeptBytes: 2_500 }
     },
     async CancelMessage(params) {
       called('CancelMessage', params)
@@ -418,12 +419,31 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
             Retry: false,
             Problem: ''
           }
-        ]
+        ],
+        Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }]
       }
     },
     async TryHandler(params) {
       called('TryHandler', params)
-      return { Handler: '/handlers/message/backup/start.sh', Problem: '', Others: [] }
+      return {
+        Handler: '/handlers/message/backup/start.sh',
+        Problem: '',
+        Decision: 'laptop is a member',
+        Others: [],
+        Skipped: []
+      }
+    },
+    async RunHandler(params) {
+      called('RunHandler', params)
+      return {
+        Handler: '/handlers/message/backup/start.sh',
+        State: 'done',
+        Reason: '',
+        Exit: 0,
+        Output: 'saved\n',
+        OutputBase64: '',
+        Complaint: ''
+      }
     },
     async Why(params) {
       called('Why', params)

@@ -48,7 +48,11 @@ export const examples: {
   Handlers: { params: {}, command: 'coterie handlers' },
   TryHandler: {
     params: { Peer: 'laptop', Tag: 'backup/start' },
-    command: 'coterie handlers try laptop backup/start'
+    command: 'coterie handlers run --dry laptop backup/start'
+  },
+  RunHandler: {
+    params: { Peer: 'laptop', Tag: 'backup/start' },
+    command: 'coterie handlers run laptop backup/start'
   },
   Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },

@@ -4,7 +4,7 @@ import type { Result } from '../api/api.ts'
 import { json, type Look, lookOf, out, printable, table } from './print.ts'
 import { circleOf, withCircle, withDaemon, withJson } from './run.ts'
 import { sentence } from './send.ts'
-import { ago, deadReason } from './words.ts'
+import { ago, bytes, deadReason } from './words.ts'
 
 type Messages = Result<'Outbox'>['Messages']
 interface Options {
@@ -36,7 +36,9 @@ const list = (options: Options) =>
     if (found.Messages.length === 0) out('Nothing waits to be sent.')
     else for (const line of outboxLines(found.Messages, look, Date.now() * 1000)) out(line)
     if (found.KeptCopies > 0)
-      out(look.dim(`For others this device keeps ${found.KeptCopies} sealed, ${bytes(found.KeptBytes)} in all.`))
+      out(
+        look.dim(`For others this device keeps ${found.KeptCopies} sealed, ${bytes(found.KeptBytes)} in all.`)
+      )
   })
 
 export function outboxLines(messages: Messages, look: Look, nowUSec: number): string[] {

@@ -66,7 +66,7 @@ export type Row =
   | { table: 'outbox'; gid: Uint8Array; epoch: Uint8Array }
   /** The number that the next message to this member gets. */
   | { table: 'counter'; gid: Uint8Array; peer: string; next: number }
-  /** A message to a member (messages/outbox.ts); `ask` is 0 or 1. */
+  /** A message to a member (messages/outbox.ts); `ask` and `takenBack` are 0 or 1. */
   | {
       table: 'outgoing'
       gid: Uint8Array
@@ -82,6 +82,7 @@ export type Row =
       reason: string
       exit: number
       output: Uint8Array
+      takenBack: number
       changedMs: number
     }
   /** A message from a member (messages/inbox.ts); `ask` is 0 or 1. */
@@ -184,7 +185,7 @@ export const schema = `
   CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
     tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
@@ -225,7 +226,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
     tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
@@ -267,6 +268,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'reason',
     'exit',
     'output',
+    'takenBack',
     'changedMs'
   ],
   incoming: [

@@ -6,7 +6,9 @@
  * key and a damaged file can be told apart. The file is used by one process at a time (locking_mode).
  */
 import {
+  chmodSync,
   closeSync,
+  constants,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -271,7 +273,9 @@ function checkWal(access: OpenOptions): void {
     if (wal.length < WAL_HEADER + WAL_FRAME) return
     if (!headerFits(wal)) throw damaged(`${path}-wal`, 'its header is wrong')
     const commits = commitFrames(wal)
-    writeFileSync(copy, head(path, PAGE), { mode: 0o600 })
+    // all of it: the schema, which SQLite reads first, may be in any page
+    copyFileSync(path, copy, constants.COPYFILE_FICLONE)
+    chmodSync(copy, 0o600)
     const sql = connect(copy, access)
     let valid: number
     try {

@@ -142,12 +142,12 @@ export class Inbox {
   }
 
   /** Its sender takes it back; what runs goes on. */
-  cancel(from: PeerId, epoch: Uint8Array, seq: number): void {
+  cancel(from: PeerId, epoch: Uint8Array, seq: number, id: Uint8Array): void {
     const stream = this.#stream(from, epoch)
     const entry = stream.entries.get(seq)
     // it may still come, by a copy
-    if (entry === undefined && seq >= stream.floor) this.#ban(stream, seq)
-    else if (entry === undefined)
+    if (entry === undefined && seq >= stream.floor) this.#ban(stream, seq, id)
+    else if (entry?.received.id !== messageId(id))
       this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
@@ -249,12 +249,12 @@ export class Inbox {
   }
 
   /** What was taken back before it came is dead here, so that it does not run when it comes. */
-  #ban(stream: Stream, seq: number): void {
+  #ban(stream: Stream, seq: number, id: Uint8Array): void {
     if (stream.entries.size >= MOST_KNOWN) {
       this.#count('inbox-full')
       return
     }
-    const received = takenBack(stream, seq)
+    const received = takenBack(stream, seq, id)
     const entry = { received, until: Infinity }
     stream.entries.set(seq, entry)
     this.#put(entry)

@@ -12,12 +12,12 @@ export interface Entry {
   until: number
   /** Sent on the present session and not acknowledged. */
   flying: boolean
+  /** It was there when the outbox was read, so it may be as old as a copy of the database that was put back. */
+  readonly stored: boolean
   /** It may have been sent at some time, so the receiver may have it. */
   tried: boolean
   /** Copies of it were given to others: the receiver may get it at any time, and from anybody. */
   deposited: boolean
-  /** Its sender took it back, and the receiver is to say whether that was in time. */
-  cancelling: boolean
 }
 
 export class Lane {

@@ -22,7 +22,6 @@ import {
   type DeadReason,
   decodeNext,
   encodeCancel,
-  encodeMessage,
   encodeQuestion,
   MAX_RECEIPTS,
   type Receipt
@@ -31,6 +30,7 @@ import type { MessageId } from './id.ts'
 import { type Entry, Lane } from './lane.ts'
 import {
   type Draft,
+  frameOf,
   isSettled,
   isWaiting,
   type OutboxOutput,
@@ -113,6 +113,7 @@ export class Outbox {
       reason: 'none',
       exit: 0,
       output: new Uint8Array(),
+      takenBack: false,
       changedMs: wall
     }
     return { type: 'put', sent, next: lane.next }
@@ -126,22 +127,22 @@ export class Outbox {
 
   /** What the receiver does not have, as far as is known, in order. */
   *wanting(peer: PeerId): Iterable<Sent> {
-    for (const { sent, cancelling } of this.#lanes.get(peer)?.entries.values() ?? [])
-      if (!cancelling && isWaiting(sent)) yield sent
+    for (const { sent } of this.#lanes.get(peer)?.entries.values() ?? [])
+      if (!sent.takenBack && isWaiting(sent)) yield sent
   }
 
-  /** A copy of it goes to another member: from now on the receiver may get it at any time. False: it is settled. */
+  /** A copy of it goes to another member: from now on the receiver may get it at any time. False: it is settled, or taken back. */
   deposited(peer: PeerId, seq: number): boolean {
     const entry = this.#lanes.get(peer)?.entries.get(seq)
     if (entry !== undefined) entry.tried = entry.deposited = true
-    return entry !== undefined
+    return entry !== undefined && !entry.sent.takenBack
   }
 
   /** What is known by its copies: others keep some, or none, or the receiver has it. */
   kept(wall: number, peer: PeerId, seq: number, state: 'queued' | 'held' | 'received'): void {
     const entry = this.#lanes.get(peer)?.entries.get(seq)
     if (entry === undefined || !isWaiting(entry.sent)) return
-    if (!entry.cancelling || state === 'received') this.#change(wall, entry, { state })
+    if (!entry.sent.takenBack || state === 'received') this.#change(wall, entry, { state })
   }
 
   /** It could not be written. */
@@ -165,8 +166,7 @@ export class Outbox {
     const open = [...lane.entries.values()]
     // what others keep goes as well: whichever way comes first, and in order
     lane.waiting = open.filter(({ sent }) => isWaiting(sent)).map(({ sent }) => sent.seq)
-    for (const { sent, cancelling } of open)
-      if (cancelling) this.#send(lane, encodeCancel(this.#epoch, sent.seq))
+    for (const { sent } of open) if (sent.takenBack) this.#cancel(lane, sent)
     const asked = open.filter(({ sent }) => !isWaiting(sent)).map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
@@ -212,9 +212,14 @@ export class Outbox {
 
   /** The receiver is asked not to begin with it, now or when it comes. */
   #takeBack(lane: Lane, entry: Entry): void {
-    entry.cancelling = true
+    entry.sent = { ...entry.sent, takenBack: true }
+    this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
     this.#outputs.push({ type: 'withdrawn', sent: entry.sent })
-    if (lane.online) this.#send(lane, encodeCancel(this.#epoch, entry.sent.seq))
+    if (lane.online) this.#cancel(lane, entry.sent)
+  }
+
+  #cancel(lane: Lane, { seq, id }: Sent): void {
+    this.#send(lane, encodeCancel(this.#epoch, seq, fromBase32(id)!))
   }
 
   /** Drops a dead letter. Gives what it was, so that a new message can be made of it. */
@@ -256,11 +261,11 @@ export class Outbox {
     return lane
   }
 
-  #enter(now: number, wall: number, sent: Sent, tried: boolean): void {
+  #enter(now: number, wall: number, sent: Sent, stored: boolean): void {
     const lane = this.#lane(sent.peer)
     const left = sent.state === 'dead' ? sent.changedMs + DEAD_LETTER - wall : sent.expiresMs - wall
     const until = now + Math.max(0, left)
-    const entry = { sent, until, flying: false, tried, deposited: false, cancelling: false }
+    const entry = { sent, until, flying: false, stored, tried: stored, deposited: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
       lane.waiting.push(sent.seq)
@@ -276,24 +281,12 @@ export class Outbox {
     let sentOff = 0
     for (; lane.online && sentOff < lane.waiting.length; sentOff++) {
       const entry = lane.entries.get(lane.waiting[sentOff]!)
-      if (entry === undefined || entry.flying || entry.cancelling || !isWaiting(entry.sent)) continue
+      if (entry === undefined || entry.flying || entry.sent.takenBack || !isWaiting(entry.sent)) continue
       const size = entry.sent.payload.length
       if (!lane.admits(size)) break
       lane.fly(entry)
       lane.told = lane.floor
-      const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
-      const sentMs = Math.max(0, entry.sent.sentMs)
-      this.#send(
-        lane,
-        encodeMessage({
-          ...entry.sent,
-          id: fromBase32(entry.sent.id)!,
-          epoch: this.#epoch,
-          floor: lane.told,
-          sentMs,
-          ttl
-        })
-      )
+      this.#send(lane, frameOf(entry.sent, this.#epoch, { now, until: entry.until, floor: lane.told }))
     }
     lane.waiting = lane.waiting.slice(sentOff)
   }
@@ -308,8 +301,11 @@ export class Outbox {
         if (!isWaiting(sent)) this.#change(wall, entry, { state: 'queued' })
         lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
       }
-    } else if (state === 'reused') this.#renumber(lane, entry, decodeNext(output) ?? 0)
-    else if (state === 'dead') {
+    } else if (state === 'reused') {
+      // what was there before may be what the receiver had under that number: it may have run
+      if (entry.stored) this.#dead(now, wall, lane, entry, 'lost')
+      else this.#renumber(lane, entry, decodeNext(output) ?? 0)
+    } else if (state === 'dead') {
       const over = reason === 'cancelled' && entry.deposited && wall >= sent.expiresMs
       this.#dead(now, wall, lane, entry, over ? 'expired' : reason, { exit, output })
     } else if (state === 'done') {
@@ -337,13 +333,13 @@ export class Outbox {
 
   /** Its time is over. */
   #over(now: number, wall: number, entry: Entry): void {
-    const { sent, deposited, cancelling } = entry
+    const { sent, deposited } = entry
     const lane = this.#lane(sent.peer)
     if (sent.state === 'dead') this.#forget(entry)
     // the receiver has it, or may get it by a copy: what becomes of it the receiver says, or nobody
     else if ((!isWaiting(sent) || deposited) && wall < sent.expiresMs + DEAD_LETTER) {
       entry.until = now + LONGEST
-      if (isWaiting(sent) && !cancelling) this.#takeBack(lane, entry)
+      if (isWaiting(sent) && !sent.takenBack) this.#takeBack(lane, entry)
     } else this.#dead(now, wall, lane, entry, isWaiting(sent) && !deposited ? 'expired' : 'lost')
   }
 

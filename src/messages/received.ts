@@ -49,9 +49,14 @@ export interface InboxOptions {
 }
 
 /** How a run ended. */
-export type Ending =
-  | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
-  | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+export type Ending = (
+  | { readonly type: 'exit'; readonly code: number }
+  | { readonly type: 'dead'; readonly reason: DeadReason }
+) & {
+  readonly output: Uint8Array
+  /** For people here: the end of what it wrote to stderr, or why it did not run. */
+  readonly complaint?: string
+}
 
 export type InboxRecord =
   | { type: 'put'; received: Received }
@@ -88,9 +93,9 @@ export const arrived = ({ from, epoch }: From, message: Message, wall: number): 
   runs: 0
 })
 
-/** What is kept of a message that was taken back before it came: it has no id. */
-export const takenBack = ({ from, epoch }: From, seq: number): Received => ({
-  id: '',
+/** What is kept of a message that was taken back before it came. */
+export const takenBack = ({ from, epoch }: From, seq: number, id: Uint8Array): Received => ({
+  id: messageId(id),
   from,
   epoch,
   seq,

@@ -1,7 +1,7 @@
 import { deepEqual } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { CALL_MAX, DEPTH_MAX, Framing } from '../../src/daemon/surfaces/framing.ts'
+import { fc } from '../draws.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 const all = (text: string) => {

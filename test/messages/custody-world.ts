@@ -228,7 +228,10 @@ export class Device {
     })
   }
 
-  cancel(id: string): void {
+  /** Payloads of messages that were to be taken back. */
+  readonly takenBack = new Set<string>()
+  cancel({ id, payload }: Sent): void {
+    this.takenBack.add(new TextDecoder().decode(payload))
     this.outbox.cancel(this.now, this.wall, id)
     this.carry()
   }
@@ -269,7 +272,7 @@ export class Device {
       const heard = decodeMessageBody(body)
       if (heard?.type === 'message') this.inbox.receive(now, wall, from, heard.message)
       else if (heard?.type === 'question') this.inbox.question(from, heard.epoch, heard.floor, heard.seqs)
-      else if (heard?.type === 'cancel') this.inbox.cancel(from, heard.epoch, heard.seq)
+      else if (heard?.type === 'cancel') this.inbox.cancel(from, heard.epoch, heard.seq, heard.id)
       else if (heard?.type === 'receipts') this.outbox.receive(now, wall, from, heard.epoch, heard.receipts)
       else throw new Error('malformed')
     }

@@ -34,6 +34,24 @@ t.test('a sender whose database was put back: what it sends then arrives too, ea
   t.ok(a.outbox.list.every(({ state }) => state === 'done'))
 })
 
+t.test('a message that ran after the copy that was put back is not run again, and shown', async t => {
+  const { clock, wire, a, b } = pair()
+  a.send('x', 'ran')
+  clock.run(50)
+  const backup = new Disk(a.disk)
+  wire.open(a, b)
+  clock.run(200)
+  a.send('x', 'tells that the first is settled')
+  clock.run(400)
+  a.kill()
+  a.disk = backup
+  a.start()
+  wire.open(a, b)
+  clock.run(1_000)
+  t.same(b.order, ['x ran', 'x tells that the first is settled'])
+  t.same(states(a), ['dead lost'])
+})
+
 t.test('exit 75: again after a while, until it ends', async t => {
   const { clock, wire, a, b } = pair()
   let runs = 0

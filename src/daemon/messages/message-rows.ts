@@ -11,6 +11,7 @@ export function storedSent({ outgoing }: StoredMessages): Sent[] {
   return outgoing.map(({ table: _, gid: __, ...row }) => ({
     ...row,
     ask: row.ask === 1,
+    takenBack: row.takenBack === 1,
     state: row.state as Sent['state'],
     reason: row.reason as Sent['reason']
   }))
@@ -28,9 +29,9 @@ export function storedReceived({ incoming }: StoredMessages): Received[] {
 
 export function outboxWrites(gid: Uint8Array, record: OutboxRecord): Write[] {
   if (record.type === 'drop') return [{ remove: 'outgoing', gid, peer: record.peer, seq: record.seq }]
-  const { ask, ...sent } = record.sent
+  const { ask, takenBack, ...sent } = record.sent
   return [
-    { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, ...sent } },
+    { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, takenBack: takenBack ? 1 : 0, ...sent } },
     { put: { table: 'counter', gid, peer: sent.peer, next: record.next } }
   ]
 }

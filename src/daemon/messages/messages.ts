@@ -211,7 +211,7 @@ export class Messages {
     if (heard === undefined) around.log('debug', 'dropped', { what: 'message-malformed' })
     else if (heard.type === 'message') this.#inbox.receive(now, wall, from, heard.message)
     else if (heard.type === 'question') this.#inbox.question(from, heard.epoch, heard.floor, heard.seqs)
-    else if (heard.type === 'cancel') this.#inbox.cancel(from, heard.epoch, heard.seq)
+    else if (heard.type === 'cancel') this.#inbox.cancel(from, heard.epoch, heard.seq, heard.id)
     else this.#outbox.receive(now, wall, from, heard.epoch, heard.receipts)
     this.carry()
   }
