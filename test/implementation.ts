@@ -420,7 +420,8 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
             Problem: ''
           }
         ],
-        Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }]
+        Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }],
+        ReadyMade: ''
       }
     },
     async TryHandler(params) {

@@ -723,7 +723,11 @@ export const methods = {
     result: {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
       Handlers: field(list(HandlerFile), 'All files there.'),
-      Rules: field(list(AllowRule), 'Who may send what, as configured.')
+      Rules: field(list(AllowRule), 'Who may send what, as configured.'),
+      ReadyMade: field(
+        string,
+        'Folder of the handlers that came with the program, which run when they are linked; empty when it is not there.'
+      )
     }
   }),
   TryHandler: method({

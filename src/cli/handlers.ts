@@ -1,4 +1,5 @@
 /** `coterie handlers`: which programs run for messages and events here. */
+import { existsSync, readdirSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Params, Result } from '../api/api.ts'
 import { bodyOf } from './body.ts'
@@ -47,7 +48,8 @@ const list = (options: Options) =>
   withDaemon(async client => {
     const found = await client.call('Handlers', {})
     if (options.json) return void json(found)
-    for (const line of handlerLines(found, lookOf(process.stdout))) out(line)
+    const look = lookOf(process.stdout)
+    for (const line of [...handlerLines(found, look), ...readyMadeLines(found, look)]) out(line)
   })
 
 const check = (options: Options) =>
@@ -110,6 +112,20 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
   for (const [i, { Problem }] of Rules.entries())
     lines.push(rows[i]!, ...(Problem === '' ? [] : complaint(Problem, look)))
   return lines
+}
+
+/** Of what came with the program nothing runs before it is linked. */
+function readyMadeLines({ ReadyMade, Folders }: Handlers, look: Look): string[] {
+  const names = ReadyMade === '' || !existsSync(ReadyMade) ? [] : readdirSync(ReadyMade).sort()
+  if (names.length === 0) return []
+  const target = `${Folders[0]}/message`
+  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/notify ${target}/`
+  return [
+    '',
+    look.bold('Ready-made, off until linked'),
+    `  ${names.map(printable).join(', ')}`,
+    `  ${printable(link)}`
+  ]
 }
 
 /** Messages first, strays last. */

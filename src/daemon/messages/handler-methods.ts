@@ -5,6 +5,7 @@ import { randomBytes } from '../../crypto/provider.ts'
 import { messageId } from '../../messages/id.ts'
 import type { Received } from '../../messages/inbox.ts'
 import type { Handler } from '../../messages/lookup.ts'
+import { shipped } from '../../paths.ts'
 import { EPOCH, ID } from '../../wire/message.ts'
 import { nearest } from '../config.ts'
 import type { Daemon } from '../daemon.ts'
@@ -69,7 +70,7 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
         Line: rule.line,
         Problem: ruleProblem(rule, members, nearest)
       }))
-      return { Folders: [...daemon.handlers.folders], Handlers: files, Rules }
+      return { Folders: [...daemon.handlers.folders], Handlers: files, Rules, ReadyMade: shipped('handlers') }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
