@@ -9,12 +9,14 @@
  *
  *   in    receive, question, cancel   frames
  *         handed                      a copy that a third member kept
+ *         opened                      another session than before is written to
  *         exited                      what became of a run
  *         adopted                     answers `adopt`: whether the run of an earlier process is known
  *         handlersChanged, remove, expire
  *   out   take, deadline, list
  */
 import type { PeerId } from '../crypto/identity.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import type { Verdict } from '../wire/custody.ts'
 import { encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import type { Opened } from './copy.ts'
@@ -103,7 +105,6 @@ export class Inbox {
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
     else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
     else this.#take(now, wall, stream, message)
-    this.#flush()
   }
 
   /**
@@ -126,7 +127,6 @@ export class Inbox {
       this.#take(now, wall, stream, { ...message, ttl })
       say('taken')
     }
-    this.#flush()
   }
 
   /** What became of these, and what is settled. */
@@ -136,9 +136,15 @@ export class Inbox {
     for (const seq of seqs) {
       const entry = stream.entries.get(seq)
       if (entry !== undefined) this.#tell(stream, entry.received)
-      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
     }
-    this.#flush()
+  }
+
+  /** Receipts go to it on another session than before: those that were on their way may not have come. */
+  opened(from: PeerId): void {
+    for (const stream of this.#streams.values())
+      if (stream.from === from)
+        for (const { received } of stream.entries.values()) this.#tell(stream, received)
   }
 
   /** Its sender takes it back; what runs goes on. */
@@ -148,11 +154,10 @@ export class Inbox {
     // it may still come, by a copy
     if (entry === undefined && seq >= stream.floor) this.#ban(stream, seq, id)
     else if (entry?.received.id !== messageId(id))
-      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: new Uint8Array() })
+      this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: EMPTY })
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
     else this.#tell(stream, entry.received)
-    this.#flush()
   }
 
   /** The run of a message ended. */
@@ -166,13 +171,12 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask ? ending.output : new Uint8Array()
+    const output = entry.received.ask ? ending.output : EMPTY
     if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
     this.#pump()
-    this.#flush()
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
@@ -189,13 +193,11 @@ export class Inbox {
       this.#turns.add(entry)
     } else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
-    this.#flush()
   }
 
   /** Slots, files or rules are others now. */
   handlersChanged(): void {
     this.#pump()
-    this.#flush()
   }
 
   /** The sender is no member any more: what has not begun does not begin. */
@@ -226,11 +228,10 @@ export class Inbox {
         if (!ended(entry.received)) this.deadline = Math.min(this.deadline, entry.until)
       }
     this.#pump()
-    this.#flush()
   }
 
   take(): { records: InboxRecord[]; outputs: InboxOutput[] } {
-    const taken = { records: this.#records, outputs: this.#outputs }
+    const taken = { records: this.#records, outputs: [...this.#outputs, ...this.#receipts.take()] }
     this.#records = []
     this.#outputs = []
     return taken
@@ -297,9 +298,9 @@ export class Inbox {
     const load = this.#load(from)
     this.#turns.delete(entry)
     load.leave(payload.length)
-    this.#change(entry, { ...result, payload: new Uint8Array() })
+    this.#change(entry, { ...result, payload: EMPTY })
     for (const [stream, seq] of load.readmitted())
-      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: new Uint8Array() })
+      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
   }
 
   #change(entry: Entry, change: Partial<Received>): void {
@@ -330,7 +331,7 @@ export class Inbox {
     if (floor <= stream.floor) return
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of [...stream.entries]) {
+    for (const [seq, entry] of stream.entries) {
       if (seq >= floor) break
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends
@@ -362,10 +363,6 @@ export class Inbox {
 
   #answer(stream: Stream, receipt: Receipt): void {
     this.#receipts.add(stream, receipt)
-  }
-
-  #flush(): void {
-    this.#outputs.push(...this.#receipts.take())
   }
 
   #stream(from: PeerId, epoch: Uint8Array): Stream {

@@ -18,6 +18,7 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import { fromBase32 } from '../wire/base32.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import {
   type DeadReason,
   decodeNext,
@@ -72,6 +73,8 @@ export class Outbox {
   readonly #byId = new Map<MessageId, Entry>()
   readonly #remembered = new Map<MessageId, Sent>()
   #bytes = 0
+  /** Of these some may have been settled since the last `take`. */
+  readonly #settling = new Set<Lane>()
   #records: OutboxRecord[] = []
   #outputs: OutboxOutput[] = []
 
@@ -112,7 +115,7 @@ export class Outbox {
       state: 'queued',
       reason: 'none',
       exit: 0,
-      output: new Uint8Array(),
+      output: EMPTY,
       takenBack: false,
       changedMs: wall
     }
@@ -170,7 +173,7 @@ export class Outbox {
     const asked = open.filter(({ sent }) => !isWaiting(sent)).map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /** There is no session with it any more. */
@@ -194,7 +197,7 @@ export class Outbox {
       this.#receipt(now, wall, lane, entry, receipt)
     }
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /**
@@ -249,6 +252,8 @@ export class Outbox {
   }
 
   take(): { records: OutboxRecord[]; outputs: OutboxOutput[] } {
+    for (const lane of this.#settling) this.#acknowledge(lane)
+    this.#settling.clear()
     const taken = { records: this.#records, outputs: this.#outputs }
     this.#records = []
     this.#outputs = []
@@ -288,7 +293,7 @@ export class Outbox {
       lane.told = lane.floor
       this.#send(lane, frameOf(entry.sent, this.#epoch, { now, until: entry.until, floor: lane.told }))
     }
-    lane.waiting = lane.waiting.slice(sentOff)
+    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {
@@ -373,7 +378,7 @@ export class Outbox {
   }
 
   #remember(sent: Sent): void {
-    this.#remembered.set(sent.id, { ...sent, payload: new Uint8Array() })
+    this.#remembered.set(sent.id, { ...sent, payload: EMPTY })
     if (this.#remembered.size > REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value!)
   }
 

@@ -1,5 +1,6 @@
 /** A message as its receiver knows it, and what its inbox gives out. */
 import type { PeerId } from '../crypto/identity.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import type { Verdict } from '../wire/custody.ts'
 import type { DeadReason, Message } from '../wire/message.ts'
 import { type MessageId, messageId } from './id.ts'
@@ -89,7 +90,7 @@ export const arrived = ({ from, epoch }: From, message: Message, wall: number): 
   state: 'received',
   reason: 'none',
   exit: 0,
-  output: new Uint8Array(),
+  output: EMPTY,
   runs: 0
 })
 
@@ -101,13 +102,13 @@ export const takenBack = ({ from, epoch }: From, seq: number, id: Uint8Array): R
   seq,
   tag: '',
   ask: false,
-  payload: new Uint8Array(),
+  payload: EMPTY,
   sentMs: 0,
   receivedMs: 0,
   expiresMs: 0,
   state: 'dead',
   reason: 'cancelled',
   exit: 0,
-  output: new Uint8Array(),
+  output: EMPTY,
   runs: 0
 })
