@@ -22,7 +22,8 @@ import { encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import type { Opened } from './copy.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
-import { type Origin, Receipts } from './receipts.ts'
+import { Queues } from './queues.ts'
+import { Receipts } from './receipts.ts'
 import {
   arrived,
   type Ending,
@@ -32,8 +33,8 @@ import {
   type Received,
   takenBack
 } from './received.ts'
+import { below, type Entry, ended, type Stream } from './stream.ts'
 import { isTag } from './tag.ts'
-import { Turns } from './turns.ts'
 
 export type { Choice, Ending, InboxOptions, InboxOutput, InboxRecord, Received } from './received.ts'
 
@@ -48,26 +49,13 @@ export const PAUSES = [
   60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
 ]
 
-interface Entry {
-  received: Received
-  /** Monotonic: when it expires, or is due again. */
-  until: number
-}
-
-interface Stream extends Origin {
-  floor: number
-  readonly entries: Map<number, Entry>
-}
-
-const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
-
 export class Inbox {
   /** When `expire` is next due; Infinity when never. */
   deadline = Infinity
   readonly #options: InboxOptions
   readonly #streams = new Map<string, Stream>()
   readonly #loads = new Map<PeerId, Load<Stream>>()
-  readonly #turns = new Turns<Entry>()
+  readonly #queues = new Queues<Entry>()
   /** By key of the handler. */
   readonly #running = new Map<string, Entry>()
   readonly #receipts = new Receipts()
@@ -81,7 +69,7 @@ export class Inbox {
     for (const received of rows) {
       const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
       if (received.state === 'started') this.#outputs.push({ type: 'adopt', received })
-      else if (!ended(received)) this.#turns.add(entry)
+      else if (!ended(received)) this.#queues.add(entry)
     }
     this.#pump()
   }
@@ -103,7 +91,8 @@ export class Inbox {
     const known = stream.entries.get(seq)
     if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
-    else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
+    else if (!this.#load(from).admits(stream, tag, seq, message.payload.length))
+      this.#refuse(stream, tag, seq)
     else this.#take(now, wall, stream, message)
   }
 
@@ -120,7 +109,7 @@ export class Inbox {
     if (known?.received.id === messageId(message.id)) say('taken')
     else if (known !== undefined || seq < stream.floor || expiresMs <= wall || !isTag(tag)) say('useless')
     else if (after >= stream.floor && !stream.entries.has(after) && wall < afterMs) say('later')
-    else if (this.#load(from).isFull(payload.length)) say('later')
+    else if (!this.#load(from).admits(stream, tag, seq, payload.length)) say('later')
     else {
       // whatever our clock says, no longer than its sender gave it
       const ttl = Math.max(1, Math.ceil(Math.min(expiresMs - wall, expiresMs - sentMs) / 1_000))
@@ -136,7 +125,7 @@ export class Inbox {
     for (const seq of seqs) {
       const entry = stream.entries.get(seq)
       if (entry !== undefined) this.#tell(stream, entry.received)
-      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
+      else this.#wantAgain(stream, seq)
     }
   }
 
@@ -171,8 +160,9 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask ? ending.output : EMPTY
-    if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
+    const output = entry.received.ask && 'output' in ending ? ending.output : EMPTY
+    if (ending.type === 'unbegun') this.#restart(entry)
+    else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
@@ -180,18 +170,14 @@ export class Inbox {
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
-  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq'>, known: boolean): void {
     const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
     if (entry?.received.state !== 'started') return
-    const choice = this.#options.choose(received.from, received.tag)
-    const retry = typeof choice !== 'string' && choice.retry
     if (known) {
       this.#running.set(`adopted ${entry.received.id}`, entry)
       this.#load(received.from).running++
-    } else if (retry) {
-      this.#change(entry, { state: 'received' })
-      this.#turns.add(entry)
-    } else this.#end(entry, { state: 'dead', reason: 'lost' })
+    } else if (entry.received.retry) this.#restart(entry)
+    else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
   }
 
@@ -221,7 +207,7 @@ export class Inbox {
         if (entry.until <= now) {
           if (state === 'later') {
             this.#change(entry, { state: 'received' })
-            this.#turns.add(entry)
+            this.#queues.add(entry)
             entry.until = now + Math.max(0, entry.received.expiresMs - wall)
           } else this.#end(entry, { state: 'dead', reason: 'expired' })
         }
@@ -241,7 +227,7 @@ export class Inbox {
     const received = arrived(stream, message, wall)
     const entry = this.#enter(received, now + message.ttl * 1_000)
     this.#outputs.push({ type: 'changed', received })
-    this.#turns.add(entry)
+    this.#queues.add(entry)
     this.#pump()
     if (entry.received.state === 'received') {
       this.#put(entry)
@@ -262,22 +248,29 @@ export class Inbox {
     this.#tell(stream, received)
   }
 
+  /** Before all others of its sender and tag. */
+  #restart(entry: Entry): void {
+    this.#change(entry, { state: 'received' })
+    this.#queues.addFirst(entry)
+  }
+
   /** Starts what may be started, each sender and tag in turn. What has no handler ends here. */
   #pump(): void {
-    for (const waiting of this.#turns.all) {
+    for (const waiting of this.#queues.all) {
       const [first] = waiting
       const { from, tag } = first!.received
-      const choice = this.#options.choose(from, tag)
+      const choice = this.#options.choose(from, tag, key => this.#running.has(key))
+      if (choice === 'wait') continue
       if (typeof choice === 'string') {
         for (const entry of [...waiting]) this.#end(entry, { state: 'dead', reason: choice })
         continue
       }
       if (this.#running.size >= AT_ONCE) return
       if (this.#running.has(choice.key) || this.#load(from).running >= PER_SENDER) continue
-      this.#turns.had(first!)
+      this.#queues.had(first!)
       this.#running.set(choice.key, first!)
       this.#load(from).running++
-      this.#change(first!, { state: 'started', runs: first!.received.runs + 1 })
+      this.#change(first!, { state: 'started', runs: first!.received.runs + 1, retry: choice.retry })
       this.#outputs.push({ type: 'run', received: first!.received, choice })
     }
   }
@@ -294,13 +287,12 @@ export class Inbox {
   }
 
   #end(entry: Entry, result: Partial<Received>): void {
-    const { from, payload } = entry.received
+    const { from, tag, payload } = entry.received
     const load = this.#load(from)
-    this.#turns.delete(entry)
-    load.leave(payload.length)
+    this.#queues.delete(entry)
+    load.leave(tag, payload.length)
     this.#change(entry, { ...result, payload: EMPTY })
-    for (const [stream, seq] of load.readmitted())
-      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
+    for (const [stream, seq] of load.readmitted()) this.#wantAgain(stream, seq)
   }
 
   #change(entry: Entry, change: Partial<Received>): void {
@@ -319,9 +311,10 @@ export class Inbox {
 
   #enter(received: Received, until: number): Entry {
     const entry = { received, until }
-    this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
+    const stream = this.#stream(received.from, received.epoch)
+    stream.entries.set(received.seq, entry)
     if (ended(received)) return entry
-    this.#load(received.from).enter(received.payload.length)
+    this.#load(received.from).enter(stream, received.tag, received.seq, received.payload.length)
     this.deadline = Math.min(this.deadline, until)
     return entry
   }
@@ -329,10 +322,10 @@ export class Inbox {
   /** The sender sends nothing below it any more. */
   #raise(stream: Stream, floor: number): void {
     if (floor <= stream.floor) return
+    const settled = below(stream, floor)
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of stream.entries) {
-      if (seq >= floor) break
+    for (const [seq, entry] of settled) {
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends
       if (state === 'received' || state === 'later') this.#end(entry, { state: 'dead', reason: 'expired' })
@@ -352,9 +345,13 @@ export class Inbox {
     this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
   }
 
-  #refuse(stream: Stream, seq: number): void {
-    this.#load(stream.from).refuse(stream, seq)
+  #refuse(stream: Stream, tag: string, seq: number): void {
     this.#count('inbox-full')
+    if (this.#load(stream.from).refuse(stream, tag, seq)) this.#wantAgain(stream, seq)
+  }
+
+  #wantAgain(stream: Stream, seq: number): void {
+    this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
   }
 
   #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {

@@ -3,7 +3,7 @@
  *
  * A pure core. A message is on disk before it is accepted; from then on it is sent to its receiver, again on each new
  * session, until the receiver says that it has it, and asked about until the receiver says how it ended. To one
- * receiver messages go in the order of their numbers (lane.ts). What is settled is never
+ * receiver messages of one tag go in the order of their numbers, the tags in turn (lane.ts). What is settled is never
  * sent again, and the receiver is told so (`floor`), so that it can forget what it keeps to recognise it by.
  *
  *   in    draft, accept           a message: what to write for it, and that it is written
@@ -168,7 +168,7 @@ export class Outbox {
     lane.online = true
     const open = [...lane.entries.values()]
     // what others keep goes as well: whichever way comes first, and in order
-    lane.waiting = open.filter(({ sent }) => isWaiting(sent)).map(({ sent }) => sent.seq)
+    for (const { sent } of open) if (isWaiting(sent)) lane.waiting.add(sent.tag, sent.seq)
     for (const { sent } of open) if (sent.takenBack) this.#cancel(lane, sent)
     const asked = open.filter(({ sent }) => !isWaiting(sent)).map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
@@ -273,7 +273,7 @@ export class Outbox {
     const entry = { sent, until, flying: false, stored, tried: stored, deposited: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
-      lane.waiting.push(sent.seq)
+      lane.waiting.add(sent.tag, sent.seq)
     }
     lane.next = Math.max(lane.next, sent.seq + 1)
     this.#byId.set(sent.id, entry)
@@ -281,19 +281,19 @@ export class Outbox {
     this.deadline = Math.min(this.deadline, entry.until)
   }
 
-  /** Sends what may be sent, in order. */
+  /** Sends what may be sent: of each tag in order, the tags in turn. */
   #pump(now: number, lane: Lane): void {
-    let sentOff = 0
-    for (; lane.online && sentOff < lane.waiting.length; sentOff++) {
-      const entry = lane.entries.get(lane.waiting[sentOff]!)
-      if (entry === undefined || entry.flying || entry.sent.takenBack || !isWaiting(entry.sent)) continue
-      const size = entry.sent.payload.length
-      if (!lane.admits(size)) break
+    if (!lane.online) return
+    lane.waiting.offer(seq => {
+      const entry = lane.entries.get(seq)
+      if (entry === undefined || entry.flying || entry.sent.takenBack || !isWaiting(entry.sent)) return 'gone'
+      const room = lane.room(entry.sent)
+      if (room !== 'some') return room
       lane.fly(entry)
       lane.told = lane.floor
       this.#send(lane, frameOf(entry.sent, this.#epoch, { now, until: entry.until, floor: lane.told }))
-    }
-    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
+      return 'sent'
+    })
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {
@@ -304,7 +304,7 @@ export class Outbox {
       if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
       else {
         if (!isWaiting(sent)) this.#change(wall, entry, { state: 'queued' })
-        lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
+        lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
@@ -332,7 +332,7 @@ export class Outbox {
     entry.sent = { ...sent, state: 'queued', seq: lane.next++ }
     entry.deposited = false
     lane.entries.set(entry.sent.seq, entry)
-    lane.waiting.push(entry.sent.seq)
+    lane.waiting.add(sent.tag, entry.sent.seq)
     this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
   }
 

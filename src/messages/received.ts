@@ -27,6 +27,8 @@ export interface Received {
   readonly output: Uint8Array
   /** How often it was started. */
   readonly runs: number
+  /** What it was started with last may run again when it is not known whether it ended. */
+  readonly retry: boolean
 }
 
 /** What a handler is, as far as the inbox is concerned. */
@@ -42,15 +44,20 @@ export interface InboxOptions {
   readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
   readonly now: number
   readonly wall: number
-  /** The handler of a tag for this sender, or why there is none. */
+  /**
+   * The handler of a tag for this sender, or why there is none; `wait`: there will be one soon, or `handlersChanged`
+   * is called. `isBusy`: whether that one runs.
+   */
   readonly choose: (
     from: PeerId,
-    tag: string
-  ) => Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+    tag: string,
+    isBusy: (key: string) => boolean
+  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
 }
 
 /** How a run ended. */
-export type Ending = (
+export type Ending = Finished | { readonly type: 'unbegun' }
+export type Finished = (
   | { readonly type: 'exit'; readonly code: number }
   | { readonly type: 'dead'; readonly reason: DeadReason }
 ) & {
@@ -91,7 +98,8 @@ export const arrived = ({ from, epoch }: From, message: Message, wall: number): 
   reason: 'none',
   exit: 0,
   output: EMPTY,
-  runs: 0
+  runs: 0,
+  retry: false
 })
 
 /** What is kept of a message that was taken back before it came. */
@@ -110,5 +118,6 @@ export const takenBack = ({ from, epoch }: From, seq: number, id: Uint8Array): R
   reason: 'cancelled',
   exit: 0,
   output: EMPTY,
-  runs: 0
+  runs: 0,
+  retry: false
 })

@@ -1,37 +1,63 @@
-/** What waits to run, by sender and tag: each in the order in which it is to run, and all in turn. */
-import type { Received } from './received.ts'
+/**
+ * Numbers of messages that wait to be sent: of one tag in ascending order, the tags in turn, so that a tag of which
+ * there is much does not hold up the others.
+ */
+export class Turns {
+  /** By tag; whose turn it is comes first. */
+  readonly #queues = new Map<string, Queue>()
 
-export class Turns<Entry extends { readonly received: Received }> {
-  /** The one whose turn was longest ago first. */
-  readonly #waiting = new Map<string, Set<Entry>>()
-
-  add(entry: Entry): void {
-    const key = keyOf(entry.received)
-    const waiting = this.#waiting.get(key)
-    if (waiting === undefined) this.#waiting.set(key, new Set([entry]))
-    else waiting.add(entry)
+  add(tag: string, seq: number): void {
+    const queue = this.#queues.get(tag)
+    if (queue === undefined) this.#queues.set(tag, new Queue(seq))
+    else queue.add(seq)
   }
 
-  delete(entry: Entry): void {
-    const key = keyOf(entry.received)
-    const waiting = this.#waiting.get(key)
-    if (waiting?.delete(entry) && waiting.size === 0) this.#waiting.delete(key)
+  clear(): void {
+    this.#queues.clear()
   }
 
-  /** As of now: what waits for one sender and tag, the next one first. Never empty. */
-  get all(): readonly ReadonlySet<Entry>[] {
-    return [...this.#waiting.values()]
-  }
-
-  /** It had its turn: it waits no more, and the others of its sender and tag come after all else. */
-  had(entry: Entry): void {
-    this.delete(entry)
-    const key = keyOf(entry.received)
-    const rest = this.#waiting.get(key)
-    if (rest === undefined) return
-    this.#waiting.delete(key)
-    this.#waiting.set(key, rest)
+  /**
+   * Offers the first number of each tag, again and again, until none is taken. `gone`: it is not to be sent any more;
+   * `full`: nothing of that tag can be sent now; `over`: nothing at all.
+   */
+  offer(one: (seq: number) => 'sent' | 'gone' | 'full' | 'over'): void {
+    // what is put back at the end comes by again
+    for (const [tag, queue] of this.#queues) {
+      let answer = one(queue.first)
+      while (answer === 'gone' && queue.drop()) answer = one(queue.first)
+      if (answer === 'over') return
+      if (answer === 'full') continue
+      this.#queues.delete(tag)
+      if (answer === 'sent' && queue.drop()) this.#queues.set(tag, queue)
+    }
   }
 }
 
-const keyOf = ({ from, tag }: Received): string => `${from} ${tag}`
+/** Ascending, each once; never empty. */
+class Queue {
+  #seqs: number[]
+  #head = 0
+
+  constructor(seq: number) {
+    this.#seqs = [seq]
+  }
+
+  get first(): number {
+    return this.#seqs[this.#head]!
+  }
+
+  add(seq: number): void {
+    let at = this.#seqs.length
+    while (at > this.#head && this.#seqs[at - 1]! > seq) at--
+    if (at === this.#head || this.#seqs[at - 1] !== seq) this.#seqs.splice(at, 0, seq)
+  }
+
+  /** Forgets the first; false when there is no other. */
+  drop(): boolean {
+    if (++this.#head === 4_096) {
+      this.#seqs = this.#seqs.slice(this.#head)
+      this.#head = 0
+    }
+    return this.#head < this.#seqs.length
+  }
+}
