@@ -220,7 +220,7 @@ export const Message = record('Message', 'A message that this device sends, and 
   ),
   Reason: field(
     string,
-    'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, lost, expired, cancelled, removed or gave-up; empty otherwise.'
+    'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, output, unknown, expired, cancelled, removed or gave-up; empty otherwise.'
   ),
   HeldBy: field(
     list(Holder),
@@ -744,6 +744,10 @@ export const methods = {
     params: {},
     result: {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
+      Units: field(
+        boolean,
+        "They run as services of the user's systemd; else as plain processes, with the limits that these can have."
+      ),
       Handlers: field(list(HandlerFile), 'All files there.'),
       Rules: field(list(AllowRule), 'Who may send what, as configured.'),
       Programs: field(list(Program), 'Programs that serve tags.'),

@@ -301,14 +301,14 @@ export class Outbox {
     const { seq, state, reason, exit, output } = receipt
     if (state === 'unknown') {
       // it began, and now the receiver knows nothing of it: whether it ended nobody can say
-      if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
+      if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'unknown')
       else {
         if (!isWaiting(sent)) this.#change(wall, entry, { state: 'queued' })
         lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
-      if (entry.stored) this.#dead(now, wall, lane, entry, 'lost')
+      if (entry.stored) this.#dead(now, wall, lane, entry, 'unknown')
       else this.#renumber(lane, entry, decodeNext(output) ?? 0)
     } else if (state === 'dead') {
       const over = reason === 'cancelled' && entry.deposited && wall >= sent.expiresMs
@@ -345,7 +345,7 @@ export class Outbox {
     else if ((!isWaiting(sent) || deposited) && wall < sent.expiresMs + DEAD_LETTER) {
       entry.until = now + LONGEST
       if (isWaiting(sent) && !sent.takenBack) this.#takeBack(lane, entry)
-    } else this.#dead(now, wall, lane, entry, isWaiting(sent) && !deposited ? 'expired' : 'lost')
+    } else this.#dead(now, wall, lane, entry, isWaiting(sent) && !deposited ? 'expired' : 'unknown')
   }
 
   #dead(

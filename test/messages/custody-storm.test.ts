@@ -60,7 +60,7 @@ for (const [name, weather] of Object.entries(storms))
           if (state === 'done' && !ran) t.fail(`seed ${seed}: done, but it never ran`)
           if (/cancelled|expired/.test(state) && ran) t.fail(`seed ${seed}: ${state}, but it ran`)
           // what is done may have been told to a process that was killed since
-          if (!/^(done|dead (cancelled|expired|lost)|forgotten)$/.test(state))
+          if (!/^(done|dead (cancelled|expired|unknown)|forgotten)$/.test(state))
             t.fail(`seed ${seed}: ${state} in the end`)
           if (state === 'forgotten' && (weather.kills === 0 || !ran)) t.fail(`seed ${seed}: forgotten`)
         }
@@ -91,7 +91,7 @@ for (const [name, weather] of Object.entries(storms))
     t.ok(byCustody > SEEDS * 5)
     if (weather.cancels > 0) t.ok((ends.get('dead cancelled') ?? 0) > 20)
     if (weather.ttl < STORM * 2) t.ok((ends.get('dead expired') ?? 0) > 20)
-    if (weather.kills === 0) t.equal(ends.get('dead lost') ?? 0, 0)
+    if (weather.kills === 0) t.equal(ends.get('dead unknown') ?? 0, 0)
   })
 
 /** `met`: messages that were handed over by holders. */

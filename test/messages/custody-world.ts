@@ -344,7 +344,11 @@ export class Device {
         for (const output of came.outputs) {
           if (output.type === 'send') send(output.peer, output.body)
           else if (output.type === 'run') this.#run(output.received)
-          else if (output.type === 'adopt') this.inbox.adopted(output.received, false)
+          else if (output.type === 'adopt')
+            this.inbox.exited(this.now, this.wall, output.received, {
+              type: 'unknown',
+              output: new Uint8Array()
+            })
           else if (output.type === 'handed') this.#say(output.holder, output.custody, output.verdict)
           else if (output.type === 'count') this.#count(output.what)
         }
