@@ -122,8 +122,16 @@ ${e.below.map(b => `        ${b.path.at(-1)}) ${['_coterie', ...b.path].join('_'
 export function zsh(): string {
   return `#compdef coterie
 ${HEAD}
-_coterie_peers() { local -a names=(\${(f)"$(${PEERS})"}); compadd -a names }
-_coterie_circles() { local -a names=(\${(f)"$(${CIRCLES})"}); compadd -a names }
+_coterie_peers() {
+  local -a names
+  names=(\${(f)"$(${PEERS})"})
+  compadd -a names
+}
+_coterie_circles() {
+  local -a names
+  names=(\${(f)"$(${CIRCLES})"})
+  compadd -a names
+}
 ${every(commands()).map(zshFunction).join('')}
 _coterie_all "$@"
 `
@@ -136,6 +144,10 @@ function fishValues(wanted: Values): string {
   return wanted.length > 0 ? `-a ${quoted(wanted.join(' '))}` : ''
 }
 
+/** -x: no file names beside them. */
+const fishTakes = (path: readonly string[], { name, required }: Word) =>
+  !required ? '' : values(path, name) === 'file' ? '-r ' : '-x '
+
 const fishText = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
 export function fish(): string {
@@ -146,7 +158,7 @@ export function fish(): string {
       ...e.below.map(b => `${at} -a ${b.path.at(-1)} -d ${fishText(b.doc)}`),
       ...e.flags.map(
         f =>
-          `${at} -l ${f.flag.slice(2)} ${f.value ? `${f.value.required ? '-r ' : ''}${fishValues(values(e.path, f.value.name))} ` : ''}-d ${fishText(f.doc)}`
+          `${at} -l ${f.flag.slice(2)} ${f.value ? `${fishTakes(e.path, f.value)}${fishValues(values(e.path, f.value.name))} ` : ''}-d ${fishText(f.doc)}`
       ),
       ...e.words
         .slice(0, 1)
@@ -156,13 +168,13 @@ export function fish(): string {
     ]
   })
   return `${HEAD}
-function __coterie_peers; ${PEERS.replaceAll('2>/dev/null', '2>/dev/null')}; end
+function __coterie_peers; ${PEERS}; end
 function __coterie_circles; ${CIRCLES}; end
 # True where the commands typed so far are these.
 function __coterie_at
     set -l place
     for word in (commandline -opc)[2..]
-        set -l next (string join ' ' $place $word)
+        set -l next (string join -- ' ' $place $word)
         contains -- "$next" ${all
           .filter(e => e.path.length > 0)
           .map(e => `'${key(e.path)}'`)
