@@ -72,8 +72,8 @@ complete -F _coterie coterie
 
 function zshValues(wanted: Values): string {
   if (wanted === 'file') return '_files'
-  if (wanted === 'peer') return '_coterie_peers'
-  if (wanted === 'circle') return '_coterie_circles'
+  if (wanted === 'peer') return '__coterie_peers'
+  if (wanted === 'circle') return '__coterie_circles'
   return wanted.length > 0 ? `(${wanted.join(' ')})` : ' '
 }
 
@@ -122,12 +122,12 @@ ${e.below.map(b => `        ${b.path.at(-1)}) ${['_coterie', ...b.path].join('_'
 export function zsh(): string {
   return `#compdef coterie
 ${HEAD}
-_coterie_peers() {
+__coterie_peers() {
   local -a names
   names=(\${(f)"$(${PEERS})"})
   compadd -a names
 }
-_coterie_circles() {
+__coterie_circles() {
   local -a names
   names=(\${(f)"$(${CIRCLES})"})
   compadd -a names
