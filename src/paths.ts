@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Longest path of a UNIX socket: sun_path has 108 bytes, the last is the NUL (unix(7)). */
 export const SOCKET_PATH_MAX = 107
@@ -62,4 +63,21 @@ function runtimeDirectory(given: string | undefined, uid: number): string | unde
   const usual = `/run/user/${uid}`
   const found = statSync(usual, { throwIfNoEntry: false })
   return found?.isDirectory() && found.uid === uid ? join(usual, 'coterie') : undefined
+}
+
+/** From a checkout, from its bundle, and below a prefix such as /usr with the programs in lib/coterie. */
+const SHIPPED = {
+  /** The ready-made handlers (docs/handlers.md). */
+  handlers: ['../handlers', '../../share/coterie/handlers'],
+  /** The folder of `coterie` and `coteried`. */
+  bin: ['../bin', '../../bin']
+} as const
+
+/** Absolute path of a folder that came with the program; '' when it is not there. */
+export function shipped(what: keyof typeof SHIPPED): string {
+  const probe = what === 'bin' ? '/coterie' : '/notify'
+  const found = SHIPPED[what]
+    .map(place => fileURLToPath(new URL(place, import.meta.url)))
+    .find(folder => statSync(folder + probe, { throwIfNoEntry: false })?.isFile())
+  return found ?? ''
 }

@@ -3,6 +3,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { PATIENCE_MS } from './lab/deadline.ts'
 
 export interface Outcome {
   code: number
@@ -13,7 +14,7 @@ export interface Outcome {
 /** Runs it to its end; never rejects. */
 export function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   return new Promise(resolve =>
-    execFile(command, args, { env: { ...process.env, ...env }, timeout: 30_000 }, (error, out, err) => {
+    execFile(command, args, { env: { ...process.env, ...env }, timeout: PATIENCE_MS }, (error, out, err) => {
       const code = typeof error?.code === 'number' ? error.code : error ? -1 : 0
       resolve({ code, out, err })
     })

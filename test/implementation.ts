@@ -418,12 +418,32 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
             Retry: false,
             Problem: ''
           }
-        ]
+        ],
+        Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }],
+        ReadyMade: ''
       }
     },
     async TryHandler(params) {
       called('TryHandler', params)
-      return { Handler: '/handlers/message/backup/start.sh', Problem: '', Others: [] }
+      return {
+        Handler: '/handlers/message/backup/start.sh',
+        Problem: '',
+        Decision: 'laptop is a member',
+        Others: [],
+        Skipped: []
+      }
+    },
+    async RunHandler(params) {
+      called('RunHandler', params)
+      return {
+        Handler: '/handlers/message/backup/start.sh',
+        State: 'done',
+        Reason: '',
+        Exit: 0,
+        Output: 'saved\n',
+        OutputBase64: '',
+        Complaint: ''
+      }
     },
     async Why(params) {
       called('Why', params)

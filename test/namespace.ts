@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { FILE_MS } from './lab/deadline.ts'
 
 export interface Teardown {
   teardown(fn: () => unknown): void
@@ -14,7 +15,6 @@ interface Root {
   setTimeout(ms: number): void
 }
 
-const TIMEOUT_MS = 120_000
 const MARK = 'COTERIE_TEST_NAMESPACE'
 
 /** Why it cannot be done here, or ''. */
@@ -26,7 +26,7 @@ export const missing: string =
  * end. Give `import.meta.url`.
  */
 export function inside(t: Root, url: string): boolean {
-  t.setTimeout(TIMEOUT_MS)
+  t.setTimeout(FILE_MS)
   if (process.env[MARK]) return true
   if (missing) {
     t.plan(0, missing)
@@ -63,6 +63,20 @@ export async function withoutPrograms<T>(fn: () => Promise<T>): Promise<T> {
 /** A cable whose near end is `name`; the far end is `veth-NAME`, which the policy leaves alone. */
 export function cable(name: string, ...addresses: string[]): void {
   ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `veth-${name}`)
+  plugged(name, addresses)
+}
+
+/**
+ * The same without IPv6: the kernel has nothing of its own to say there (no reports of groups, no solicitations),
+ * and no address appears late, when there is a carrier at last.
+ */
+export function mute(name: string, ...addresses: string[]): void {
+  ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `veth-${name}`)
+  for (const end of [name, `veth-${name}`]) ip('link', 'set', end, 'addrgenmode', 'none')
+  plugged(name, addresses)
+}
+
+function plugged(name: string, addresses: readonly string[]): void {
   ip('link', 'set', `veth-${name}`, 'up')
   ip('link', 'set', name, 'up')
   for (const address of addresses) ip('address', 'add', address, 'dev', name)

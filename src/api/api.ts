@@ -238,6 +238,14 @@ export const HandlerFile = record('HandlerFile', 'A file in a handler folder.', 
 })
 export type HandlerFileRecord = Value<typeof HandlerFile>
 
+export const AllowRule = record('AllowRule', 'A rule of the configuration ([[allow]]).', {
+  From: field(string, 'The device it is for: id, short id or name; * for everybody.'),
+  Tags: field(list(string), 'The tags that it may send; * at the end stands for all below.'),
+  Line: field(uint32, 'Where it is in the file.'),
+  Problem: field(string, 'Why it is for nobody, a sentence; empty when it is for somebody.')
+})
+export type AllowRuleRecord = Value<typeof AllowRule>
+
 export const RecoveryChange = record('RecoveryChange', 'What using a recovery code changes for one device.', {
   Id: field(string, 'Peer id.'),
   Name: field(string, 'Its name.'),
@@ -701,7 +709,12 @@ export const methods = {
     params: {},
     result: {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
-      Handlers: field(list(HandlerFile), 'All files there.')
+      Handlers: field(list(HandlerFile), 'All files there.'),
+      Rules: field(list(AllowRule), 'Who may send what, as configured.'),
+      ReadyMade: field(
+        string,
+        'Folder of the handlers that came with the program, which run when they are linked; empty when it is not there.'
+      )
     }
   }),
   TryHandler: method({
@@ -716,8 +729,31 @@ export const methods = {
     },
     result: {
       Handler: field(string, 'Absolute path of the file that would run; empty when none would.'),
-      Problem: field(string, 'Why none would, or none of these; a sentence.'),
-      Others: field(list(string), 'Files for the same message that the one that runs goes before.')
+      Problem: field(string, 'Why none would; a sentence.'),
+      Decision: field(string, 'Whether the sender may send it, and what says so; a sentence.'),
+      Others: field(list(string), 'Files for the same message that the one that runs goes before.'),
+      Skipped: field(list(string), 'Files for the same message that do not run, each with the reason.')
+    }
+  }),
+  RunHandler: method({
+    doc: 'Run the handler of a tag on this device, as if the message had come. No message is made, and nobody is told.',
+    kind: 'job',
+    surfaces: 'all',
+    control: true,
+    params: {
+      ...circle,
+      Peer: field(string, 'Who is said to have sent it: id, short id or unique name.'),
+      Tag: field(string, 'The tag.'),
+      ...body
+    },
+    result: {
+      Handler: field(string, 'Absolute path of the file that ran; empty when none did.'),
+      State: field(string, 'done, later (it asked to be run again) or dead.'),
+      Reason: field(string, 'As in Message.'),
+      Exit: field(uint32, 'Its exit code.'),
+      Output: field(string, 'What it wrote to stdout, where that is text; at most 64 KiB.'),
+      OutputBase64: field(string, 'The same where it is no text, in base64.'),
+      Complaint: field(string, 'The end of what it wrote to stderr, or why it did not run.')
     }
   }),
   Wake: method({

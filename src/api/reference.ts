@@ -48,7 +48,11 @@ export const examples: {
   Handlers: { params: {}, command: 'coterie handlers' },
   TryHandler: {
     params: { Peer: 'laptop', Tag: 'backup/start' },
-    command: 'coterie handlers try laptop backup/start'
+    command: 'coterie handlers run --dry laptop backup/start'
+  },
+  RunHandler: {
+    params: { Peer: 'laptop', Tag: 'backup/start' },
+    command: 'coterie handlers run laptop backup/start'
   },
   Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
@@ -93,7 +97,7 @@ varlinkctl call "$XDG_RUNTIME_DIR/coterie/coterie.sock" ${INTERFACE}.Status '{}'
   \`"continues": true\`, a sentence in \`Progress\`, sometimes an object in \`Details\`, and all else empty. Closing
   the connection cancels it.
 - \`"oneway": true\`: no answer. \`"upgrade"\` is refused.
-- A call has at most 1 MiB and is nested at most 32 deep. A reader that lets 16 MiB wait is cut off.
+- A call has at most 1.5 MiB and is nested at most 32 deep. A reader that lets 16 MiB wait is cut off.
 
 ## On D-Bus
 

@@ -1,74 +1,188 @@
 /** `coterie handlers`: which programs run for messages and events here. */
+import { existsSync, readdirSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Result } from '../api/api.ts'
-import { json, type Look, lookOf, out, printable, table } from './print.ts'
-import { circleOf, Failure, withCircle, withDaemon, withJson } from './run.ts'
+import type { Params, Result } from '../api/api.ts'
+import { bodyOf } from './body.ts'
+import { aligned, err, json, type Look, lookOf, out, printable, wrapped } from './print.ts'
+import { circleOf, Failure, orInterrupted, UsageError, withCircle, withDaemon, withJson } from './run.ts'
+import { deadReason } from './words.ts'
 
 type Handlers = Result<'Handlers'>
+type File = Handlers['Handlers'][number]
 interface Options {
   circle?: string
   json?: boolean
+  dry?: boolean
 }
 
 export function addHandlersCommand(program: Command): void {
-  const handlers = withJson(program.command('handlers'))
-    .description('the programs that run for messages here')
-    .action(list)
+  const handlers = withJson(program.command('handlers')).description(
+    'the programs that run for messages here'
+  )
+  withJson(handlers.command('list', { isDefault: true }))
+    .description('all of them, what each is for, and who may send what')
+    .allowExcessArguments()
+    .action((_options: Options, command: Command) => {
+      const [word] = command.args
+      if (word === undefined) return list(command.optsWithGlobals())
+      throw new UsageError(`coterie handlers knows list, check and run, not ${JSON.stringify(word)}`)
+    })
   withJson(handlers.command('check'))
-    .description('the same, and exit 1 when one of the files does not run')
+    .description('what is wrong with the files and rules; exit 1 when something is')
     .action((_options: Options, command: Command) => check(command.optsWithGlobals()))
-  withJson(withCircle(handlers.command('try')))
-    .description('what would run for a message, and why not; nothing is run')
-    .argument('<peer>', 'the sender: id, short id or name')
+  withJson(withCircle(handlers.command('run')))
+    .description('run the handler of a tag here, as if the message had come')
+    .argument('<peer>', 'who is said to have sent it: id, short id or name')
     .argument('<tag>', 'the tag')
-    .action((peer: string, tag: string, _options: Options, command: Command) =>
-      attempt(peer, tag, command.optsWithGlobals())
-    )
+    .argument('[body]', 'the body; - reads it from stdin')
+    .option('--dry', 'run nothing: say what would run, and why, or why not')
+    .action((peer: string, tag: string, body: string | undefined, _options: Options, command: Command) => {
+      const options: Options = command.optsWithGlobals()
+      if (!options.dry) return runHere(peer, tag, body, options)
+      if (body !== undefined) throw new UsageError('with --dry nothing runs, and no body is needed')
+      return dryRun(peer, tag, options)
+    })
 }
 
-const list = (options: Options) => show(options).then(() => {})
-
-async function check(options: Options): Promise<void> {
-  const { Handlers } = await show(options)
-  const wrong = Handlers.filter(({ Problem }) => Problem !== '').length
-  if (wrong > 0) throw new Failure(`${wrong} of ${Handlers.length} files do not run`)
-}
-
-async function show(options: Options): Promise<Handlers> {
-  let found!: Handlers
-  await withDaemon(async client => {
-    found = await client.call('Handlers', {})
-    if (options.json) json(found)
-    else for (const line of handlerLines(found, lookOf(process.stdout))) out(line)
+const list = (options: Options) =>
+  withDaemon(async client => {
+    const found = await client.call('Handlers', {})
+    if (options.json) return void json(found)
+    const look = lookOf(process.stdout)
+    for (const line of [...handlerLines(found, look), ...readyMadeLines(found, look)]) out(line)
   })
-  return found
-}
 
-export function handlerLines({ Folders, Handlers }: Handlers, look: Look): string[] {
-  if (Handlers.length === 0)
-    return [
-      `There are no handlers. An executable ${Folders[0]}/message/backup/start`,
+const check = (options: Options) =>
+  withDaemon(async client => {
+    const found = await client.call('Handlers', {})
+    const wrong: Handlers = {
+      ...found,
+      Handlers: found.Handlers.filter(({ Problem }) => Problem !== ''),
+      Rules: found.Rules.filter(({ Problem }) => Problem !== '')
+    }
+    if (options.json) json(wrong)
+    else if (wrong.Handlers.length + wrong.Rules.length > 0)
+      for (const line of handlerLines(wrong, lookOf(process.stdout))) out(line)
+    const sentence = checkSentence(found, wrong)
+    if (wrong.Handlers.length + wrong.Rules.length > 0) throw new Failure(sentence)
+    if (!options.json) out(sentence)
+  })
+
+function checkSentence(found: Handlers, wrong: Handlers): string {
+  const [files, rules] = [found.Handlers.length, found.Rules.length]
+  if (wrong.Handlers.length > 0) return `${wrong.Handlers.length} of ${count(files, 'file')} cannot run`
+  if (wrong.Rules.length > 0) return `${wrong.Rules.length} of ${count(rules, 'rule')} is for nobody`
+  if (files === 0) return 'There are no handlers.'
+  return `${files === 1 ? 'The one handler' : `All ${files} handlers`} can run.`
+}
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+
+/** Files by folder, what is wrong with one below it; then the rules. */
+export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look): string[] {
+  const lines: string[] = []
+  if (Handlers.length === 0 && Rules.every(({ Problem }) => Problem === ''))
+    lines.push(
+      `There are no handlers. An executable ${printable(Folders[0] ?? '')}/message/backup/start`,
       'would run when another device says: coterie send THIS backup/start'
-    ]
-  const rows = Handlers.map(({ Path, Family, Tag, Peers, Events, Problem }) => {
-    const what = Family === 'message' ? Tag : [Family, ...Events].join(' ')
-    return [
-      Problem === '' ? look.green(what || '-') : look.yellow(what || '-'),
-      printable(Peers.join(' ')) || (Family === '' ? '' : 'any'),
-      printable(Path),
-      Problem === '' ? '' : look.yellow(printable(Problem))
-    ]
-  })
-  return table(look, ['FOR', 'PEER', 'FILE', ''], rows)
+    )
+  for (const folder of Folders) {
+    const files = Handlers.filter(({ Path }) => Path === folder || Path.startsWith(slashed(folder)))
+    files.sort((a, b) => placeOf(a) - placeOf(b) || (a.Tag < b.Tag ? -1 : a.Tag > b.Tag ? 1 : 0))
+    if (files.length === 0) continue
+    if (lines.length > 0) lines.push('')
+    lines.push(look.bold(printable(folder)))
+    const rows = aligned(
+      files.map(file => rowOf(file, folder, look)),
+      '  '
+    )
+    for (const [i, { Problem }] of files.entries())
+      lines.push(rows[i]!, ...(Problem === '' ? [] : complaint(Problem, look)))
+  }
+  if (Rules.length === 0) return lines
+  lines.push('', look.bold('Who may send what'))
+  const rows = aligned(
+    Rules.map(({ From, Tags, Line, Problem }) => [
+      mark(Problem, look),
+      From === '*' ? 'everybody' : printable(From),
+      Tags.length === 0 ? 'nothing' : Tags.join(' '),
+      look.dim(`line ${Line}`)
+    ]),
+    '  '
+  )
+  for (const [i, { Problem }] of Rules.entries())
+    lines.push(rows[i]!, ...(Problem === '' ? [] : complaint(Problem, look)))
+  return lines
 }
 
-const attempt = (peer: string, tag: string, options: Options) =>
+/** Of what came with the program nothing runs before it is linked. */
+function readyMadeLines({ ReadyMade, Folders }: Handlers, look: Look): string[] {
+  const names = ReadyMade === '' || !existsSync(ReadyMade) ? [] : readdirSync(ReadyMade).sort()
+  if (names.length === 0) return []
+  const target = `${Folders[0]}/message`
+  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/notify ${target}/`
+  return [
+    '',
+    look.bold('Ready-made, off until linked'),
+    `  ${names.map(printable).join(', ')}`,
+    `  ${printable(link)}`
+  ]
+}
+
+/** Messages first, strays last. */
+const placeOf = ({ Family }: File): number => ['message', 'peer', 'daemon', ''].indexOf(Family)
+const slashed = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`)
+const mark = (problem: string, look: Look): string =>
+  problem === '' ? look.green(look.mark('●', '*')) : look.red(look.mark('✗', 'x'))
+const complaint = (problem: string, look: Look): string[] =>
+  wrapped(printable(problem), look.terminal ? look.columns : 1_000, '      ').map(look.yellow)
+
+function rowOf({ Path, Family, Tag, Peers, Events, Retry, Problem }: File, folder: string, look: Look) {
+  const what = Family === 'message' ? Tag : `${Family} ${Events.length === 0 ? 'any' : Events.join(' ')}`
+  const whom = Family === 'daemon' ? '' : Peers.length === 0 ? look.dim('any') : printable(Peers.join(' '))
+  return [
+    mark(Problem, look),
+    Family === '' ? look.dim('nothing') : what,
+    Family === '' ? '' : whom,
+    printable(Path.slice(slashed(folder).length)) || '.',
+    Retry ? look.dim('may run twice') : ''
+  ]
+}
+
+const dryRun = (peer: string, tag: string, options: Options) =>
   withDaemon(async client => {
     const found = await client.call('TryHandler', { ...circleOf(options), Peer: peer, Tag: tag })
-    if (options.json) json(found)
-    else if (found.Handler !== '') {
-      out(`${printable(found.Handler)} would run.`)
-      for (const other of found.Others) out(`  not ${printable(other)}: the other goes first`)
+    if (options.json) {
+      json(found)
+      if (found.Handler === '') process.exitCode = 1
+      return
     }
-    if (found.Handler === '') throw new Failure(`nothing would run: ${found.Problem}`)
+    const look = lookOf(process.stdout)
+    if (found.Handler === '') out(`${look.red('Nothing')} would run.`)
+    else out(`${look.green(printable(found.Handler))} would run.`)
+    const why = [
+      ...(found.Handler === '' ? [found.Problem] : []),
+      ...(found.Decision === found.Problem ? [] : [found.Decision]),
+      ...found.Others.map(other => `not ${other}: the other goes first`),
+      ...(found.Handler === '' ? [] : found.Skipped.map(each => `not ${each}`))
+    ].filter(Boolean)
+    for (const sentence of why)
+      for (const line of wrapped(printable(sentence), look.terminal ? look.columns : 1_000, '  ')) out(line)
+    if (found.Handler === '') process.exitCode = 1
   })
+
+function runHere(peer: string, tag: string, body: string | undefined, options: Options) {
+  const call = { ...circleOf(options), Peer: peer, Tag: tag, ...bodyOf(body) } as Params<'RunHandler'>
+  return withDaemon(async client => {
+    const work = client.call('RunHandler', call)
+    const ran = await orInterrupted(client, work, 'the handler was ended')
+    if (ran.State === 'dead') process.exitCode = 1
+    if (options.json) return void json(ran)
+    process.stdout.write(ran.OutputBase64 === '' ? ran.Output : Buffer.from(ran.OutputBase64, 'base64'))
+    if (ran.Complaint !== '') err(ran.Complaint.split('\n').map(printable).join('\n'))
+    const file = printable(ran.Handler)
+    if (ran.State === 'done') err(`${file} ended with 0`)
+    else if (ran.State === 'later') err(`${file} ended with 75: it would run again later`)
+    else if (ran.Reason === 'failed') throw new Failure(`${file} ended with ${ran.Exit}`)
+    else throw new Failure(`${file}: ${deadReason(ran.Reason, tag, ran.Exit)}`)
+  })
+}

@@ -1,7 +1,7 @@
 /** `coterie send` and `coterie ask`: messages to other devices, and what became of them. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Params, Result } from '../api/api.ts'
+import { bodyOf } from './body.ts'
 import type { Client } from './client.ts'
 import { err, json, jsonLine, lookOf, out, printable } from './print.ts'
 import { circleOf, Failure, orInterrupted, UsageError, withCircle, withDaemon, withJson } from './run.ts'
@@ -18,8 +18,6 @@ interface Options {
 }
 
 const STATES = ['received', 'started', 'done']
-/** As the daemon takes it; more is refused before it is read into memory as base64. */
-const BODY_MAX = 1_048_576
 const ASK_TIMEOUT = '60s'
 
 export function addSendCommands(program: Command): void {
@@ -117,17 +115,6 @@ export function sentence({ State, Reason, Name, Exit, Tag }: Message): string {
   if (State === 'dead') return `not done on ${name}: ${deadReason(Reason, Tag, Exit)}`
   if (State === 'later') return `${name} tries it again later`
   return State === 'queued' ? `queued for ${name}` : `${State} on ${name}`
-}
-
-function bodyOf(text: string | undefined): { Body?: string; BodyBase64?: string } {
-  if (text === undefined) return {}
-  if (text !== '-') return { Body: text }
-  const bytes = readFileSync(0)
-  if (bytes.length > BODY_MAX)
-    throw new Failure(
-      `the body has ${bytes.length} bytes; a message carries at most 1 MiB: \`coterie copy\` is for more`
-    )
-  return { BodyBase64: bytes.toString('base64') }
 }
 
 function duration(name: string, text: string): number {

@@ -8,6 +8,8 @@ import { parse, TomlError } from 'smol-toml'
 import { isTag } from '../messages/tag.ts'
 import { type InterfaceKind, interfaceKinds } from '../net/interfaces.ts'
 import type { NetworkConfig, Policy, Rule } from '../net/policy.ts'
+import { lineOf } from './config-lines.ts'
+import type { Rule as AllowRule } from './messages/rules.ts'
 
 export interface Config {
   readonly device: {
@@ -25,8 +27,8 @@ export interface Config {
     /** How long one may take, seconds. */
     readonly timeout: number
   }
-  /** Who may send which tags (messages/rules.ts). */
-  readonly allow: readonly { readonly from: string; readonly tags: readonly string[] }[]
+  /** Who may send which tags. */
+  readonly allow: readonly AllowRule[]
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
 }
 
@@ -35,9 +37,18 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
+/** The same before it is known where in the file the place is. */
+class WrongValue extends Error {
+  readonly place: string
+  constructor(place: string, sentence: string) {
+    super(sentence)
+    this.place = place
+  }
+}
+
 type Check<T> = (value: unknown, where: string) => T
 const wrong = (where: string, expected: string): never => {
-  throw new ConfigError(`${where} must be ${expected}`)
+  throw new WrongValue(where, `${where} must be ${expected}`)
 }
 const text: Check<string> = (v, where) => (typeof v === 'string' && v !== '' ? v : wrong(where, 'a text'))
 const flag: Check<boolean> = (v, where) => (typeof v === 'boolean' ? v : wrong(where, 'true or false'))
@@ -64,7 +75,7 @@ const table =
       const place = where === '' ? key : `${where}.${key}`
       const check = Object.hasOwn(keys, key) ? keys[key] : undefined
       if (check === undefined)
-        throw new ConfigError(`unknown key ${place}; did you mean ${nearest(key, Object.keys(keys))}?`)
+        throw new WrongValue(place, `unknown key ${place}; did you mean ${nearest(key, Object.keys(keys))}?`)
       out[key as keyof T] = check(value, place)
     }
     return out
@@ -115,7 +126,7 @@ const pattern: Check<string> = (v, where) =>
   isTag(text(v, where).replace(/^\*$/, 'all').replace(/\/\*$/, ''))
     ? (v as string)
     : wrong(where, 'a tag such as "backup/start", "backup/*" or "*"')
-const allow: Check<Config['allow'][number]> = (v, where) => {
+const allow: Check<Pick<AllowRule, 'from' | 'tags'>> = (v, where) => {
   const rule = table<{ from: string; tags: string[] }>({ from: text, tags: listOf(pattern) })(v, where)
   if (rule.from === undefined || rule.tags === undefined)
     return wrong(where, 'a device (from) and the tags it may send')
@@ -132,6 +143,16 @@ const file = table({
   log: table({ level: oneOf('debug', 'info', 'warn', 'error') })
 })
 
+function checked(toml: string, raw: unknown): ReturnType<typeof file> {
+  try {
+    return file(raw, '')
+  } catch (error) {
+    if (!(error instanceof WrongValue)) throw error
+    const line = lineOf(toml, error.place)
+    throw new ConfigError(line === 0 ? error.message : `line ${line}: ${error.message}`)
+  }
+}
+
 /** Throws ConfigError. */
 export function parseConfig(toml: string, hostname: string): Config {
   let raw: unknown
@@ -141,7 +162,7 @@ export function parseConfig(toml: string, hostname: string): Config {
     if (!(error instanceof TomlError)) throw error
     throw new ConfigError(`line ${error.line}, column ${error.column}: ${error.message.split('\n')[0]}`)
   }
-  const c = file(raw, '')
+  const c = checked(toml, raw)
   return {
     device: {
       name: c.device?.name ?? (hostname.split('.')[0]?.slice(0, 64) || 'device'),
@@ -155,7 +176,7 @@ export function parseConfig(toml: string, hostname: string): Config {
     peers: c.peer ?? [],
     dbus: { control: c.dbus?.control ?? true },
     handlers: { folders: c.handlers?.folders ?? [], timeout: c.handlers?.timeout ?? 3600 },
-    allow: c.allow ?? [],
+    allow: (c.allow ?? []).map((rule, i) => ({ ...rule, line: lineOf(toml, `allow[${i}]`) })),
     log: { level: c.log?.level ?? 'info' }
   }
 }

@@ -304,11 +304,10 @@ export class Daemon {
     this.#inviting.stop()
     this.#unlocking.stop()
     this.#power.stop()
-    this.handlers.daemon('stopping')
-    this.handlers.stop()
+    const farewell = this.handlers.stop()
     this.#sleep.stop()
     await this.#supervisor.notify({ stopping: true, status: 'saying goodbye' })
-    await Promise.all([this.#attachment.stop(), this.circles.stop()])
+    await Promise.all([this.#attachment.stop(), this.circles.stop(), farewell])
     this.#gate.stop()
     this.#stopped = true
     this.#timer.stop()

@@ -8,6 +8,7 @@ import { measure } from './circle/measuring.ts'
 import { recoveryMethods } from './circle/recovery-methods.ts'
 import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
+import { handlerMethods } from './messages/handler-methods.ts'
 import { messageMethods } from './messages/message-methods.ts'
 import { realClock } from './surfaces/pace.ts'
 import { subscribe, wishOf } from './surfaces/subscribe.ts'
@@ -141,6 +142,7 @@ export function methods(daemon: Daemon): Implementation {
 
     ...recoveryMethods(daemon),
     ...messageMethods(daemon),
+    ...handlerMethods(daemon),
 
     Leave: async ({ Circle }, call) => {
       const sealed = daemon.circles.findSealed(Circle)

@@ -31,7 +31,7 @@ export interface Incoming {
 }
 
 /** Longer messages are skipped without being held in memory: calls to us, and all others. */
-const LONGEST_CALL = 1024 * 1024
+const LONGEST_CALL = 1536 * 1024
 const LONGEST = 16 * 1024 * 1024
 /** A bus that does not read is given up when this much waits for it. */
 const MOST_WAITING = 64 * 1024 * 1024

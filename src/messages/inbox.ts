@@ -326,7 +326,7 @@ export class Inbox {
     if (floor <= stream.floor) return
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of [...stream.entries]) {
+    for (const [seq, entry] of stream.entries) {
       if (seq >= floor) break
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends

@@ -12,8 +12,10 @@ export class Load<Stream> {
   #bytes = 0
   readonly #refused = new Map<Stream, Set<number>>()
 
+  /** Once something was refused, so is all that comes after it: they are to come in order. */
   isFull(size: number): boolean {
-    return this.#messages >= MESSAGES || (this.#messages > 0 && this.#bytes + size > BYTES)
+    if (this.#refused.size > 0 || this.#messages >= MESSAGES) return true
+    return this.#messages > 0 && this.#bytes + size > BYTES
   }
 
   enter(size: number): void {

@@ -35,13 +35,14 @@ export interface Found {
 
 export class Lookup {
   readonly handlers: readonly Handler[]
-  /** Files that are for nothing, and why. */
+  /** Files that are for nothing, and folders that were not looked into; why. */
   readonly strays: readonly { readonly file: HandlerFile; readonly why: string }[]
   readonly #byTag = new Map<string, Handler[]>()
 
-  constructor(files: readonly HandlerFile[]) {
+  /** `closed`: folders that were not looked into. */
+  constructor(files: readonly HandlerFile[], closed: readonly HandlerFile[] = []) {
     const handlers: Handler[] = []
-    const strays: { file: HandlerFile; why: string }[] = []
+    const strays = closed.map(file => ({ file, why: file.problem }))
     for (const file of [...files].sort(inOrder)) {
       const naming = namingOf(file.path)
       if (typeof naming === 'string') strays.push({ file, why: naming })

@@ -9,10 +9,10 @@
  *   daemon/network.sh               when the network changes
  *
  * Only the path below the handler folder counts. `@` begins the name of a peer (its name, id or short id); such a part
- * may be a folder at any level, or a word of a file's name for peer/ and daemon/. A folder whose name has a dot, and
- * whatever begins with a dot or ends with `~`, is not looked at. See docs/handlers.md.
+ * may be a folder at any level, or for peer/ a word of a file's name, where a name with dots has no place. Any other
+ * folder with a dot in its name, and whatever begins with a dot or ends with `~`, is not looked at. See docs/handlers.md.
  */
-import { isTag } from './tag.ts'
+import { tagProblem } from './tag.ts'
 
 export const FAMILIES = ['message', 'peer', 'daemon'] as const
 export type Family = (typeof FAMILIES)[number]
@@ -50,7 +50,7 @@ export function namingOf(path: string): Naming | string {
   if (family === undefined) return `it is not below ${FAMILIES.join('/, ')}/`
   const hidden = [...folders, file].find(part => part.startsWith('.') || part.endsWith('~'))
   if (hidden !== undefined) return `${hidden} is hidden or a backup copy`
-  const dotted = folders.find(part => part.includes('.'))
+  const dotted = folders.find(part => part.includes('.') && !isPeer(part))
   if (dotted !== undefined) return `the folder ${dotted} has a dot in its name`
   const [stem, ...words] = file.split('.') as [string, ...string[]]
   const peers = folders.filter(isPeer)
@@ -58,7 +58,8 @@ export function namingOf(path: string): Naming | string {
   const retry = words.includes(RUN_AGAIN)
   if (family === 'message') {
     const tag = [...named, stem].join('/')
-    if (!isTag(tag)) return `${tag} is no tag`
+    const wrong = tagProblem(tag)
+    if (wrong !== '') return `${tag} is no tag: ${wrong}`
     return { family, tag, peers: peers.map(bare), events: [], retry }
   }
   const all = [...named, stem, ...words]

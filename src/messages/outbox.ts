@@ -260,7 +260,7 @@ export class Outbox {
         })
       )
     }
-    lane.waiting = lane.waiting.slice(sentOff)
+    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {

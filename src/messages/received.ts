@@ -36,9 +36,14 @@ export interface Choice {
 }
 
 /** How a run ended. */
-export type Ending =
-  | { readonly type: 'exit'; readonly code: number; readonly output: Uint8Array }
-  | { readonly type: 'dead'; readonly reason: DeadReason; readonly output: Uint8Array }
+export type Ending = (
+  | { readonly type: 'exit'; readonly code: number }
+  | { readonly type: 'dead'; readonly reason: DeadReason }
+) & {
+  readonly output: Uint8Array
+  /** For people here: the end of what it wrote to stderr, or why it did not run. */
+  readonly complaint?: string
+}
 
 export type InboxRecord =
   | { type: 'put'; received: Received }

@@ -1,8 +1,8 @@
 import { deepStrictEqual } from 'node:assert'
-import fc from 'fast-check'
 import t from 'tap'
 import { add, remove, rename } from '../../src/circle/author.ts'
 import { hex } from '../../src/wire/bytes.ts'
+import { fc } from '../draws.ts'
 import { type Device, generator, joining, World } from './world.ts'
 
 const NAMES = ['A', 'B', 'C', 'D', 'E']

@@ -1,6 +1,6 @@
 /** Random membership histories for property tests: devices that keep the rules, and some that do not. */
-import fc from 'fast-check'
 import { type Resolution, Resolver, type Step } from '../../src/circle/resolver.ts'
+import { fc } from '../draws.ts'
 
 export const RECOVERY = 'recovery'
 export const FIRST = 'A'

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert'
-import fc from 'fast-check'
 import t from 'tap'
 import { QUOTA_MEMBER, Resolver, type Step } from '../../src/circle/resolver.ts'
+import { fc } from '../draws.ts'
 import { missing, vectors } from '../vectors.ts'
 import {
   attack,

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { CODE_BYTES, JoinCodeError, joinCode, readJoinCode } from '../../src/crypto/join-code.ts'
+import { fc } from '../draws.ts'
 
 const prs = (text: string) => Buffer.from(readJoinCode(text)).toString()
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { ticketPsk } from '../../src/crypto/handshake.ts'
 import { decodeTicket, encodeTicket, type Ticket, TicketError } from '../../src/crypto/ticket.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 import { hex } from '../../src/wire/bytes.ts'
+import { fc } from '../draws.ts'
 
 const bytes = (fill: number, length = 32) => new Uint8Array(length).fill(fill)
 const ticket: Ticket = {

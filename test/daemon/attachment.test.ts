@@ -1,10 +1,11 @@
 /** The attachment on real interfaces: which sockets there are and when, and what a new MAC address brings. */
 import t from 'tap'
+import { FILE_MS } from '../lab/deadline.ts'
 import { Lan, unavailable } from '../net/lan/lan.ts'
 import { Attached } from '../net/lan/remote.ts'
 
 const skip = unavailable('ss')
-t.setTimeout(60_000)
+t.setTimeout(FILE_MS)
 
 t.test('attached to a LAN', { skip: skip && `skipped: ${skip}` }, async t => {
   const lan = Lan.up(t, 'ab')

@@ -45,6 +45,9 @@ t.test('every key', async t => {
     tags = ["clipboard/*", "notify"]
     [log]
     level = "debug"
+    [[allow]]
+    from = "*"
+    tags = []
   `)
   t.same(c, {
     device: { name: 'desk', wake: false },
@@ -62,30 +65,49 @@ t.test('every key', async t => {
     ],
     dbus: { control: false },
     handlers: { folders: ['/srv/handlers'], timeout: 60 },
-    allow: [{ from: 'phone', tags: ['clipboard/*', 'notify'] }],
+    allow: [
+      { from: 'phone', tags: ['clipboard/*', 'notify'], line: 25 },
+      { from: '*', tags: [], line: 30 }
+    ],
     log: { level: 'debug' }
   })
 })
 
 t.test('what is wrong is told with its place and what to write instead', async t => {
   const cases: [string, RegExp][] = [
-    ['[netwrk]\nport = 1', /^unknown key netwrk; did you mean network\?$/],
-    ['[network]\nprot = 1', /^unknown key network\.prot; did you mean port\?$/],
-    ['[network]\nport = "x"', /^network\.port must be a port, 0 to 65535$/],
-    ['[network]\nport = 65536', /^network\.port must be a port/],
-    ['[network]\nonly = "eth0"', /^network\.only must be a list$/],
-    ['[network]\nonly = [1]', /^network\.only\[0\] must be a text$/],
-    ['[[network.rule]]\npolicy = "off"', /^network\.rule\[0\] must be exactly one of name, type/],
-    ['[[network.rule]]\nname = "x"\nzone = "y"\npolicy = "off"', /^network\.rule\[0\] must be exactly one/],
+    ['[netwrk]\nport = 1', /^line 1: unknown key netwrk; did you mean network\?$/],
+    ['[network]\nprot = 1', /^line 2: unknown key network\.prot; did you mean port\?$/],
+    ['[network]\nport = "x"', /^line 2: network\.port must be a port, 0 to 65535$/],
+    ['[network]\nport = 65536', /^line 2: network\.port must be a port/],
+    ['[network]\nonly = "eth0"', /^line 2: network\.only must be a list$/],
+    ['[network]\nonly = [1]', /^line 2: network\.only\[0\] must be a text$/],
+    ['[[network.rule]]\npolicy = "off"', /^line 1: network\.rule\[0\] must be exactly one of name, type/],
+    [
+      '[[network.rule]]\nname = "x"\nzone = "y"\npolicy = "off"',
+      /^line 1: network\.rule\[0\] must be exactly one/
+    ],
     [
       '[[network.rule]]\nname = "x"\npolicy = "maybe"',
-      /^network\.rule\[0\]\.policy must be one of "announce"/
+      /^line 3: network\.rule\[0\]\.policy must be one of "announce"/
     ],
-    ['[[peer]]\nid = "x"', /^peer\[0\] must be an id/],
-    ['[[peer]]\nid = "x"\naddress = "192.0.2.1"', /^peer\[0\]\.address must be an address like/],
-    ['[dbus]\ncontrol = 1', /^dbus\.control must be true or false$/],
-    ['device = 3', /^device must be a table$/],
-    [`[device]\nname = "${'x'.repeat(65)}"`, /^device\.name must be a name of at most 64 bytes/],
+    ['[[peer]]\nid = "x"', /^line 1: peer\[0\] must be an id/],
+    ['[[peer]]\nid = "x"\naddress = "192.0.2.1"', /^line 3: peer\[0\]\.address must be an address like/],
+    ['[dbus]\ncontrol = 1', /^line 2: dbus\.control must be true or false$/],
+    ['device = 3', /^line 1: device must be a table$/],
+    [`[device]\nname = "${'x'.repeat(65)}"`, /^line 2: device\.name must be a name of at most 64 bytes/],
+    ['[handlers]\ntimeout = 0', /^line 2: handlers\.timeout must be seconds, 1 to/],
+    ['[handlers]\nfolders = ["handlers"]', /^line 2: handlers\.folders\[0\] must be an absolute path$/],
+    ['\n[[allow]]\nfrom = "phone"', /^line 2: allow\[0\] must be a device \(from\) and the tags/],
+    ['[[allow]]\nfrom = 3\ntags = []', /^line 2: allow\[0\]\.from must be a text$/],
+    ['[[allow]]\nfrom = "x"\ntags = "notify"', /^line 3: allow\[0\]\.tags must be a list$/],
+    [
+      '[[allow]]\nfrom = "x"\ntags = ["*"]\n\n[[allow]]\nfrom = "y"\ntags = [\n  "a",\n  "A/*"\n]',
+      /^line 7: allow\[1\]\.tags\[1\] must be a tag such as "backup\/start", "backup\/\*" or "\*"$/
+    ],
+    ['[[allow]]\nfrom = "x"\ntags = ["a*"]', /^line 3: allow\[0\]\.tags\[0\] must be a tag/],
+    ['[[allow]]\nfrom = "x"\ntags = ["*/a"]', /^line 3: allow\[0\]\.tags\[0\] must be a tag/],
+    ['[[allow]]\nfrom = "x"\ntag = ["a"]', /^line 3: unknown key allow\[0\]\.tag; did you mean tags\?$/],
+    ['[allow]\nfrom = "x"', /^line 1: allow must be a list$/],
     ['[network\nport = 1', /^line \d+, column \d+: /],
     ['["__proto__"]', /^(unknown key __proto__|line 1)/]
   ]

@@ -1,7 +1,7 @@
 import { deepEqual } from 'node:assert/strict'
-import fc from 'fast-check'
 import t from 'tap'
 import { CALL_MAX, DEPTH_MAX, Framing } from '../../src/daemon/surfaces/framing.ts'
+import { fc } from '../draws.ts'
 
 const bytes = (text: string) => Buffer.from(text)
 const all = (text: string) => {
@@ -48,8 +48,8 @@ t.test('what cannot become a call is refused, after the calls before it', async 
     ['{}\n{"a":"x\\\n', /not closed on its line/],
     [`{}\n${'{"a":'.repeat(DEPTH_MAX + 1)}`, /nested at most 32/],
     [`{}\n{"a":${'['.repeat(DEPTH_MAX)}`, /nested at most 32/],
-    [`{}\n{"a":"${'x'.repeat(CALL_MAX)}`, /at most 1048576 bytes/],
-    [`{}\n{"a":"${'x'.repeat(CALL_MAX)}"}\n`, /at most 1048576 bytes/]
+    [`{}\n{"a":"${'x'.repeat(CALL_MAX)}`, /at most 1572864 bytes/],
+    [`{}\n{"a":"${'x'.repeat(CALL_MAX)}"}\n`, /at most 1572864 bytes/]
   ]
   for (const [text, expected] of table) {
     const { messages, fault, held } = all(text)

@@ -2,16 +2,19 @@
 import t from 'tap'
 import { type PeerId, peerId } from '../../src/crypto/identity.ts'
 import { ProbeCipher } from '../../src/crypto/probe.ts'
-import { ed25519, randomBytes } from '../../src/crypto/provider.ts'
+import { ed25519 } from '../../src/crypto/provider.ts'
 import { Probing } from '../../src/daemon/circle/probing.ts'
 import type { Session } from '../../src/daemon/sessions/session.ts'
 import { Clock } from '../sim/clock.ts'
+import { seeded } from './gates.ts'
 
 const names = ['a', 'b', 'c'] as const
 type Name = (typeof names)[number]
-const ids = Object.fromEntries(
-  names.map(name => [name, peerId(ed25519(randomBytes(32)).publicKey)])
-) as Record<Name, PeerId>
+const random = seeded('probing')
+const ids = Object.fromEntries(names.map(name => [name, peerId(ed25519(random(32)).publicKey)])) as Record<
+  Name,
+  PeerId
+>
 const addressOf = (name: Name) => `tcp://192.0.2.${names.indexOf(name) + 1}:24747`
 const nameOf = (id: PeerId) => names.find(name => ids[name] === id)!
 /** Of the session of one with another: its place among the names. */
@@ -68,10 +71,10 @@ class World {
   }
 
   #meet(one: Name, other: Name): void {
-    const [there, back] = [randomBytes(32), randomBytes(32)]
+    const [there, back] = [random(32), random(32)]
     const probeIndexes = {
-      send: Math.floor(Math.random() * 2 ** 32),
-      receive: Math.floor(Math.random() * 2 ** 32)
+      send: Buffer.from(random(4)).readUInt32BE(),
+      receive: Buffer.from(random(4)).readUInt32BE()
     }
     const keys = { send: there, receive: back, hash: there }
     const ends: [Name, Name, ProbeCipher][] = [

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { EventRecord } from '../../src/daemon/surfaces/events.ts'
 import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
+import { fc } from '../draws.ts'
 import { CIRCLE, peer, peerPath } from './example.ts'
 
 /** A publisher whose flushes are made by hand, and what it told. */

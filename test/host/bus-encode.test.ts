@@ -1,9 +1,9 @@
 import { marshallMessage } from 'dbus-next/lib/marshall-compat.js'
 import { Message } from 'dbus-next/lib/message-type.js'
-import fc from 'fast-check'
 import t from 'tap'
 import { Variant } from '../../src/host/bus.ts'
 import { encode, type Outgoing } from '../../src/host/bus-encode.ts'
+import { fc } from '../draws.ts'
 
 interface Typed {
   signature: string

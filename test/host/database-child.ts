@@ -1,6 +1,7 @@
 /**
  * A process that uses a database until it is stopped, for database.test.ts.
- *   write PATH       commits settings one after another, by twos; prints the number of each once it is on disk
+ *   write PATH [N]   commits settings one after another, by twos; prints the number of each once it is on disk, and
+ *                    is killed when it has printed N
  *   fill DIRECTORY   commits to coterie.db in it until the disk is full, removes the file `filler` in it, goes on;
  *                    prints what it saw as JSON. DIRECTORY must have a file system of its own.
  */
@@ -9,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { hash } from '../../src/crypto/provider.ts'
 import { Database, DatabaseError, type Write } from '../../src/host/database.ts'
 
-const [mode, place] = process.argv.slice(2)
+const [mode, place, most] = process.argv.slice(2)
 const path = mode === 'fill' ? join(place!, 'coterie.db') : place!
 const key = new Uint8Array(32).fill(1)
 const open = (create: boolean) =>
@@ -22,9 +23,11 @@ export const setting = (n: number, size = 10): Write => ({
 async function write(): Promise<void> {
   const database = await open(true)
   let n = (await database.load()).length
+  let acknowledged = 0
   const told = async (mine: number) => {
     await database.commit([setting(mine)])
     writeSync(1, `${mine}\n`)
+    if (++acknowledged === Number(most)) process.kill(process.pid, 'SIGKILL')
   }
   for (;;) await Promise.all([told(n++), told(n++)])
 }

@@ -5,6 +5,7 @@ import { ufw } from '../../src/host/ufw.ts'
 import { TestBus } from '../bus.ts'
 import { client } from '../daemon/surface.ts'
 import { firewallService, type Walls } from '../firewalld.ts'
+import { Stalls } from '../stalls.ts'
 
 const range = (protocol: string, first: number, last = first) => ({ protocol, first, last })
 
@@ -56,9 +57,9 @@ t.test('firewalld', async t => {
   walls.refuses = true
   t.same(await firewalld(bus, ['eth0']), { silent: true, zones: [] })
   walls.hangs = true
-  const at = performance.now()
+  const took = new Stalls(t).watch()
   t.same(await firewalld(bus, ['eth0']), { silent: true, zones: [] })
-  t.ok(performance.now() - at < 2_000, 'it waits no longer')
+  t.ok(took() < 2_000, 'it waits no longer')
   const none = new Bus({ kind: 'system', address: 'unix:path=/no/such/bus', log: () => {} })
   t.equal(await firewalld(none, ['eth0']), undefined, 'no bus')
 })

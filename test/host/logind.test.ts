@@ -100,7 +100,8 @@ t.test('nonsense, and the same again', async t => {
   say('PrepareForSleep', 'b', true)
   say('PrepareForSleep', 'b', false)
   t.same([await seen.next(), await seen.next()], ['sleep', 'wake'])
-  t.equal(watcher.state.inhibition, 'held')
+  // it was let go, and taken again, if the words did not come all at once
+  while (watcher.state.inhibition !== 'held') await states.next()
   // not from anybody else
   const other = await client(t, address)
   other.emit({
@@ -205,9 +206,11 @@ t.test('with a real inhibitor', { skip: missing }, async t => {
   watcher.start()
   await states.until(state => state === 'held')
   t.same(await logind.inhibitors(), ['Coterie sleep delay'])
+  const said = performance.now()
   await logind.sleep(true)
   await seen.next()
-  t.same(await logind.inhibitors(), ['Coterie sleep delay'])
+  const holding = await logind.inhibitors()
+  if (performance.now() - said < 900) t.same(holding, ['Coterie sleep delay'], 'so long it may be held')
   const begun = performance.now()
   done.resolve()
   await logind.until(all => all.length === 0)

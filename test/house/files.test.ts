@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
-import { files, read, syntax, top } from './source.ts'
+import { files, imports, read, syntax, top } from './source.ts'
 
 const sources = files.filter(f => /^(src|test|scripts)\/.*\.ts$/.test(f))
 
@@ -89,4 +89,14 @@ t.test('no paths of one machine, no registries', async t => {
 t.test('the API and the package have one version', async t => {
   const { VERSION } = await import('../../src/api/api.ts')
   t.equal(VERSION, JSON.parse(read('package.json')).version)
+})
+
+t.test('what tests draw is the same each time', async t => {
+  const own = /^test\/(campaign|bench|fuzz|sim|house)\//
+  const tests = sources.filter(f => f.startsWith('test/') && !own.test(f) && f !== 'test/draws.ts')
+  t.same(
+    tests.filter(f => read(f).includes('Math.random()') || imports(f).some(i => i.from === 'fast-check')),
+    [],
+    'by test/draws.ts and test/random.ts'
+  )
 })

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import type { Params, Properties, Result } from '../../src/api/api.ts'
 import { type CallName, Client } from '../../src/cli/client.ts'
 import { bin, type Ended, run } from '../cli/command.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import type { Teardown } from '../namespace.ts'
 
 export type Status = Result<'Status'>
@@ -90,7 +90,7 @@ export class Computer {
     })
     early.catch(() => {})
     await within(
-      20_000,
+      PATIENCE_MS,
       `${this.name} is ready`,
       Promise.race([this.logs(/ ready/, from), early]),
       this.story
@@ -101,7 +101,11 @@ export class Computer {
   /** Runs a coteried that does not get ready; resolves with how it ended and what it said. */
   async refusal(args: readonly string[] = ['--only', 'lo'], env: Environment = {}) {
     const [program = '', ...words] = [...this.wrapper, join(bin, 'coteried'), ...args]
-    return within(20_000, `${this.name} ends`, run(program, words, { env: { ...this.environment, ...env } }))
+    return within(
+      PATIENCE_MS,
+      `${this.name} ends`,
+      run(program, words, { env: { ...this.environment, ...env } })
+    )
   }
 
   /** The first line of the log from number `from` that fits. */
@@ -119,7 +123,7 @@ export class Computer {
 
   /** Resolves with the exit code, or the signal. */
   over(): Promise<number | string> {
-    return within(10_000, `${this.name} ends`, this.#ended ?? Promise.resolve(0), this.story)
+    return within(PATIENCE_MS, `${this.name} ends`, this.#ended ?? Promise.resolve(0), this.story)
   }
 
   async kill(): Promise<void> {
@@ -162,7 +166,7 @@ export class Computer {
   }
 
   /** Looks at the status, with the peers of all circles, after each event until it holds. */
-  async until(what: string, holds: (status: Status) => boolean, milliseconds = 20_000): Promise<Status> {
+  async until(what: string, holds: (status: Status) => boolean, milliseconds = PATIENCE_MS): Promise<Status> {
     const client = await Client.open(this.socket)
     let last: Status | undefined
     const look = async () => {
@@ -204,7 +208,7 @@ export class Computer {
     return (await this.call('MakeTicket', { ExpiresInUSec: seconds * 1e6 })).Ticket
   }
 
-  joins(ticket: string, seconds = 15): Promise<Result<'Join'>> {
+  joins(ticket: string, seconds = PATIENCE_MS / 1000): Promise<Result<'Join'>> {
     return this.call('Join', { Ticket: ticket, Device: this.name, TimeoutUSec: seconds * 1e6 })
   }
 

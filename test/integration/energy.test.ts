@@ -37,9 +37,18 @@ if (inside(t, import.meta.url)) {
     }
     t.ok(there.Links > 0 && there.SlowLinks === there.Links, 'ben knows it')
 
-    const before = await Promise.all([anna.call('Energy'), ben.call('Energy')])
+    /** What both have counted when nothing is under way between them: each says the same twice. */
+    const atRest = async () => {
+      for (let last = ''; ; ) {
+        const both = await Promise.all([anna.call('Energy'), ben.call('Energy')])
+        const bytes = both.map(({ Total }) => [Total.LinkBytesSent, Total.LinkBytesReceived]).join()
+        if (bytes === last) return both
+        last = bytes
+      }
+    }
+    const before = await atRest()
     await anna.call('Ping', { Peer: 'ben', Count: 50 })
-    const after = await Promise.all([anna.call('Energy'), ben.call('Energy')])
+    const after = await atRest()
     const [a, b] = [0, 1].map(i => ({
       sent: after[i]!.Total.LinkBytesSent - before[i]!.Total.LinkBytesSent,
       received: after[i]!.Total.LinkBytesReceived - before[i]!.Total.LinkBytesReceived,

@@ -47,8 +47,12 @@ if (inside(t, import.meta.url)) {
     await anna.founds()
     const { Ticket } = await anna.call('MakeTicket', { GuestForUSec: 4e6 })
     await ben.joins(Ticket)
-    await anna.sees('ben')
-    t.match(await device(anna, 'ben'), { Guest: true, Expired: false, Level: 10 })
+    const { ExpiresUSec = 0 } = (await device(anna, 'ben'))!
+    const over = () => Date.now() * 1000 >= ExpiresUSec
+    await anna.until('sees it', ({ Peers }) => over() || Peers.some(({ Reachable }) => Reachable))
+    const guest = await device(anna, 'ben')
+    // on a slow machine its time may be over already
+    t.match(guest, { Guest: true, Level: 10, ...(!over() && { Expired: false }) })
     await anna.until('lets it in no more', ({ Peers }) => Peers.length === 0)
     t.match(await device(anna, 'ben'), { Guest: true, Expired: true, Reachable: false })
     t.match((await anna.coterie('devices')).out, /^ben +guest .* expired$/m)

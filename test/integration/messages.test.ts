@@ -69,10 +69,13 @@ if (inside(t, import.meta.url)) {
       out: /no handler for nothing\/here/
     })
     t.match(await anna.coterie('outbox'), { code: 0, out: /nothing\/here +dead/ })
-    t.match(await ben.coterie('handlers try anna backup/start'), { code: 0, out: /start\.sh would run/ })
-    t.match(await ben.coterie('handlers try anna backup/stop'), {
+    t.match(await ben.coterie('handlers run --dry anna backup/start'), {
+      code: 0,
+      out: /start\.sh would run/
+    })
+    t.match(await ben.coterie('handlers run --dry anna backup/stop'), {
       code: 1,
-      err: /no handler message\/backup\/stop/
+      out: /no handler message\/backup\/stop/
     })
     t.match(await anna.coterie('send ben Backup'), { code: 1, err: /"Backup" cannot be part of a tag/ })
     t.match(await anna.coterie('send ben'), { code: 2, err: /the tag is missing/ })
@@ -97,7 +100,7 @@ if (inside(t, import.meta.url)) {
       ['plain', { State: 'dead', Reason: 'unsafe' }],
       ['hangs', { State: 'dead', Reason: 'timeout' }],
       ['dies', { State: 'dead', Reason: 'killed' }],
-      ['strange', { State: 'dead', Reason: 'not-started' }],
+      ['strange', { State: 'dead', Reason: 'unsafe' }],
       ['leaves', { State: 'done', Output: 'left\n' }],
       ['absent', { State: 'dead', Reason: 'no-handler' }]
     ]
@@ -110,7 +113,7 @@ if (inside(t, import.meta.url)) {
     const talked = await sends(anna, 'ben', 'talks', '', true)
     t.match(talked, { State: 'dead', Reason: 'timeout' })
     t.equal(talked.Output.length, 65_536, 'of what it says only the beginning is kept')
-    t.match((await ben.coterie('handlers check')).err, /2 of 9 files do not run/)
+    t.match((await ben.coterie('handlers check')).err, /3 of 9 files cannot run/)
 
     t.comment('one that goes away between two messages')
     const good = join(dirname(ben.configFile), 'handlers/message/good')
@@ -152,6 +155,9 @@ if (inside(t, import.meta.url)) {
     await handler(ben, 'message/shutdown', 'true')
     t.match(await sends(anna, 'ben', 'clipboard/set'), { State: 'done' })
     t.match(await sends(anna, 'ben', 'shutdown'), { State: 'dead', Reason: 'not-allowed' })
-    t.match(await ben.coterie('handlers try anna shutdown'), { code: 1, err: /anna may send only what/ })
+    t.match(await ben.coterie('handlers run --dry anna shutdown'), {
+      code: 1,
+      out: /anna may send only what/
+    })
   })
 }

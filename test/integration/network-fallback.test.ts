@@ -117,10 +117,20 @@ if (inside(t, import.meta.url)) {
       }
       await w.until('checked', () => w.listeners.bound.length === 2 && w.listens('192.0.2.7'))
     }
+    /** Both, when no look at the network is under way: the least of a while. */
+    const atRest = async () => {
+      let least = [descriptors(), children()] as [number, number]
+      const end = performance.now() + 1_000
+      while (performance.now() < end) {
+        await new Promise(setImmediate)
+        least = [Math.min(least[0], descriptors()), Math.min(least[1], children())]
+      }
+      return least
+    }
     await flap(3)
-    const before = [descriptors(), children()]
+    const before = await atRest()
     await flap(100)
-    t.strictSame([descriptors(), children()], before)
+    t.strictSame(await atRest(), before)
     t.ok(w.changes.length > 20, `${w.changes.length} changes`)
     await w.stop()
     t.ok(descriptors() < before[0]!)

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { Bus, Variant } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
-import { cable, inside, ip, start } from '../namespace.ts'
+import { inside, ip, mute, start } from '../namespace.ts'
 import { Watched } from './watched.ts'
 
 const NM = 'org.freedesktop.NetworkManager'
@@ -21,8 +21,7 @@ const missing = (() => {
 
 if (missing) t.plan(0, missing)
 else if (inside(t, import.meta.url)) {
-  cable('wlan0', '192.0.2.20/24')
-  ip('-6', 'address', 'flush', 'dev', 'wlan0')
+  mute('wlan0', '192.0.2.20/24')
   const daemon = await TestBus.up(t, 'system')
   const bus = new Bus({ kind: 'system', address: daemon.address, log: () => {} })
   t.teardown(() => bus.close())

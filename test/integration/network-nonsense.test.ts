@@ -5,7 +5,7 @@
 import t from 'tap'
 import { Bus, Variant } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
-import { cable, inside, ip } from '../namespace.ts'
+import { inside, ip, mute } from '../namespace.ts'
 import { Watched } from './watched.ts'
 
 const NM = 'org.freedesktop.NetworkManager'
@@ -42,8 +42,7 @@ type Answer = { signature: string; body: unknown[] } | 'nothing'
 const says = (objects: object): Answer => ({ signature: MANAGED, body: [objects] })
 
 if (inside(t, import.meta.url)) {
-  cable('eth0', `${FIRST}/24`)
-  ip('-6', 'address', 'flush', 'dev', 'eth0')
+  mute('eth0', `${FIRST}/24`)
   const { address } = await TestBus.up(t, 'system')
   const bus = new Bus({ kind: 'system', address, log: () => {} })
   t.teardown(() => bus.close())

@@ -52,7 +52,7 @@ if (inside(t, import.meta.url)) {
     pc.configure('[network]\nprot = 1234\n')
     const refused = await pc.refusal()
     t.equal(refused.code, CONFIGURATION)
-    t.match(refused.err, `${pc.configFile}: unknown key network.prot; did you mean port?`)
+    t.match(refused.err, `${pc.configFile}: line 2: unknown key network.prot; did you mean port?`)
     t.strictSame(picture(pc), [], 'nothing was made')
 
     const checked = await pc.coterie('config check')

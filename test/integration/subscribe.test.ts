@@ -5,7 +5,7 @@ import { type BusMessage, plain } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
 import { PlainClient } from '../daemon/client.ts'
 import { client, Inbox } from '../daemon/surface.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { Computer } from './daemon.ts'
 
@@ -26,7 +26,7 @@ if (inside(t, import.meta.url))
     t.teardown(() => stream.socket.destroy())
     stream.socket.write('{"method":"Subscribe","parameters":{"States":["reachable"]},"more":true}\n')
     const read = async () =>
-      JSON.parse((await within(20_000, 'a reply', stream.next())) ?? 'null')?.parameters as Told
+      JSON.parse((await within(PATIENCE_MS, 'a reply', stream.next())) ?? 'null')?.parameters as Told
     const bus = await client(t, address)
     const signals = new Inbox<Told>()
     bus.match({ interface: `${INTERFACE}.Subscription` }, (m: BusMessage) => {
@@ -43,7 +43,7 @@ if (inside(t, import.meta.url))
     const [path] = await bus.call({ ...subscribe, body: ['', true, '', ['reachable'], 0n, 0, 0n] })
     t.match(path, /\/subscription\/\d+$/)
     t.same(await read(), { Peers: [], Gone: [] }, 'nobody yet')
-    t.same(await within(20_000, 'a signal', signals.next()), { Peers: [], Gone: [] })
+    t.same(await within(PATIENCE_MS, 'a signal', signals.next()), { Peers: [], Gone: [] })
 
     await ben.joins(await anna.ticket())
     const come = await (async () => {
@@ -55,7 +55,7 @@ if (inside(t, import.meta.url))
     t.match(come, { Peers: [{ Name: 'ben' }], Gone: [] })
     t.ok(come.Peers[0]!.LatencyUSec > 0)
     await within(
-      20_000,
+      PATIENCE_MS,
       'a signal',
       signals.until(m => m.Peers[0]?.State === 'reachable')
     )
@@ -70,5 +70,5 @@ if (inside(t, import.meta.url))
 
     await ben.kill()
     t.match(await read(), { Peers: [{ Name: 'ben', State: 'unreachable' }], Gone: [] })
-    t.match(await within(20_000, 'a signal', signals.next()), { Peers: [{ State: 'unreachable' }] })
+    t.match(await within(PATIENCE_MS, 'a signal', signals.next()), { Peers: [{ State: 'unreachable' }] })
   })

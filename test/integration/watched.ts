@@ -4,9 +4,9 @@ import { NetworkWatcher } from '../../src/host/network.ts'
 import type { Interface, NetworkSource, Snapshot } from '../../src/net/interfaces.ts'
 import { type BoundListener, Listeners } from '../../src/net/listeners.ts'
 import { type NetworkConfig, plan } from '../../src/net/policy.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
 import type { Teardown } from '../namespace.ts'
 
-const DEADLINE_MS = 15_000
 export const free: NetworkConfig = { only: [], port: 24_747, rules: [] }
 
 export class Watched {
@@ -62,7 +62,7 @@ export class Watched {
     for (const fn of this.#waiting) fn()
   }
 
-  /** Resolves in the moment it holds, with performance.now(); rejects after 15 s, with what is. */
+  /** Resolves in the moment it holds, with performance.now(); rejects when it never does, with what is. */
   until(what: string, test: () => boolean): Promise<number> {
     return new Promise((resolve, reject) => {
       const check = () => {
@@ -74,8 +74,8 @@ export class Watched {
       const timer = setTimeout(() => {
         this.#waiting.delete(check)
         const is = JSON.stringify([this.watcher.snapshot, this.listeners.bound])
-        reject(new Error(`not within ${DEADLINE_MS} ms: ${what}; ${is}\n${this.log.join('\n')}`))
-      }, DEADLINE_MS)
+        reject(new Error(`not within ${PATIENCE_MS} ms: ${what}; ${is}\n${this.log.join('\n')}`))
+      }, PATIENCE_MS)
       this.#waiting.add(check)
       check()
     })

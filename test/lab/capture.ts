@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import { inner, type Space } from './space.ts'
 
 export interface Packet {
@@ -35,7 +35,7 @@ export class Capture {
       })
       child.once('exit', () => reject(new Error(`tcpdump: ${said}`)))
     })
-    await within(10_000, `tcpdump listens on ${port}`, listening)
+    await within(PATIENCE_MS, `tcpdump listens on ${port}`, listening)
     return new Capture(space, file, child)
   }
 
@@ -44,7 +44,7 @@ export class Capture {
     const ended = once(this.#child, 'exit')
     const pid = inner(this.#child)
     if (pid) process.kill(pid, 'SIGINT')
-    await within(10_000, 'tcpdump ends', ended)
+    await within(PATIENCE_MS, 'tcpdump ends', ended)
   }
 
   /** TCP and UDP packets that match a tcpdump filter. */

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { NotifySocket } from '../host/notify-socket.ts'
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import { inner, type Space } from './space.ts'
 
 const top = new URL('../..', import.meta.url).pathname
@@ -58,7 +58,7 @@ export class Daemon {
     ended.catch(() => {})
     try {
       const event = Promise.race([ready(), ended])
-      await within(30_000, `coteried on ${space.name} is ready`, event, () => daemon.tail())
+      await within(PATIENCE_MS, `coteried on ${space.name} is ready`, event, () => daemon.tail())
     } finally {
       socket.close()
     }
@@ -74,7 +74,7 @@ export class Daemon {
   }
 
   /** Resolves with the event that made `true` of it, or at once with none when it is true already. */
-  until(what: string, holds: () => boolean, milliseconds = 15_000): Promise<Happened | undefined> {
+  until(what: string, holds: () => boolean, milliseconds = PATIENCE_MS): Promise<Happened | undefined> {
     if (holds()) return Promise.resolve(undefined)
     const event = new Promise<Happened | undefined>(resolve => {
       const look = () => {
@@ -107,14 +107,16 @@ export class Daemon {
   /** SIGTERM, as systemd and Ctrl-C (SIGINT) do it; resolves with its exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     process.kill(this.pid, signal)
-    await within(10_000, `coteried on ${this.#name} ends after ${signal}`, this.#ended, () => this.story())
+    await within(PATIENCE_MS, `coteried on ${this.#name} ends after ${signal}`, this.#ended, () =>
+      this.story()
+    )
     this.#watch?.kill('SIGKILL')
     return this.#child.exitCode
   }
 
   /** Resolves when it has ended. */
   over(): Promise<unknown> {
-    return within(10_000, `coteried on ${this.#name} ends`, this.#ended, () => this.story())
+    return within(PATIENCE_MS, `coteried on ${this.#name} ends`, this.#ended, () => this.story())
   }
   signal(signal: NodeJS.Signals): void {
     process.kill(this.pid, signal)
@@ -150,7 +152,7 @@ export class Daemon {
       })
       watch.on('exit', code => reject(new Error(`coterie watch ended with ${code}: ${said}`)))
     })
-    await within(10_000, `coterie watch on ${this.#name} begins`, first, () => `${said}\n${this.tail()}`)
+    await within(PATIENCE_MS, `coterie watch on ${this.#name} begins`, first, () => `${said}\n${this.tail()}`)
   }
 
   #apply(event: Happened): void {

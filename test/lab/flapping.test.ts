@@ -13,7 +13,7 @@ scenario('an interface flaps', { h1: 'a', h2: 'a' }, async (t, lab) => {
   await h2.coterie('join - --yes', await h1.coterie('invite --ticket'))
   const right = async () => {
     await h2.addressed(h2.address('a'))
-    await Promise.all([h1.sees('h2', 'reachable', 60_000), h2.sees('h1', 'reachable', 60_000)])
+    await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
     await h2.coterie('ping h1')
   }
   await right()

@@ -7,7 +7,7 @@ import { Client } from '../../src/cli/client.ts'
 import { Bus, Variant } from '../../src/host/bus.ts'
 import type { Counters } from './counters.ts'
 import { Daemon, type Happened } from './daemon.ts'
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import type { Lan, Switch } from './lab.ts'
 import { type Ended, type Environment, inner, Space } from './space.ts'
 
@@ -93,7 +93,7 @@ export class Host {
     return (await this.awaits(address, milliseconds)).at
   }
   /** The same; resolves when no such moment can be missed any more. */
-  async awaits(address: string, milliseconds = 20_000): Promise<{ readonly at: Promise<number> }> {
+  async awaits(address: string, milliseconds = PATIENCE_MS): Promise<{ readonly at: Promise<number> }> {
     const text = ` inet ${address}${address.endsWith('.') ? '' : '/'}`
     const monitor = this.lines(['ip', '-o', 'monitor', 'address'])
     const event = (async () => {
@@ -103,7 +103,7 @@ export class Host {
     })()
     event.catch(() => {})
     try {
-      await within(5_000, 'ip monitor listens', this.#subscribed(monitor.child))
+      await within(PATIENCE_MS, 'ip monitor listens', this.#subscribed(monitor.child))
       const there = (await this.space.run('ip -o -4 address')).includes(text)
       const moment = there ? Promise.resolve(performance.now()) : event
       const at = within(milliseconds, `${this.name} gets ${address}`, moment, () => this.story())
@@ -138,17 +138,17 @@ export class Host {
       ['dbus-daemon', `--config-file=${config}`, '--nofork', '--print-address=3'],
       3
     )
-    await within(5_000, `${this.name}: ${kind} bus`, once(child.stdio[3]!, 'data'), () => this.story())
+    await within(PATIENCE_MS, `${this.name}: ${kind} bus`, once(child.stdio[3]!, 'data'), () => this.story())
   }
   async networkManager(): Promise<void> {
     this.program('NetworkManager', ['NetworkManager', '--debug'])
-    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.NetworkManager')
+    await this.space.run('gdbus wait --system --timeout 60 org.freedesktop.NetworkManager')
   }
   async avahi(): Promise<void> {
     const config = `${this.folder}/state/avahi.conf`
     writeFileSync(config, avahiConfig(this.name))
     this.program('avahi', ['avahi-daemon', '--no-chroot', '--no-drop-root', '--no-rlimits', '-f', config])
-    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.Avahi')
+    await this.space.run('gdbus wait --system --timeout 60 org.freedesktop.Avahi')
   }
   /** It runs on battery, as a UPower played by us says; to be called before the daemon starts. */
   async battery(): Promise<void> {
@@ -164,13 +164,13 @@ export class Host {
     const up = new Promise<void>(resolve => bus.onUp(resolve))
     this.#system = bus
     bus.start()
-    await within(5_000, `${this.name}: we are on its system bus`, up, () => this.story())
+    await within(PATIENCE_MS, `${this.name}: we are on its system bus`, up, () => this.story())
     return bus
   }
   /** A logind played by python3-dbusmock. */
   async logind(): Promise<void> {
     this.program('logind', ['/usr/bin/python3', '-m', 'dbusmock', '--system', '--template', 'logind'])
-    await this.space.run('gdbus wait --system --timeout 15 org.freedesktop.login1')
+    await this.space.run('gdbus wait --system --timeout 60 org.freedesktop.login1')
   }
   /** It says that the computer is about to sleep, or is awake again; resolves performance.now() of the signal. */
   async prepareForSleep(sleeping: boolean): Promise<number> {
@@ -189,7 +189,7 @@ export class Host {
         signature: 'sssav',
         body: [manager, 'PrepareForSleep', 'b', [new Variant('b', sleeping)]]
       })
-      return await within(5_000, `${this.name}: PrepareForSleep`, said.promise, () => this.story())
+      return await within(PATIENCE_MS, `${this.name}: PrepareForSleep`, said.promise, () => this.story())
     } finally {
       end()
     }
@@ -209,7 +209,7 @@ export class Host {
     if (!child || !pid) throw new Error(`${name} does not run on ${this.name}\n${this.story()}`)
     const ended = once(child, 'exit')
     process.kill(pid, signal)
-    await within(10_000, `${name} on ${this.name} ends`, ended, () => this.story())
+    await within(PATIENCE_MS, `${name} on ${this.name} ends`, ended, () => this.story())
     this.#programs.delete(name)
   }
   /** Starts a program that goes on; its output is in `story`. `pipe` is a further descriptor to read. */
@@ -259,7 +259,7 @@ export class Host {
         if (counters !== undefined && counters.serial > before) return counters
       }
     })()
-    const counters = await within(10_000, `${this.name} tells what it holds`, answer, () => this.story())
+    const counters = await within(PATIENCE_MS, `${this.name} tells what it holds`, answer, () => this.story())
     const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
     const descriptors = readdirSync(`/proc/${pid}/fd`).length
     return { ...counters, descriptors, resident: Number(kilobytes) * 1024 }
@@ -320,12 +320,12 @@ export class Host {
     await this.addressed(`10.77.`)
   }
   nmcli(line: string): Promise<string> {
-    return this.space.run(['nmcli', '--wait', '20', ...line.split(' ')])
+    return this.space.run(['nmcli', '--wait', '60', ...line.split(' ')])
   }
   /** `busctl --user …`, its JSON parsed. */
   // biome-ignore lint/suspicious/noExplicitAny: its shape is the command's
   async busctl(line: string): Promise<any> {
-    return JSON.parse(await this.space.run(`busctl --user --timeout=5 --json=short ${line}`))
+    return JSON.parse(await this.space.run(`busctl --user --timeout=60 --json=short ${line}`))
   }
   /** Properties of all objects on D-Bus, whatever their interface. */
   async managed(): Promise<{ readonly [name: string]: unknown }[]> {
@@ -355,7 +355,7 @@ export class Host {
     const event = (async () => {
       while (!(await this.space.run(`ss --${protocol} -l -n -H sport = ${port}`)));
     })()
-    await within(5_000, `${this.name} binds ${protocol} ${port}`, event)
+    await within(PATIENCE_MS, `${this.name} binds ${protocol} ${port}`, event)
   }
   /** A program read line by line. */
   lines(command: readonly string[]): {

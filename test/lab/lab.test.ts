@@ -1,6 +1,6 @@
 /** The lab itself, with plain programs: if this fails, no other scenario means anything. */
 import { existsSync } from 'node:fs'
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import type { Host } from './host.ts'
 import { scenario } from './scenario.ts'
 
@@ -40,7 +40,7 @@ scenario('two LANs, a router, real NetworkManagers', { h1: 'a', h2: 'a', h3: 'b'
   t.comment('the session bus goes and comes')
   await h1.end('session bus')
   await h1.bus('session')
-  await h1.space.run('busctl --user --timeout=5 list')
+  await h1.space.run('busctl --user --timeout=60 list')
 
   t.comment('avahi finds the other one by multicast, within its LAN only')
   await Promise.all([h1, h2, h3].map(h => h.avahi()))
@@ -62,7 +62,7 @@ async function carried(from: Host, to: Host, address: string): Promise<string> {
   try {
     await to.bound('udp', 9999)
     await from.space.try(['nc', '-u', '-q', '0', address, '9999'], { input: `from ${from.name}\n` })
-    return await within(5_000, 'the datagram', first(received.lines), () => to.story())
+    return await within(PATIENCE_MS, 'the datagram', first(received.lines), () => to.story())
   } finally {
     received.stop()
   }

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Box } from './box.ts'
 import { Capture } from './capture.ts'
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import { Host } from './host.ts'
 import { Plain } from './plain.ts'
 import { Space } from './space.ts'
@@ -63,7 +63,7 @@ export class Switch {
     ]
     const relay = ['python3', `${here}noise.py`, near!, far!, String(loss), String(delayMs), String(jitterMs)]
     const child = this.space.spawn(relay, { stdio: ['pipe', 'pipe', 'inherit'] })
-    await within(10_000, `a bad cable for ${host.name}`, once(child.stdout!, 'data'))
+    await within(PATIENCE_MS, `a bad cable for ${host.name}`, once(child.stdout!, 'data'))
     const lan = (await this.space.run(`ip -o link show ${port}`)).match(/ master (\S+)/)![1]!
     await this.space.run(`ip link add name ${host.name}-noise type bridge forward_delay 0 mcast_snooping 0`)
     for (const [end, bridge] of [
@@ -152,7 +152,7 @@ export class Lab {
       await host.coterie('join - --yes', await first.coterie('invite --ticket --level 5'))
     await Promise.all(
       hosts.flatMap(one =>
-        hosts.filter(h => h !== one).map(other => one.sees(other.name, 'reachable', 30_000))
+        hosts.filter(h => h !== one).map(other => one.sees(other.name, 'reachable', PATIENCE_MS))
       )
     )
   }

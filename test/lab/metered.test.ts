@@ -29,7 +29,7 @@ scenario('a metered connection', { h1: 'a', h2: 'a' }, async (t, lab) => {
   for (const metered of [true, false]) {
     await h1.nmcli(`con mod lan connection.metered ${metered ? 'yes' : 'no'}`)
     await h1.nmcli('con up lan')
-    await Promise.all([h1.sees('h2', 'reachable', 40_000), h2.sees('h1', 'reachable', 40_000)])
+    await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
     t.match(await told(metered), { Metered: metered, KeepaliveUSec: metered ? 60e6 : 15e6 })
     t.equal((await energy(h2)).Metered, false, 'the other end is not')
   }

@@ -28,7 +28,8 @@ scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async
     probes(both).find(({ Address }) => Address === address),
     { Lost: 0, Reason: '' }
   )
-  t.match(await h1.coterie('ping h2'), /^h2 \(10\.77\.1\.12\): .* ms\nby UDP to 10\.77\.1\.12: .* ms/)
+  // the session may be at another of its addresses
+  t.match(await h1.coterie('ping h2'), /^h2 \(.*\): .* ms\n(by UDP .*\n)*by UDP to 10\.77\.1\.12: .* ms/)
 
   t.comment('UDP is barred: the session goes on')
   const before = h1.daemon.events.length
@@ -37,7 +38,10 @@ scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async
   t.equal(tcp.LatencyUSec.length, 25)
   for (const { LatencyUSec, Lost, Reason } of probes(tcp))
     t.same({ LatencyUSec, lost: Lost > 0, Reason }, { LatencyUSec: [], lost: true, Reason: 'timeout' })
-  t.match(await h1.coterie('ping h2'), /^h2 .* ms\nby UDP to 10\.77\.1\.12: no answer/)
+  t.match(
+    await h1.coterie('ping h2'),
+    /^h2 .* ms\n(by UDP .*: no answer\n)*by UDP to 10\.77\.1\.12: no answer/
+  )
   t.notOk(
     h1.daemon.events.slice(before).some(({ Properties }) => Properties['State'] === 'unreachable'),
     'it is no sign that h2 is gone'
@@ -56,13 +60,12 @@ scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async
   )
 
   t.comment('also when no session is left, for the keys outlive it')
-  await Promise.all([h1.sees('h2', 'unreachable', 60_000), h2.sees('h1', 'unreachable', 60_000)])
+  await Promise.all([h1.sees('h2', 'unreachable'), h2.sees('h1', 'unreachable')])
   const after = JSON.parse((await h1.tryCoterie('ping h2 --json')).stdout) as Measured
   t.equal(probes(after).find(({ Address }) => Address === address)?.LatencyUSec.length, 1)
 
   t.comment('all is open again')
   await drops(h2)
-  await Promise.all([h1.sees('h2', 'reachable', 60_000), h2.sees('h1', 'reachable', 60_000)])
-  // it may be another of its addresses now
+  await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
   t.match(await h1.coterie('ping h2'), /^h2 .* ms\n(by UDP .*\n)*by UDP to 10\.77\.1\.12: .* ms/)
 })

@@ -1,5 +1,5 @@
 /** A computer goes to sleep and wakes up, with real NetworkManager and a logind that is played. */
-import { within } from './deadline.ts'
+import { PATIENCE_MS, within } from './deadline.ts'
 import type { Host } from './host.ts'
 import { scenario } from './scenario.ts'
 
@@ -14,19 +14,14 @@ scenario('asleep, and awake again', { h1: 'a', h2: 'a', h3: 'a' }, async (t, lab
       .filter(({ Object: path }) => path.endsWith(String(h3.daemon.self['Id'])))
       .flatMap(({ Properties: { State } }) => (State === undefined ? [] : [String(State)]))
   const right = () =>
-    Promise.all(
-      [h1, h2].flatMap(host => [
-        host.sees('h3', 'reachable', 60_000),
-        h3.sees(host.name, 'reachable', 60_000)
-      ])
-    )
+    Promise.all([h1, h2].flatMap(host => [host.sees('h3', 'reachable'), h3.sees(host.name, 'reachable')]))
   /** Until something of ours delays sleep there, or nothing does any more. */
   const delays = async (yes: boolean) => {
     const ours = async () => (await h3.inhibitors()).some(who => /coterie/i.test(who))
     const event = (async () => {
       while ((await ours()) !== yes);
     })()
-    await within(15_000, `${yes ? '' : 'no '}delay of sleep`, event, h3.story)
+    await within(PATIENCE_MS, `${yes ? '' : 'no '}delay of sleep`, event, h3.story)
   }
 
   t.comment('it comes later: then it is asked to wait for us')

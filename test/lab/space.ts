@@ -71,7 +71,7 @@ export class Space {
         [...this.#enter(), ...command],
         {
           env: this.environment,
-          timeout: options.timeoutMs ?? 30_000,
+          timeout: options.timeoutMs ?? 90_000,
           killSignal: 'SIGKILL',
           maxBuffer: 64 << 20
         },

@@ -1,6 +1,6 @@
 /** A long time with everything that happens to laptops; what must hold after every step is in world.check. */
-import fc from 'fast-check'
 import t from 'tap'
+import { fc } from '../draws.ts'
 import { EVENTS, mend, settled } from '../sim/events.ts'
 import { World } from '../sim/world.ts'
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { Timer } from '../../src/mesh/timers.ts'
 import { Timers, timer } from '../../src/mesh/timers.ts'
+import { fc } from '../draws.ts'
 
 t.test('what is due fires in order of time, once', async t => {
   const timers = new Timers()

@@ -3,8 +3,9 @@ import t from 'tap'
 import { makeAnnouncement, slotAt } from '../../src/crypto/announcement.ts'
 import { randomBytes } from '../../src/crypto/provider.ts'
 import { encodeSsdp } from '../../src/wire/ssdp.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { generator } from '../random.ts'
-import { Lan, unavailable } from './lan/lan.ts'
+import { Lan, mostWithin, unavailable } from './lan/lan.ts'
 import { Device, Stranger } from './lan/remote.ts'
 
 const skip = unavailable()
@@ -27,7 +28,7 @@ const base64 = (text: string) => Buffer.from(text, 'latin1').toString('base64')
 const query = (unicast: boolean) =>
   `\0\x07\0\0\0\x01\0\0\0\0\0\0\x08_coterie\x04_udp\x05local\0\0\x0c${unicast ? '\x80' : '\0'}\x01`
 
-t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_000 }, async t => {
+t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: FILE_MS }, async t => {
   const lan = Lan.up(t, 'abs')
   const [a, b, s] = await Promise.all([
     Device.start(lan, 'a', 1),
@@ -141,15 +142,20 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
         1,
         `udp and (ether src ${lan.mac('a')} or ether src 02:00:00:00:00:77)`
       )
+      // the kernel must not give the same port twice by chance
+      const heard = async () => {
+        await b.hears(1, { source: lan.address('a') })
+        lan.reservePorts('a')
+      }
       await a.apply(eth0)
-      await b.hears(1, { source: lan.address('a') })
+      await heard()
       await a.tell({ rotate: true })
-      await b.hears(1, { source: lan.address('a') })
+      await heard()
       lan.in('a', 'ip', 'link', 'set', 'eth0', 'address', '02:00:00:00:00:77')
       await a.apply(eth0)
-      await b.hears(1, { source: lan.address('a') })
+      await heard()
       await a.apply({ ...eth0, connection: '8add3fd2-0313-4f91-932c-8c60b28b82fc' })
-      await b.hears(1, { source: lan.address('a') })
+      await heard()
       lan.in('a', 'ip', 'addr', 'add', '2001:db8:91::1/64', 'dev', 'eth0', 'nodad')
       await a.apply({ ...eth0, connection: '8add3fd2-0313-4f91-932c-8c60b28b82fc' })
       await b.hears(1, { source: lan.address('a') })
@@ -177,13 +183,13 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
   await t.test('a flapping interface announces once a second', async t => {
     await Promise.all([a.tell({ fresh: true }), b.tell({ fresh: true, apply: [eth0] })])
     const capture = await lan.capture('s', 1, `udp and src host ${lan.address('a')}`)
-    const start = Date.now()
+    const start = performance.now()
     for (let i = 0; i < 10; i++) await a.tell({ apply: i % 2 === 0 ? [eth0] : [] })
     await a.tell({ apply: [eth0] })
     await b.hears(1, { source: lan.address('a') })
     await b.hears(1, { source: lan.address('a') })
-    const seconds = (Date.now() - start) / 1000
     const notifies = (await capture.stop()).filter(packet => packet.includes('NOTIFY'))
+    const seconds = (performance.now() - start) / 1000
     t.ok(notifies.length <= 1 + seconds, `${notifies.length} in ${seconds.toFixed(1)} s, the last is heard`)
   })
 
@@ -193,7 +199,8 @@ t.test('bounds of discovery', { skip: skip && `skipped: ${skip}`, timeout: 60_00
     await a.apply(eth0)
     for (let i = 0; i < 16; i++) await b.hears(1, { source: lan.address('a') })
     const own = await capture.stop()
-    t.ok(own.length <= 8, `${own.length} mDNS packets`)
+    const most = mostWithin(15_000, own)
+    t.ok(most <= 8, `${own.length} mDNS packets, ${most} in 15 s`)
     await a.tell({ circles: 1 })
   })
 

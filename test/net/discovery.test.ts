@@ -1,12 +1,13 @@
 /** Discovery by real multicast between network namespaces: who hears whom, when, and what if parts fail. */
 import t from 'tap'
 import type { Via } from '../../src/net/voice.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { Lan, unavailable } from './lan/lan.ts'
 import { Device } from './lan/remote.ts'
 
 const skip = unavailable()
 const eth0 = { name: 'eth0' }
-t.setTimeout(60_000)
+t.setTimeout(FILE_MS)
 
 t.test('discovery on a LAN', { skip: skip && `skipped: ${skip}` }, async t => {
   const lan = Lan.up(t, 'ab')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { lanOf, sendMagic } from '../../src/net/lan.ts'
-import { cable, inside, ip } from '../namespace.ts'
+import { inside, ip, mute } from '../namespace.ts'
 
 const iface = (name: string, kind: 'ethernet' | 'wifi' | 'vpn', ...addresses: string[]) => ({
   name,
@@ -38,8 +38,8 @@ if (inside(t, import.meta.url)) {
 
   t.test('the packet leaves by that interface and no other, whatever the routes say', async t => {
     // two cables to the same subnet: the route leads out of the first
-    cable('eth0', '192.0.2.1/24')
-    cable('eth1', '192.0.2.2/24')
+    mute('eth0', '192.0.2.1/24')
+    mute('eth1', '192.0.2.2/24')
     const counters = (name: string) =>
       Number(JSON.parse(ip('-json', '-stats', 'link', 'show', name))[0].stats64.tx.packets)
     const before = [counters('eth0'), counters('eth1')]

@@ -11,7 +11,11 @@ import type { Planned } from '../../src/net/policy.ts'
 import { Tally } from '../../src/net/tally.ts'
 import { type DialError, dialTcp } from '../../src/net/tcp.ts'
 import { parseAddress } from '../../src/wire/address.ts'
-import { cable, inside, ip } from '../namespace.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
+import { cable, inside, ip, mute } from '../namespace.ts'
+
+/** Of what is no matter of time. */
+const timeoutMs = PATIENCE_MS
 
 if (inside(t, import.meta.url)) {
   cable('eth0', '192.0.2.1/24', '192.0.2.2/24')
@@ -85,7 +89,7 @@ if (inside(t, import.meta.url)) {
       sockets(),
       ['127.0.0.1', '192.0.2.1', '192.0.2.2'].flatMap(a => [`tcp ${a}:${PORT}`, `udp ${a}:${PORT}`]).sort()
     )
-    const link = await dialTcp(`tcp://192.0.2.1:${PORT}`, { timeoutMs: 2_000 })
+    const link = await dialTcp(`tcp://192.0.2.1:${PORT}`, { timeoutMs })
     await subject.until(() => subject.links.length > 0)
     const [accepted, name] = subject.links[0]!
     t.equal(name, 'eth0')
@@ -209,11 +213,12 @@ if (inside(t, import.meta.url)) {
 
   t.test('an IPv6 address is bound as soon as the kernel has checked it', async t => {
     const subject = new Subject(t)
-    ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0')
-    t.match(ip('-6', 'address', 'show', 'dev', 'eth0'), /2001:db8::1.*tentative/)
+    // by one program, lest it be checked before it is looked at
+    const input = 'address add 2001:db8::1/64 dev eth0\naddress show dev eth0\n'
+    t.match(execFileSync('ip', ['-batch', '-'], { input, encoding: 'utf8' }), /2001:db8::1.*tentative/)
     t.strictSame(ports(await subject.apply(one, at('2001:db8::1'))), [PORT, PORT])
     t.strictSame(subject.listeners.notes, [])
-    const link = await dialTcp(`tcp://[2001:db8::1]:${PORT}`, { timeoutMs: 2_000 })
+    const link = await dialTcp(`tcp://[2001:db8::1]:${PORT}`, { timeoutMs })
     t.equal(link.remote, `tcp://[2001:db8::1]:${PORT}`)
     link.destroy()
   })
@@ -225,7 +230,7 @@ if (inside(t, import.meta.url)) {
     const [bound] = await subject.apply(scoped)
     t.equal(bound!.address, `${address}%eth0`)
     const uri = `tcp://[${address}%25eth0]:${PORT}`
-    const link = await dialTcp(uri, { timeoutMs: 2_000, permitted: source => source === `${address}%eth0` })
+    const link = await dialTcp(uri, { timeoutMs, permitted: source => source === `${address}%eth0` })
     t.equal(link.remote, uri)
     link.destroy()
     const before = subject.changes
@@ -245,27 +250,22 @@ if (inside(t, import.meta.url)) {
     const reason = (dial: Promise<Link>) => dial.then(String, (error: DialError) => error.reason)
     t.equal(await reason(dialTcp('tcp://192.0.2.99:1', { timeoutMs: 200 })), 'timeout')
     const stop = new AbortController()
-    const dial = dialTcp('tcp://192.0.2.98:1', { timeoutMs: 5_000, signal: stop.signal })
+    const dial = dialTcp('tcp://192.0.2.98:1', { timeoutMs, signal: stop.signal })
     setImmediate(() => stop.abort())
     t.equal(await reason(dial), 'cancelled')
-    const nowhere = dialTcp('tcp://198.51.100.1:1', { timeoutMs: 500, permitted: () => true })
+    const nowhere = dialTcp('tcp://198.51.100.1:1', { timeoutMs, permitted: () => true })
     t.equal(await reason(nowhere), 'no-route')
   })
 
   t.test('with only: nothing leaves by another interface, not even a question for the way', async t => {
-    // Without an IPv6 address the kernel has nothing of its own to say there: no reports of groups, no solicitations.
-    ip('link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'veth-eth1')
-    ip('link', 'set', 'eth1', 'addrgenmode', 'none')
-    ip('link', 'set', 'veth-eth1', 'up')
-    ip('link', 'set', 'eth1', 'up')
-    ip('address', 'add', '198.51.100.1/24', 'dev', 'eth1')
+    mute('eth1', '198.51.100.1/24')
     ip('route', 'add', 'default', 'via', '198.51.100.254')
     const sent = () => readFileSync('/sys/class/net/eth1/statistics/tx_packets', 'utf8')
     const before = sent()
     const permitted = (local: string) => local === '192.0.2.1'
     const reason = (dial: Promise<Link>) => dial.then(String, (error: DialError) => error.reason)
     for (const address of ['tcp://203.0.113.1:1', 'tcp://198.51.100.7:1']) {
-      t.equal(await reason(dialTcp(address, { timeoutMs: 500, permitted })), 'barred')
+      t.equal(await reason(dialTcp(address, { timeoutMs, permitted })), 'barred')
     }
     t.equal(sent(), before)
     t.equal(await reason(dialTcp('tcp://203.0.113.1:1', { timeoutMs: 300 })), 'timeout')

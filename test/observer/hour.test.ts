@@ -1,10 +1,11 @@
 /** An hour of a device's discovery links no two slots, two networks or two circles; and the test would see it. */
 import t from 'tap'
+import { FILE_MS } from '../lab/deadline.ts'
 import type { Kept } from './computer.ts'
 import { hour } from './hour.ts'
 import { constants, links, linksInPackets, runs } from './observer.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(FILE_MS)
 const common = constants(await hour(11), await hour(12))
 
 t.test('an hour', async t => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import type { AddressClass } from '../../src/wire/address.ts'
 import {
@@ -13,6 +12,7 @@ import {
   sameSubnet,
   writeAddress
 } from '../../src/wire/address.ts'
+import { fc } from '../draws.ts'
 
 t.test('one text for each address', async t => {
   const same: Record<string, string> = {

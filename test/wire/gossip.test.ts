@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { formatAddress, parseAddress } from '../../src/wire/address.ts'
 import { bodyLimit, Kind } from '../../src/wire/frame.ts'
@@ -17,6 +16,7 @@ import {
   signedRecord,
   unsignedRecord
 } from '../../src/wire/gossip.ts'
+import { fc } from '../draws.ts'
 
 const id = (n: number): Uint8Array => new Uint8Array(32).fill(n)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { hex } from '../../src/wire/bytes.ts'
 import {
@@ -17,6 +16,7 @@ import {
   joinMessageLength,
   verdicts
 } from '../../src/wire/joining.ts'
+import { fc } from '../draws.ts'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 const greeting = { versions: { least: 1, greatest: 2 }, features: 3 }

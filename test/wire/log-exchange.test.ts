@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import {
   chunks,
@@ -8,6 +7,7 @@ import {
   MAX_BODY,
   MAX_WANTS
 } from '../../src/wire/log-exchange.ts'
+import { fc } from '../draws.ts'
 
 const id = (fill: number) => new Uint8Array(32).fill(fill)
 const samples: LogFrame[] = [

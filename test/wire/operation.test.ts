@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { add, genesis, rekey, remove, rename } from '../../src/circle/author.ts'
 import { identify, signatures } from '../../src/circle/signing.ts'
@@ -6,6 +5,7 @@ import { verify } from '../../src/crypto/provider.ts'
 import { hex } from '../../src/wire/bytes.ts'
 import { type Body, decodeOperation, isName, MAX_OPERATION } from '../../src/wire/operation.ts'
 import { exchangeKey, genesis as frozenGenesis, gidOf, joining, seed, signing } from '../circle/world.ts'
+import { fc } from '../draws.ts'
 
 const first = signing('A')
 const place = { gid: gidOf, prev: [gidOf], wallMs: 1_800_000_000_001 }

@@ -1,6 +1,7 @@
 /** What one circle has to do with handlers: its messages, what happens to its peers, and who its members are to both. */
 import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
 import type { PeerView } from '../../mesh/mesh.ts'
+import type { Received } from '../../messages/received.ts'
 import type { Membership } from '../circle/membership.ts'
 import type { StoredCircle } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
@@ -40,7 +41,10 @@ export class Correspondence {
       sender,
       send: write,
       onSent: sent => tellSent(publisher, this, sent),
-      onReceived: received => tellReceived(publisher, this, received)
+      onReceived: received => {
+        tellReceived(publisher, this, received)
+        if (received.state === 'dead') this.#tellDead(around, received)
+      }
     })
   }
 
@@ -55,7 +59,9 @@ export class Correspondence {
     const member = members.get(peer)
     if (member === undefined || !this.#membership.admits(peer)) return undefined
     const { id, name, level, flags } = member
-    const unique = [...members.values()].filter(other => other.name === name).length === 1
+    const others = [...members.values()].filter(other => other.id !== id)
+    // a device chooses its name itself, and may not pass for another one by it
+    const unique = !others.some(other => [other.name, other.id, shortId(other.id)].includes(name))
     return {
       id,
       name,
@@ -65,6 +71,16 @@ export class Correspondence {
       circleId: this.id,
       names: new Set([id, shortId(id), ...(unique ? [name] : [])])
     }
+  }
+
+  /** All members, this device too, as handlers and rules know them. */
+  get members(): readonly Sender[] {
+    return [...this.#membership.members.keys()].flatMap(id => this.sender(id) ?? [])
+  }
+
+  /** The sender is told too; here only the log has it. */
+  #tellDead({ log }: Surroundings, { id, from, tag, reason, exit }: Received): void {
+    log('info', 'a message was not done', { from: this.nameOf(from), tag, id, reason, exit })
   }
 
   viewed(view: PeerView): void {

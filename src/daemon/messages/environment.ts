@@ -5,9 +5,18 @@
 import { homedir, userInfo } from 'node:os'
 import { type PeerId, shortId } from '../../crypto/identity.ts'
 import type { Received } from '../../messages/inbox.ts'
+import { shipped } from '../../paths.ts'
 import type { Sender } from './handlers.ts'
 
-const PASSED = ['LANG', 'XDG_RUNTIME_DIR']
+const PASSED = [
+  'LANG',
+  'XDG_RUNTIME_DIR',
+  'XDG_CONFIG_HOME',
+  'XDG_DATA_HOME',
+  'XDG_STATE_HOME',
+  'XDG_CACHE_HOME',
+  'XDG_DATA_DIRS'
+]
 const DESKTOP = [
   'DISPLAY',
   'WAYLAND_DISPLAY',
@@ -16,6 +25,10 @@ const DESKTOP = [
   'XDG_CURRENT_DESKTOP',
   'XDG_SESSION_TYPE'
 ]
+
+/** Where programs are looked for: so that a handler finds the `coterie` of this daemon, that one's folder first. */
+const USUAL = ['/usr/local/bin', '/usr/bin', '/bin']
+const searched = [...new Set([shipped('bin'), ...USUAL])].filter(folder => folder !== '').join(':')
 
 export type Environment = { readonly [name: string]: string }
 
@@ -80,7 +93,7 @@ function plain(): Environment {
     return value === undefined ? [] : [[name, value]]
   })
   return {
-    PATH: '/usr/local/bin:/usr/bin:/bin',
+    PATH: searched,
     HOME: homedir(),
     USER: userInfo().username,
     ...Object.fromEntries(passed)

@@ -2,10 +2,11 @@
  * The handlers of this computer: which there are in the configured folders, which one a message goes to, and the run
  * of one. Folders are watched: what is put there counts a moment later.
  */
-import { existsSync, type FSWatcher, watch } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '../../crypto/identity.ts'
-import { fileProblem, findHandlers } from '../../host/handler-files.ts'
+import { FolderWatch } from '../../host/folder-watch.ts'
+import { type Found as FoundFiles, fileProblem, findHandlers, MISSING } from '../../host/handler-files.ts'
 import { runHandler } from '../../host/handler-process.ts'
 import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
@@ -15,12 +16,15 @@ import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
 import { Occasions } from './occasions.ts'
-import { verdictOn } from './rules.ts'
+import { type Verdict, verdictOn } from './rules.ts'
 
-/** After the first change in a folder, for the others of the same moment. */
+/** After the first change in a folder, for the others of the same moment; more where a look takes long. */
 const SETTLE_MS = 100
-const WATCHED = 256
+const PACE = 10
+const WATCHED = 1_024
 const OUTPUT = 65_536
+/** For handlers of `stopping`, milliseconds. */
+const FAREWELL_MS = 2_000
 
 /** A member, as handlers and rules know it. */
 export interface Sender {
@@ -47,7 +51,10 @@ export class Handlers {
   readonly #options: HandlersOptions
   readonly #occasions: Occasions
   #lookup = new Lookup([])
-  #watchers: FSWatcher[] = []
+  readonly #watch = new FolderWatch(WATCHED, () => this.#soon())
+  /** How long the last look took, milliseconds. */
+  #took = 0
+  #unwatched = 0
   #settling: NodeJS.Timeout | undefined
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
@@ -78,15 +85,19 @@ export class Handlers {
     return this.#turn
   }
 
-  stop(): void {
+  /** Tells that the daemon is about to stop, and gives those that are for it a moment to end. */
+  async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#settling)
-    for (const watcher of this.#watchers) watcher.close()
-    this.#occasions.stop()
+    this.#watch.close()
+    this.#occasions.clear()
+    this.daemon('stopping')
+    await Promise.race([this.#occasions.idle(), delay(FAREWELL_MS, undefined, { ref: false })])
   }
 
   /** Something happened to a member. */
   peer(event: PeerEvent, peer: Sender, facts: PeerFacts): void {
+    if (this.#stopped) return
     this.#occasions.tell('peer', event, peer, peerEnvironment(event, peer, facts))
   }
   /** Whether any peer can be reached; told when it changes. */
@@ -97,11 +108,17 @@ export class Handlers {
   }
   /** Something happened to the daemon. */
   daemon(event: DaemonEvent): void {
+    if (this.#stopped && event !== 'stopping') return
     this.#occasions.tell('daemon', event, { names: new Set() }, daemonEnvironment(event))
   }
 
+  /** Whether the rules let it send that tag. */
+  verdict(from: Sender, tag: string): Verdict {
+    return verdictOn(this.#options.config().allow, from, tag)
+  }
+
   choose(from: Sender, tag: string): Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
-    if (!verdictOn(this.#options.config().allow, from, tag).allowed) return 'not-allowed'
+    if (!this.verdict(from, tag).allowed) return 'not-allowed'
     const { handler, unsafe } = this.found(from, tag)
     if (handler !== undefined) return { key: join(handler.folder, handler.path), retry: handler.naming.retry }
     return unsafe.length > 0 ? 'unsafe' : 'no-handler'
@@ -119,16 +136,17 @@ export class Handlers {
     signal: AbortSignal
   ): Promise<Ending> {
     const { log } = this.#options
-    const dead = (reason: DeadReason, output: Uint8Array = new Uint8Array()): Ending => ({
+    const dead = (reason: DeadReason, complaint: string, output: Uint8Array = new Uint8Array()): Ending => ({
       type: 'dead',
       reason,
-      output
+      output,
+      complaint
     })
-    if (from === undefined) return dead('removed')
-    const problem = await fileProblem(file)
+    if (from === undefined) return dead('removed', 'its sender is no member any more')
+    const problem = await this.#problemOf(file)
     if (problem !== '') {
       log('warn', `the handler ${file} was not run: ${problem}`)
-      return dead('unsafe')
+      return dead(problem === MISSING ? 'no-handler' : 'unsafe', problem)
     }
     const end = await runHandler(
       {
@@ -144,53 +162,56 @@ export class Handlers {
     const facts = { handler: file, tag: received.tag, id: received.id, stderr: end.complaint }
     if (end.type === 'exit') {
       log(end.code === 0 ? 'debug' : 'info', `handler ended with ${end.code}`, facts)
-      return { type: 'exit', code: end.code, output: end.output }
+      return { type: 'exit', code: end.code, output: end.output, complaint: end.complaint }
     }
     log('warn', `handler: ${end.type}`, { ...facts, ...('why' in end ? { why: end.why } : {}) })
-    if (end.type === 'not-started') return dead('not-started')
-    return dead(end.type === 'timeout' ? 'timeout' : 'killed', end.output)
+    if (end.type === 'not-started') return dead('not-started', end.why)
+    return dead(end.type === 'timeout' ? 'timeout' : 'killed', end.complaint, end.output)
   }
 
   get #timeoutMs(): number {
     return this.#options.config().handlers.timeout * 1000
   }
 
+  /** Of a file that was found, now. */
+  async #problemOf(file: string): Promise<string> {
+    const folder = this.folders.find(folder => file.startsWith(join(folder, '/')))
+    return folder === undefined ? MISSING : fileProblem(folder, relative(folder, file))
+  }
+
   async #look(): Promise<void> {
     if (this.#stopped) return
-    const folders = this.folders
-    const found = await Promise.all(folders.map(findHandlers))
-    if (this.#stopped) return
-    const files = found.flatMap(({ files }, order): HandlerFile[] =>
-      files.map(file => ({ ...file, folder: folders[order]!, order }))
+    const began = performance.now()
+    const found: (FoundFiles & { folder: string })[] = []
+    this.#watch.begin()
+    for (const folder of this.folders) {
+      await this.#watch.above(folder)
+      found.push({ folder, ...(await findHandlers(folder, path => this.#watch.enter(path))) })
+    }
+    const unwatched = this.#watch.end()
+    this.#took = performance.now() - began
+    if (this.#stopped) return this.#watch.close()
+    if (unwatched > this.#unwatched)
+      this.#options.log('warn', `${unwatched} handler folders cannot be watched; Reload looks at them again`)
+    this.#unwatched = unwatched
+    const placed = (from: (found: FoundFiles) => FoundFiles['files']) =>
+      found.flatMap((each, order) =>
+        from(each).map((file): HandlerFile => ({ ...file, folder: each.folder, order }))
+      )
+    this.#lookup = new Lookup(
+      placed(({ files }) => files),
+      placed(({ closed }) => closed)
     )
-    this.#watch(
-      found.flatMap((each, i) => (each.folders.length > 0 ? each.folders : [standing(folders[i]!)]))
-    )
-    this.#lookup = new Lookup(files)
     this.#options.onChange()
   }
 
-  #watch(folders: readonly string[]): void {
-    for (const watcher of this.#watchers.splice(0)) watcher.close()
-    for (const folder of folders.slice(0, WATCHED)) {
-      try {
-        const watcher = watch(folder, { persistent: false }, () => this.#soon())
-        watcher.on('error', () => {})
-        this.#watchers.push(watcher)
-      } catch {
-        // it is gone by now; the folder above tells
-      }
-    }
-  }
-
   #soon(): void {
-    this.#settling ??= setTimeout(() => {
-      this.#settling = undefined
-      void this.look()
-    }, SETTLE_MS).unref()
+    this.#settling ??= setTimeout(
+      () => {
+        this.#settling = undefined
+        void this.look()
+      },
+      Math.max(SETTLE_MS, PACE * this.#took)
+    ).unref()
   }
 }
-
-/** The nearest folder above that is there: in it something comes to be first. */
-const standing = (folder: string): string =>
-  existsSync(folder) || folder === '/' ? folder : standing(dirname(folder))

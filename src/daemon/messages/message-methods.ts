@@ -1,15 +1,12 @@
-/** The methods of the API that are about messages and handlers. */
-
-import { join } from 'node:path'
+/** The methods of the API that are about messages. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { ApiError, type HandlerFileRecord, type Implementation } from '../../api/api.ts'
+import { ApiError, type Implementation } from '../../api/api.ts'
 import type { Sent, SentState } from '../../messages/outbox.ts'
 import { tagProblem } from '../../messages/tag.ts'
 import { MAX_PAYLOAD } from '../../wire/message.ts'
 import type { Circle } from '../circle/circle.ts'
 import type { Daemon } from '../daemon.ts'
 import { messageRecord } from './message-signals.ts'
-import { verdictOn } from './rules.ts'
 
 const WEEK_MS = 7 * 86_400_000
 const YEAR_USEC = 366 * 86_400_000_000
@@ -19,7 +16,7 @@ const STATES: readonly SentState[] = ['received', 'later', 'started', 'done', 'd
 
 type MessageMethods = Pick<
   Implementation,
-  'Send' | 'WaitMessage' | 'Outbox' | 'CancelMessage' | 'RetryMessage' | 'Handlers' | 'TryHandler'
+  'Send' | 'WaitMessage' | 'Outbox' | 'CancelMessage' | 'RetryMessage'
 >
 
 export function messageMethods(daemon: Daemon): MessageMethods {
@@ -38,7 +35,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
     Send: async ({ Circle, Peers, All, Tag, Body, BodyBase64, Ask, ExpiresInUSec }) => {
       const circle = daemon.circles.find(Circle)
       checkTag('Send.Tag', Tag)
-      const payload = payloadOf(Body, BodyBase64)
+      const payload = bodyOf(Body, BodyBase64)
       if (All === Peers.length > 0) throw new ApiError('InvalidValue', 'Send takes either Peers or All')
       const everybody = All
         ? circle
@@ -105,67 +102,19 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       if (again === undefined)
         throw new ApiError('InvalidValue', `it is ${sent.state}; only a dead message can be sent anew`)
       return { Message: messageRecord(circle.correspondence, again) }
-    },
-
-    Handlers: async () => {
-      const { handlers, strays } = daemon.handlers.lookup
-      const none = { Tag: '', Peers: [], Events: [], Retry: false }
-      const files: HandlerFileRecord[] = [
-        ...handlers.map(({ folder, path, problem, naming }) => ({
-          Path: join(folder, path),
-          Family: naming.family,
-          Tag: naming.tag,
-          Peers: [...naming.peers],
-          Events: [...naming.events],
-          Retry: naming.retry,
-          Problem: problem
-        })),
-        ...strays.map(({ file, why }) => ({
-          ...none,
-          Path: join(file.folder, file.path),
-          Family: '',
-          Problem: why
-        }))
-      ]
-      return { Folders: [...daemon.handlers.folders], Handlers: files }
-    },
-
-    TryHandler: async ({ Circle, Peer, Tag }) => {
-      const circle = daemon.circles.find(Circle)
-      checkTag('TryHandler.Tag', Tag)
-      const peer = circle.member(Peer)
-      const sender = circle.correspondence.sender(peer)
-      if (sender === undefined) return { Handler: '', Problem: 'its time as a guest is over', Others: [] }
-      const { allowed, rule } = verdictOn(daemon.config.allow, sender, Tag)
-      const { handler, shadowed, unsafe } = daemon.handlers.found(sender, Tag)
-      const refused =
-        rule === undefined
-          ? `${sender.name} is no member but a guest or a relay, and no [[allow]] rule lets it send ${Tag}`
-          : `${sender.name} may send only what its [[allow]] rules name, and ${Tag} is not among that`
-      const [first] = unsafe
-      const problem = !allowed
-        ? refused
-        : handler !== undefined
-          ? ''
-          : first !== undefined
-            ? `${join(first.folder, first.path)} does not run: ${first.problem}`
-            : `there is no handler message/${Tag} in ${daemon.handlers.folders.join(' or ')}`
-      return {
-        Handler: allowed && handler !== undefined ? join(handler.folder, handler.path) : '',
-        Problem: problem,
-        Others: shadowed.map(({ folder, path }) => join(folder, path))
-      }
     }
   }
 }
 
-function checkTag(where: string, tag: string): void {
+export function checkTag(where: string, tag: string): void {
   const problem = tagProblem(tag)
   if (problem !== '') throw new ApiError('InvalidValue', `${where}: ${problem}`)
 }
 
-function payloadOf(text: string, base64: string): Uint8Array {
-  if (text !== '' && base64 !== '') throw new ApiError('InvalidValue', 'Send takes either Body or BodyBase64')
+export function bodyOf(text: string, base64: string): Uint8Array {
+  if (text !== '' && base64 !== '') throw new ApiError('InvalidValue', 'it is either Body or BodyBase64')
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64) || base64.length % 4 !== 0)
+    throw new ApiError('InvalidValue', 'BodyBase64 is no base64')
   const payload = new Uint8Array(base64 === '' ? Buffer.from(text) : Buffer.from(base64, 'base64'))
   if (payload.length > MAX_PAYLOAD)
     throw new ApiError(

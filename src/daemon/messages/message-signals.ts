@@ -38,7 +38,6 @@ export function tellReceived(publisher: Publisher, circle: Names, received: Rece
 }
 
 export function messageRecord(circle: Names, sent: Sent): MessageRecord {
-  const text = textOf(sent.output)
   return {
     Id: sent.id,
     Circle: circle.id,
@@ -52,8 +51,16 @@ export function messageRecord(circle: Names, sent: Sent): MessageRecord {
     SentUSec: sent.sentMs * 1000,
     ExpiresUSec: sent.expiresMs * 1000,
     ChangedUSec: sent.changedMs * 1000,
+    ...outputFields(sent.output)
+  }
+}
+
+/** As text, or where it is none as base64. */
+export function outputFields(output: Uint8Array): { Output: string; OutputBase64: string } {
+  const text = textOf(output)
+  return {
     Output: text ?? '',
-    OutputBase64: text === undefined ? Buffer.from(sent.output).toString('base64') : ''
+    OutputBase64: text === undefined ? Buffer.from(output).toString('base64') : ''
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Handlers of events: what happens to a peer or to the daemon runs all that are for it. A handler runs for one event
- * at a time, in order; AT_ONCE run in all. Events are told when they happen or not at all: nothing is kept over a restart,
- * and of a handler that does not keep up the oldest events are left out.
+ * at a time, in order; AT_ONCE run in all. Of what waits for a handler only the latest of one event of one peer is kept:
+ * of a peer that comes and goes faster than its handler runs, the last that the handler hears is how it is. Events are
+ * told when they happen or not at all: nothing is kept over a restart.
  */
 import { dirname, join } from 'node:path'
 import { fileProblem } from '../../host/handler-files.ts'
@@ -11,7 +12,8 @@ import type { Log } from '../log.ts'
 import type { Environment } from './environment.ts'
 
 const AT_ONCE = 4
-const WAITING = 64
+/** For one handler; the oldest is left out. */
+const WAITING = 256
 const OUTPUT = 0
 
 export interface OccasionsOptions {
@@ -20,50 +22,72 @@ export interface OccasionsOptions {
   readonly log: Log
 }
 
+interface Queue {
+  readonly folder: string
+  readonly path: string
+  /** What waits, by event and peer, oldest first. */
+  readonly waiting: Map<string, Environment>
+}
+
 export class Occasions {
   readonly #options: OccasionsOptions
-  /** By file: what waits for it, oldest first. */
-  readonly #waiting = new Map<string, Environment[]>()
-  readonly #running = new Set<string>()
+  /** By file; only those for which something waits. The one whose turn was longest ago first. */
+  readonly #queues = new Map<string, Queue>()
+  readonly #running = new Map<string, Promise<void>>()
 
   constructor(options: OccasionsOptions) {
     this.#options = options
   }
 
+  /** Runs that are under way, and events that wait. */
+  get load(): { readonly running: number; readonly waiting: number } {
+    const waiting = [...this.#queues.values()].reduce((sum, { waiting }) => sum + waiting.size, 0)
+    return { running: this.#running.size, waiting }
+  }
+
   tell(family: 'peer' | 'daemon', event: string, about: About, environment: Environment): void {
+    const key = `${event} ${environment['COTERIE_PEER'] ?? ''}`
     for (const { folder, path } of this.#options.find(family, event, about)) {
       const file = join(folder, path)
-      const waiting = this.#waiting.get(file) ?? []
-      if (waiting.length >= WAITING) waiting.shift()
-      waiting.push(environment)
-      this.#waiting.set(file, waiting)
+      const queue = this.#queues.get(file) ?? { folder, path, waiting: new Map() }
+      this.#queues.set(file, queue)
+      queue.waiting.delete(key)
+      if (queue.waiting.size >= WAITING) queue.waiting.delete(queue.waiting.keys().next().value!)
+      queue.waiting.set(key, environment)
     }
     this.#pump()
   }
 
-  /** What runs goes on; what waits does not begin. */
-  stop(): void {
-    this.#waiting.clear()
+  /** What waits does not begin. */
+  clear(): void {
+    this.#queues.clear()
+  }
+
+  /** Resolves when nothing runs and nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race(this.#running.values())
   }
 
   #pump(): void {
-    for (const [file, waiting] of this.#waiting) {
+    for (const [file, queue] of [...this.#queues]) {
       if (this.#running.size >= AT_ONCE) return
       if (this.#running.has(file)) continue
-      const environment = waiting.shift()
-      if (waiting.length === 0) this.#waiting.delete(file)
-      if (environment === undefined) continue
-      this.#running.add(file)
-      void this.#run(file, environment).then(() => {
+      const [key, environment] = queue.waiting.entries().next().value!
+      queue.waiting.delete(key)
+      this.#queues.delete(file)
+      if (queue.waiting.size > 0) this.#queues.set(file, queue)
+      const run = this.#run(queue, environment).then(() => {
         this.#running.delete(file)
         this.#pump()
       })
+      this.#running.set(file, run)
     }
   }
 
-  async #run(file: string, environment: Environment): Promise<void> {
+  async #run({ folder, path }: Queue, environment: Environment): Promise<void> {
     const { log, timeoutMs } = this.#options
-    const problem = await fileProblem(file)
+    const file = join(folder, path)
+    const problem = await fileProblem(folder, path)
     if (problem !== '') {
       log('warn', `the handler ${file} was not run: ${problem}`)
       return

@@ -9,8 +9,8 @@
  */
 import { isUtf8 } from 'node:buffer'
 
-/** Bytes of one call, its end not counted. */
-export const CALL_MAX = 1024 * 1024
+/** Bytes of one call, its end not counted: room for the body of a message, 1 MiB, in base64. */
+export const CALL_MAX = 1536 * 1024
 /** Nested objects and lists of one call. */
 export const DEPTH_MAX = 32
 const HELD_MIN = 256

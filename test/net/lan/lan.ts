@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PATIENCE_MS } from '../../lab/deadline.ts'
 
 export function unavailable(...programs: string[]): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'
@@ -18,6 +19,12 @@ export function unavailable(...programs: string[]): string | undefined {
     }
   }
   return undefined
+}
+
+/** The most packets of a capture in any span of so many milliseconds, by the kernel's times. */
+export function mostWithin(milliseconds: number, packets: readonly string[]): number {
+  const times = packets.map(packet => Number.parseFloat(packet) * 1_000).sort((a, b) => a - b)
+  return Math.max(0, ...times.map(from => times.filter(at => at >= from && at < from + milliseconds).length))
 }
 
 type Teardown = { teardown(fn: () => unknown): void }
@@ -61,10 +68,10 @@ export class Lan {
     run('ip', '-n', ns, 'addr', 'add', `${this.address(host, net)}/24`, 'dev', name)
     run('ip', '-n', ns, 'link', 'set', name, 'up')
     // the kernel says that there is a carrier up to a second later, and lists no address before that
-    const end = Date.now() + 10_000
+    const end = performance.now() + PATIENCE_MS
     const state = () => run('ip', '-n', ns, 'address', 'show', 'dev', name)
     while (!/state UP[\s\S]* fe80::/.test(state())) {
-      if (Date.now() > end) throw new Error(`${name} of ${host} does not come up: ${state()}`)
+      if (performance.now() > end) throw new Error(`${name} of ${host} does not come up: ${state()}`)
     }
   }
 
@@ -97,6 +104,15 @@ export class Lan {
     this.#processes.add(child)
     child.on('exit', () => this.#processes.delete(child))
     return child
+  }
+
+  /** The kernel chooses none of the ports for a socket that a UDP socket of the host has now, ever again. */
+  reservePorts(host: string): void {
+    const held = this.in(host, 'ss', '-Hlun').matchAll(/:(\d+)\s/g)
+    const reserved = '/proc/sys/net/ipv4/ip_local_reserved_ports'
+    const before = this.in(host, 'cat', reserved).trim()
+    const ports = [...(before && [before]), ...[...held].map(([, port]) => port)]
+    this.in(host, 'sh', '-c', `echo ${[...new Set(ports)].join()} > ${reserved}`)
   }
 
   /** The nft rules of a host from now on, in table inet t with chains i (input) and o (output). */

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Carriers } from '../../../src/daemon/network/open-discovery.ts'
 import type { DiscoveryState } from '../../../src/net/discovery.ts'
 import type { Via } from '../../../src/net/voice.ts'
+import { PATIENCE_MS } from '../../lab/deadline.ts'
 import type { Order } from './attached.ts'
 import type { Command } from './device.ts'
 import type { Lan } from './lan.ts'
@@ -60,15 +61,15 @@ class Remote {
 
   /** Takes the first report that fits, come or to come. */
   async until(fits: (report: Report) => boolean, what: string): Promise<Report> {
-    const end = Date.now() + 20_000
+    const end = performance.now() + PATIENCE_MS
     for (;;) {
       const at = this.#reports.findIndex(fits)
       if (at >= 0) return this.#reports.splice(at, 1)[0]!
       if (this.#child.exitCode !== null) throw new Error(`ended while waiting for ${what}: ${this.#stderr}`)
-      if (Date.now() > end)
+      if (performance.now() > end)
         throw new Error(`no ${what}; reports: ${JSON.stringify(this.#reports)} ${this.#stderr}`)
       await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, end - Date.now() + 1)
+        const timer = setTimeout(resolve, end - performance.now() + 1)
         this.#onReport = () => {
           clearTimeout(timer)
           resolve()
