@@ -3,7 +3,6 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
-  existsSync,
   globSync,
   lutimesSync,
   mkdirSync,
@@ -53,9 +52,9 @@ const COPIED: readonly (readonly [from: string, to: string])[] = [
   ['docs/{api,handlers,desktop}.md', '/usr/share/doc/coterie/']
 ]
 
-/** Whole folders, where they exist. */
+/** Whole folders. */
 const FOLDERS: readonly (readonly [from: string, to: string])[] = [
-  ['packaging/handlers', '/usr/share/coterie/handlers']
+  ['handlers', '/usr/share/coterie/handlers']
 ]
 
 /** Changed by administrators, kept in upgrades. */
@@ -87,8 +86,7 @@ export async function layOut(root: string, target: Target, format: Format): Prom
   for (const [from, to] of COPIED)
     for (const file of globSync(from, { cwd: top }))
       copyFileSync(join(top, file), place(`${to}${basename(file)}`))
-  for (const [from, to] of FOLDERS)
-    if (existsSync(join(top, from))) cpSync(join(top, from), place(to), { recursive: true })
+  for (const [from, to] of FOLDERS) cpSync(join(top, from), place(to), { recursive: true })
 
   for (const name of pages) packed(`/usr/share/man/man${name.at(-1)}/${name}`, page(name))
   write('/usr/share/bash-completion/completions/coterie', bash())
