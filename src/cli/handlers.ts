@@ -1,5 +1,6 @@
 /** `coterie handlers`: which programs run for messages and events here. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Params, Result } from '../api/api.ts'
 import { bodyOf } from './body.ts'
@@ -58,7 +59,8 @@ const check = (options: Options) =>
     const wrong: Handlers = {
       ...found,
       Handlers: found.Handlers.filter(({ Problem }) => Problem !== ''),
-      Rules: found.Rules.filter(({ Problem }) => Problem !== '')
+      Rules: found.Rules.filter(({ Problem }) => Problem !== ''),
+      Programs: []
     }
     if (options.json) json(wrong)
     else if (wrong.Handlers.length + wrong.Rules.length > 0)
@@ -78,9 +80,9 @@ function checkSentence(found: Handlers, wrong: Handlers): string {
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
 /** Files by folder, what is wrong with one below it; then the rules. */
-export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look): string[] {
+export function handlerLines({ Folders, Handlers, Rules, Programs }: Handlers, look: Look): string[] {
   const lines: string[] = []
-  if (Handlers.length === 0 && Rules.every(({ Problem }) => Problem === ''))
+  if (Handlers.length + Programs.length === 0 && Rules.every(({ Problem }) => Problem === ''))
     lines.push(
       `There are no handlers. An executable ${printable(Folders[0] ?? '')}/message/backup/start`,
       'would run when another device says: coterie send THIS backup/start'
@@ -98,6 +100,16 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
     for (const [i, { Problem }] of files.entries())
       lines.push(rows[i]!, ...(Problem === '' ? [] : complaint(Problem, look)))
   }
+  if (Programs.length > 0) {
+    lines.push(...(lines.length > 0 ? [''] : []), look.bold('Programs'))
+    const rows = Programs.map(({ Name, Tags, Retry, Busy }) => [
+      mark('', look),
+      Tags.join(' '),
+      printable(Name),
+      [Retry ? 'may run twice' : '', Busy ? 'busy' : ''].filter(Boolean).map(look.dim).join('  ')
+    ])
+    lines.push(...aligned(rows, '  '))
+  }
   if (Rules.length === 0) return lines
   lines.push('', look.bold('Who may send what'))
   const rows = aligned(
@@ -114,16 +126,21 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
   return lines
 }
 
-/** Of what came with the program nothing runs before it is linked. */
-function readyMadeLines({ ReadyMade, Folders }: Handlers, look: Look): string[] {
-  const names = ReadyMade === '' || !existsSync(ReadyMade) ? [] : readdirSync(ReadyMade).sort()
-  if (names.length === 0) return []
+/** Of what came with the program nothing runs before it is linked; what is linked is among the files above. */
+function readyMadeLines({ ReadyMade, Folders, Handlers }: Handlers, look: Look): string[] {
+  if (ReadyMade === '' || !existsSync(ReadyMade)) return []
+  const linked = new Set(
+    Handlers.filter(({ Path }) => existsSync(Path)).map(({ Path }) => realpathSync(Path))
+  )
+  const off = readdirSync(ReadyMade).filter(name => !linked.has(join(realpathSync(ReadyMade), name)))
+  const first = off.includes('notify') ? 'notify' : off.sort()[0]
+  if (first === undefined) return []
   const target = `${Folders[0]}/message`
-  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/notify ${target}/`
+  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/${first} ${target}/`
   return [
     '',
     look.bold('Ready-made, off until linked'),
-    `  ${names.map(printable).join(', ')}`,
+    `  ${off.sort().map(printable).join(', ')}`,
     `  ${printable(link)}`
   ]
 }

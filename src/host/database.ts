@@ -96,7 +96,10 @@ export class Database {
     if (this.#over) return Promise.reject(this.#over)
     return new Promise((resolve, reject) => {
       this.#queue.push({ writes: writes.map(copied), resolve, reject })
-      if (!this.#pumping) void this.#pump()
+      if (this.#pumping) return
+      this.#pumping = true
+      // what others commit in this tick goes with it
+      queueMicrotask(() => this.#pump())
     })
   }
 
@@ -117,7 +120,6 @@ export class Database {
   }
 
   async #pump(): Promise<void> {
-    this.#pumping = true
     while (this.#queue.length > 0) {
       let rows = 0
       let take = 0
@@ -181,8 +183,10 @@ const exact = (bytes: Uint8Array): Uint8Array =>
 
 const copied = (write: Write): Write => {
   const fields = 'put' in write ? write.put : write
-  const plain = Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, value instanceof Uint8Array ? exact(value) : value])
-  )
-  return ('put' in write ? { put: plain } : plain) as unknown as Write
+  const copy: { [name: string]: unknown } = { ...fields }
+  for (const name in copy) {
+    const value = copy[name]
+    if (value instanceof Uint8Array) copy[name] = exact(value)
+  }
+  return ('put' in write ? { put: copy } : copy) as unknown as Write
 }

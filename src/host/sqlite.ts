@@ -173,7 +173,10 @@ export class Sqlite {
     const verb = row.table === 'operation' ? 'INSERT OR IGNORE' : 'INSERT OR REPLACE'
     const marks = names.map(() => '?').join(', ')
     const values = names.map(column => (row as unknown as { [column: string]: unknown })[column])
-    this.#statement(`${verb} INTO ${row.table} (${names.join(', ')}) VALUES (${marks})`).run(...values)
+    // numbers that were given are not given again, in whichever order they are written
+    const kept = row.table === 'counter' ? ' ON CONFLICT DO UPDATE SET next = max(next, excluded.next)' : ''
+    const text = `${kept ? 'INSERT' : verb} INTO ${row.table} (${names.join(', ')}) VALUES (${marks})${kept}`
+    this.#statement(text).run(...values)
   }
 
   #statement(text: string): Sql.Statement<unknown[]> {
@@ -184,7 +187,8 @@ export class Sqlite {
 }
 
 function connect(path: string, { key, fingerprint }: OpenOptions): Sql.Database {
-  const sql = new Sql(path, { timeout: 0 })
+  // one that vanished since it was looked for is not made anew, empty
+  const sql = new Sql(path, { timeout: 0, fileMustExist: true })
   try {
     sql.pragma(`cipher='chacha20'`)
     sql.pragma(`key="x'${hex(key)}${hex(fingerprint)}'"`)

@@ -3,7 +3,7 @@
  *
  * A pure core. A message is on disk before it is accepted; from then on it is sent to its receiver, again on each new
  * session, until the receiver says that it has it, and asked about until the receiver says how it ended. To one
- * receiver messages go in the order of their numbers (lane.ts). What is settled is never
+ * receiver messages of one tag go in the order of their numbers, the tags in turn (lane.ts). What is settled is never
  * sent again, and the receiver is told so (`floor`), so that it can forget what it keeps to recognise it by.
  *
  *   in    draft, accept           a message: what to write for it, and that it is written
@@ -17,6 +17,7 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import { fromBase32 } from '../wire/base32.ts'
+import { EMPTY } from '../wire/bytes.ts'
 import {
   type DeadReason,
   decodeNext,
@@ -70,6 +71,8 @@ export class Outbox {
   readonly #byId = new Map<MessageId, Entry>()
   readonly #remembered = new Map<MessageId, Sent>()
   #bytes = 0
+  /** Of these some may have been settled since the last `take`. */
+  readonly #settling = new Set<Lane>()
   #records: OutboxRecord[] = []
   #outputs: OutboxOutput[] = []
 
@@ -110,7 +113,7 @@ export class Outbox {
       state: 'queued',
       reason: 'none',
       exit: 0,
-      output: new Uint8Array(),
+      output: EMPTY,
       changedMs: wall
     }
     return { type: 'put', sent, next: lane.next }
@@ -135,13 +138,13 @@ export class Outbox {
     lane.ground()
     lane.online = true
     const open = [...lane.entries.values()]
-    lane.waiting = open.filter(({ sent }) => sent.state === 'queued').map(({ sent }) => sent.seq)
+    for (const { sent } of open) if (sent.state === 'queued') lane.waiting.add(sent.tag, sent.seq)
     for (const { sent, cancelling } of open)
       if (cancelling) this.#send(lane, encodeCancel(this.#epoch, sent.seq))
     const asked = open.filter(({ sent }) => sent.state !== 'queued').map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /** There is no session with it any more. */
@@ -165,7 +168,7 @@ export class Outbox {
       this.#receipt(now, wall, lane, entry, receipt)
     }
     this.#pump(now, lane)
-    this.#acknowledge(lane)
+    this.#settling.add(lane)
   }
 
   /**
@@ -209,6 +212,8 @@ export class Outbox {
   }
 
   take(): { records: OutboxRecord[]; outputs: OutboxOutput[] } {
+    for (const lane of this.#settling) this.#acknowledge(lane)
+    this.#settling.clear()
     const taken = { records: this.#records, outputs: this.#outputs }
     this.#records = []
     this.#outputs = []
@@ -228,7 +233,7 @@ export class Outbox {
     const entry = { sent, until, flying: false, stored, tried: stored, cancelling: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
-      lane.waiting.push(sent.seq)
+      lane.waiting.add(sent.tag, sent.seq)
     }
     lane.next = Math.max(lane.next, sent.seq + 1)
     this.#byId.set(sent.id, entry)
@@ -236,14 +241,15 @@ export class Outbox {
     this.deadline = Math.min(this.deadline, entry.until)
   }
 
-  /** Sends what may be sent, in order. */
+  /** Sends what may be sent: of each tag in order, the tags in turn. */
   #pump(now: number, lane: Lane): void {
-    let sentOff = 0
-    for (; lane.online && sentOff < lane.waiting.length; sentOff++) {
-      const entry = lane.entries.get(lane.waiting[sentOff]!)
-      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued') continue
-      const size = entry.sent.payload.length
-      if (!lane.admits(size)) break
+    if (!lane.online) return
+    lane.waiting.offer(seq => {
+      const entry = lane.entries.get(seq)
+      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued')
+        return 'gone'
+      const room = lane.room(entry.sent)
+      if (room !== 'some') return room
       lane.fly(entry)
       lane.told = lane.floor
       const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
@@ -259,8 +265,8 @@ export class Outbox {
           ttl
         })
       )
-    }
-    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
+      return 'sent'
+    })
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {
@@ -271,7 +277,7 @@ export class Outbox {
       if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
       else {
         this.#change(wall, entry, { state: 'queued' })
-        lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
+        lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
@@ -295,7 +301,7 @@ export class Outbox {
     this.#records.push({ type: 'drop', peer: lane.peer, seq: sent.seq })
     entry.sent = { ...sent, seq: lane.next++ }
     lane.entries.set(entry.sent.seq, entry)
-    lane.waiting.push(entry.sent.seq)
+    lane.waiting.add(sent.tag, entry.sent.seq)
     this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
   }
 
@@ -338,7 +344,7 @@ export class Outbox {
   }
 
   #remember(sent: Sent): void {
-    this.#remembered.set(sent.id, { ...sent, payload: new Uint8Array() })
+    this.#remembered.set(sent.id, { ...sent, payload: EMPTY })
     if (this.#remembered.size > REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value!)
   }
 

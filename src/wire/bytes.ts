@@ -2,6 +2,9 @@
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** No bytes. The same each time: each buffer of its own costs the garbage collector something. */
+export const EMPTY: Uint8Array = new Uint8Array()
+
 /** Grows as needed. */
 export class Writer {
   #bytes = new Uint8Array(256)
@@ -95,6 +98,7 @@ export class Reader {
   }
   bytes(length: number): Uint8Array {
     const at = this.#advance(length)
+    if (length === 0) return EMPTY
     return at < 0 ? new Uint8Array(length) : this.#bytes.slice(at, at + length)
   }
   /** n times 32 bytes; undefined unless strictly ascending. */

@@ -25,6 +25,7 @@ export class Computer {
   readonly environment: Environment
   /** Put before the daemon's command line, such as `nsenter --target PID --net`. */
   readonly wrapper: readonly string[]
+  readonly #launcher: string
   #daemon: ChildProcess | undefined
   #ended: Promise<number | string> | undefined
   #client: Promise<Client> | undefined
@@ -32,9 +33,20 @@ export class Computer {
   readonly log: string[] = []
   #wake: (() => void)[] = []
 
-  constructor(t: Teardown, name: string, { env = {}, wrapper = [] as readonly string[], place = '' } = {}) {
+  /** `launcher`: of the daemon; a bundle has its own. */
+  constructor(
+    t: Teardown,
+    name: string,
+    {
+      env = {} as Environment,
+      wrapper = [] as readonly string[],
+      place = '',
+      launcher = join(bin, 'coteried')
+    } = {}
+  ) {
     this.name = name
     this.wrapper = wrapper
+    this.#launcher = launcher
     this.directory = place || mkdtempSync(join(tmpdir(), 'ct-'))
     this.environment = {
       PATH: process.env['PATH'] ?? '',
@@ -100,7 +112,7 @@ export class Computer {
 
   /** Runs a coteried that does not get ready; resolves with how it ended and what it said. */
   async refusal(args: readonly string[] = ['--only', 'lo'], env: Environment = {}) {
-    const [program = '', ...words] = [...this.wrapper, join(bin, 'coteried'), ...args]
+    const [program = '', ...words] = [...this.wrapper, this.#launcher, ...args]
     return within(
       PATIENCE_MS,
       `${this.name} ends`,
@@ -221,7 +233,7 @@ export class Computer {
   story = (): string => `--- log of ${this.name}\n${this.log.slice(-25).join('\n')}`
 
   #spawn(args: readonly string[]): Promise<number | string> {
-    const [program = '', ...words] = [...this.wrapper, join(bin, 'coteried'), ...args]
+    const [program = '', ...words] = [...this.wrapper, this.#launcher, ...args]
     const child = spawn(program, words, { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#daemon = child
     for (const stream of [child.stdout, child.stderr])

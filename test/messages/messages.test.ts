@@ -81,6 +81,19 @@ t.test('what nobody hands over in time becomes a dead letter, and is kept for a 
   t.same(states(a), [])
 })
 
+t.test('receipts that went to a session which the sender had left come on the next one', async t => {
+  const { clock, wire, a, b } = pair()
+  wire.open(a, b)
+  wire.lost = b
+  a.send('x', 'one')
+  clock.run(1_000)
+  t.same([states(a), b.order], [['queued none'], ['x one']])
+  wire.lost = undefined
+  b.opened()
+  clock.run(2_000)
+  t.same([states(a), b.runs.length], [['done none'], 1])
+})
+
 t.test('taken back: at once when nobody has it, else as the receiver says', async t => {
   const { clock, wire, a, b } = pair()
   b.choose = () => ({ key: 'one', retry: false })

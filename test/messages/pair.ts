@@ -84,7 +84,7 @@ export class Side {
       floors: [...disk.floors.values()],
       now,
       wall,
-      choose: (from, tag) => choose(from, tag)
+      choose: (...asked) => choose(...asked)
     })
     this.carry()
   }
@@ -124,6 +124,7 @@ export class Side {
 
   opened(): void {
     this.outbox.opened(this.#clock.now, this.other.id)
+    this.inbox.opened(this.other.id)
     this.carry()
   }
 
@@ -202,6 +203,8 @@ export class Side {
 /** One session at a time between the two. */
 export class Wire {
   session = 0
+  /** What this one sends is lost: it writes to a session that the other one has closed. */
+  lost: Side | undefined
   #count = 0
   readonly #clock: Clock
   constructor(clock: Clock) {
@@ -217,7 +220,7 @@ export class Wire {
   }
   send(from: Side, body: Uint8Array): void {
     const { session } = this
-    if (session === 0) return
+    if (session === 0 || from === this.lost) return
     this.#clock.after(LATENCY, () => {
       if (session === this.session && from.other.process !== 0) from.other.hear(body)
     })

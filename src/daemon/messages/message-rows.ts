@@ -19,29 +19,44 @@ export function storedReceived({ incoming }: StoredMessages): Received[] {
     ...row,
     from: peer,
     ask: row.ask === 1,
+    retry: row.retry === 1,
     state: row.state as Received['state'],
     reason: row.reason as Received['reason']
   }))
 }
 
-export function outboxWrites(gid: Uint8Array, record: OutboxRecord): Write[] {
-  if (record.type === 'drop') return [{ remove: 'outgoing', gid, peer: record.peer, seq: record.seq }]
-  const { ask, ...sent } = record.sent
-  return [
-    { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, ...sent } },
-    { put: { table: 'counter', gid, peer: sent.peer, next: record.next } }
-  ]
-}
-
-export function inboxWrites(gid: Uint8Array, record: InboxRecord): Write {
-  switch (record.type) {
-    case 'drop':
-      return { remove: 'incoming', gid, peer: record.from, epoch: record.epoch, seq: record.seq }
-    case 'floor':
-      return { put: { table: 'floor', gid, peer: record.from, epoch: record.epoch, floor: record.floor } }
-    case 'put': {
-      const { from, ask, ...received } = record.received
-      return { put: { table: 'incoming', gid, peer: from, ask: ask ? 1 : 0, ...received } }
+/** Of a message and of a counter only what is last. */
+export function outboxWrites(gid: Uint8Array, records: readonly OutboxRecord[]): Write[] {
+  const rows = new Map<string, Write>()
+  for (const record of records) {
+    const { peer, seq } = record.type === 'put' ? record.sent : record
+    const key = `${peer} ${seq}`
+    if (record.type === 'drop') rows.set(key, { remove: 'outgoing', gid, peer, seq })
+    else {
+      const { ask, ...sent } = record.sent
+      rows.set(key, { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, ...sent } })
+      rows.set(peer, { put: { table: 'counter', gid, peer, next: record.next } })
     }
   }
+  return [...rows.values()]
+}
+
+/** Of a message and of a floor only what is last. */
+export function inboxWrites(gid: Uint8Array, records: readonly InboxRecord[]): Write[] {
+  const rows = new Map<string, Write>()
+  for (const record of records) {
+    const { from, epoch } = record.type === 'put' ? record.received : record
+    const key = `${from} ${epoch}`
+    if (record.type === 'drop')
+      rows.set(`${key} ${record.seq}`, { remove: 'incoming', gid, peer: from, epoch, seq: record.seq })
+    else if (record.type === 'floor')
+      rows.set(key, { put: { table: 'floor', gid, peer: from, epoch, floor: record.floor } })
+    else {
+      const { from: peer, ask, retry, ...received } = record.received
+      rows.set(`${key} ${received.seq}`, {
+        put: { table: 'incoming', gid, peer, ask: ask ? 1 : 0, retry: retry ? 1 : 0, ...received }
+      })
+    }
+  }
+  return [...rows.values()]
 }

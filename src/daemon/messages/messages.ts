@@ -4,9 +4,10 @@
  */
 import { ApiError } from '../../api/api.ts'
 import type { PeerId } from '../../crypto/identity.ts'
+import type { Write } from '../../host/database.ts'
 import { type MessageId, messageId } from '../../messages/id.ts'
 import { Inbox, type Received } from '../../messages/inbox.ts'
-import { isSettled, Outbox, type Sent } from '../../messages/outbox.ts'
+import { isSettled, Outbox, type OutboxRecord, type Sent } from '../../messages/outbox.ts'
 import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
 import { Journal } from '../circle/journal.ts'
 import type { StoredMessages } from '../circle/stored.ts'
@@ -29,6 +30,12 @@ export interface MessagesOptions {
 
 export type Wish = Pick<Sent, 'peer' | 'tag' | 'ask' | 'payload'> & { readonly ttlMs: number }
 
+interface Draft {
+  readonly record: OutboxRecord & { type: 'put' }
+  resolve(): void
+  reject(error: Error): void
+}
+
 export class Messages {
   readonly #options: MessagesOptions
   readonly #epoch: Uint8Array
@@ -39,6 +46,11 @@ export class Messages {
   readonly #journals: { readonly out: Journal; readonly in: Journal }
   readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
   readonly #stop = new AbortController()
+  /** Of this tick, not written yet. */
+  readonly #drafts: Draft[] = []
+  /** The end of this tick is planned; and what one journal does not carry before it has carried what is on its way. */
+  #planned = false
+  readonly #carrying = { out: false, in: false }
 
   constructor(options: MessagesOptions) {
     this.#options = options
@@ -54,9 +66,9 @@ export class Messages {
       floors: stored.floors.map(({ peer, epoch, floor }) => ({ from: peer, epoch, floor })),
       now,
       wall,
-      choose: (from, tag) => {
+      choose: (from, tag, isBusy) => {
         const who = sender(from)
-        return who === undefined ? 'not-allowed' : handlers.choose(who, tag)
+        return who === undefined ? 'not-allowed' : handlers.choose(who, tag, isBusy)
       }
     })
     const journal = () =>
@@ -71,7 +83,7 @@ export class Messages {
 
   /** On disk when it resolves. Rejects ApiError. */
   async accept(wish: Wish): Promise<Sent> {
-    const { around, gid } = this.#options
+    const { around } = this.#options
     const id = messageId(around.random(ID))
     const record = this.#outbox.draft(Math.floor(around.wall()), { ...wish, id })
     if (record === 'full')
@@ -79,18 +91,32 @@ export class Messages {
         'OutboxFull',
         'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room'
       )
-    const { sent } = record
+    return new Promise((resolve, reject) => {
+      this.#drafts.push({ record, resolve: () => resolve(record.sent), reject })
+      // all of one tick are one commit
+      if (this.#drafts.length === 1) queueMicrotask(() => this.#accept(this.#drafts.splice(0)))
+    })
+  }
+
+  async #accept(drafts: readonly Draft[]): Promise<void> {
+    const { around, gid } = this.#options
     const name = { put: { table: 'outbox', gid, epoch: this.#epoch } } as const
+    const records = drafts.map(({ record }) => record)
     try {
-      await around.commit([...(this.#named ? [] : [name]), ...outboxWrites(gid, record)])
+      await around.commit([...(this.#named ? [] : [name]), ...outboxWrites(gid, records)])
     } catch (error) {
-      this.#outbox.withdraw(sent)
-      throw new ApiError('NoSpace', `it was not accepted: ${(error as Error).message}`)
+      for (const { sent } of records) this.#outbox.withdraw(sent)
+      for (const { reject } of drafts)
+        reject(new ApiError('NoSpace', `it was not accepted: ${(error as Error).message}`))
+      return
     }
     this.#named = true
-    this.#outbox.accept(around.now(), Math.floor(around.wall()), sent)
+    const [now, wall] = [around.now(), Math.floor(around.wall())]
+    for (const { record, resolve } of drafts) {
+      this.#outbox.accept(now, wall, record.sent)
+      resolve()
+    }
     this.carry()
-    return sent
   }
 
   /** Not done yet, dead, and the latest that are done. */
@@ -170,8 +196,10 @@ export class Messages {
 
   /** It can be written to, on another session than before; undefined ends it. */
   session(peer: PeerId, open: boolean): void {
-    if (open) this.#outbox.opened(this.#options.around.now(), peer)
-    else this.#outbox.closed(peer)
+    if (open) {
+      this.#outbox.opened(this.#options.around.now(), peer)
+      this.#inbox.opened(peer)
+    } else this.#outbox.closed(peer)
     this.carry()
   }
 
@@ -205,39 +233,62 @@ export class Messages {
   /** Ends what runs; what is on disk goes on with the next start. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    await Promise.all([this.#journals.out.settled(), this.#journals.in.settled()])
-    for (const journal of Object.values(this.#journals)) journal.stop()
+    const journals = Object.values(this.#journals)
+    // the second time for what came while the first was on its way
+    for (let time = 0; time < 2; time++) {
+      this.#carry()
+      await Promise.all(journals.map(journal => journal.settled()))
+    }
+    for (const journal of journals) journal.stop()
   }
 
+  /** At the end of this tick, so that what many frames bring is one commit. */
   carry(): void {
+    if (this.#planned) return
+    this.#planned = true
+    queueMicrotask(() => {
+      this.#planned = false
+      this.#carry()
+    })
+  }
+
+  /** While a journal is busy its core gathers what is the next commit. */
+  #carry(): void {
     const { gid, send, onSent, onReceived, around } = this.#options
-    const out = this.#outbox.take()
-    if (out.records.length + out.outputs.length > 0)
-      this.#journals.out.carry(
-        out.records.flatMap(record => outboxWrites(gid, record)),
-        () => {
-          for (const output of out.outputs) {
-            if (output.type === 'send') send(output.peer, output.body)
-            else if (output.type === 'changed') this.#changed(output.sent, onSent)
-            else around.log('debug', 'dropped', { what: output.what })
-          }
-        }
-      )
-    const came = this.#inbox.take()
-    if (came.records.length + came.outputs.length > 0)
-      this.#journals.in.carry(
-        came.records.map(record => inboxWrites(gid, record)),
-        () => {
-          for (const output of came.outputs) {
-            if (output.type === 'send') send(output.peer, output.body)
-            else if (output.type === 'changed') onReceived(output.received)
-            else if (output.type === 'run') void this.#run(output.received, output.choice.key)
-            else if (output.type === 'adopt') this.#adopt(output.received)
-            else around.log('debug', 'dropped', { what: output.what })
-          }
-        }
-      )
+    if (!this.#carrying.out) {
+      const { records, outputs } = this.#outbox.take()
+      this.#record('out', outboxWrites(gid, records), outputs, output => {
+        if (output.type === 'send') send(output.peer, output.body)
+        else if (output.type === 'changed') this.#changed(output.sent, onSent)
+        else around.log('debug', 'dropped', { what: output.what })
+      })
+    }
+    if (!this.#carrying.in) {
+      const { records, outputs } = this.#inbox.take()
+      this.#record('in', inboxWrites(gid, records), outputs, output => {
+        if (output.type === 'send') send(output.peer, output.body)
+        else if (output.type === 'changed') onReceived(output.received)
+        else if (output.type === 'run') void this.#run(output.received, output.choice.key)
+        else if (output.type === 'adopt') this.#adopt(output.received)
+        else around.log('debug', 'dropped', { what: output.what })
+      })
+    }
     around.arm()
+  }
+
+  #record<Output>(
+    journal: 'out' | 'in',
+    writes: readonly Write[],
+    outputs: readonly Output[],
+    carryOut: (output: Output) => void
+  ): void {
+    if (writes.length + outputs.length === 0) return
+    this.#carrying[journal] = true
+    this.#journals[journal].carry(writes, () => {
+      this.#carrying[journal] = false
+      for (const output of outputs) carryOut(output)
+      this.carry()
+    })
   }
 
   async #run(received: Received, key: string): Promise<void> {

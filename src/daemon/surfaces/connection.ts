@@ -1,6 +1,7 @@
 /**
  * One client of the UNIX socket: its calls are answered one after the other, in order. A call that takes
- * long, or a stream, keeps those behind it waiting; whoever wants both connects twice.
+ * long, or a stream, keeps those behind it waiting; whoever wants both connects twice. Only calls that are for one
+ * another no matter but their order (Send) are begun while those before them are on their way.
  */
 import type { Socket } from 'node:net'
 import type { Implementation, MethodName, StreamCall } from '../../api/api.ts'
@@ -10,13 +11,18 @@ import type { Log } from './answer.ts'
 import { invoke } from './answer.ts'
 import type { End, Message } from './framing.ts'
 import { CALL_MAX, Framing } from './framing.ts'
-import type { VarlinkCall } from './varlink.ts'
+import type { RawCall, VarlinkCall } from './varlink.ts'
 import { describe, errorReply, parse, read, VarlinkError } from './varlink.ts'
 
 /** Output that waits for a reader, in bytes; one that lets more gather is cut off. */
 export const QUEUED_MAX = 16 * 1024 * 1024
 /** Calls that wait to be answered, in characters; beyond it nothing is read until they are. */
 const WAITING_MAX = CALL_MAX
+
+/** Calls that follow each other are begun without a pause: what they write to the disk is written at once. */
+const OVERLAPPING: ReadonlySet<MethodName> = new Set(['Send'])
+/** So many at a time. */
+const OVERLAPPING_MAX = 512
 
 const NOTHING = Buffer.alloc(0)
 
@@ -59,7 +65,7 @@ export class Connection {
   #ended = false
   #stopping = false
   #refused = false
-  #running: RunningCall | undefined
+  readonly #running = new Set<RunningCall>()
   #drained: { promise: Promise<void>; settle: () => void } | undefined
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -100,7 +106,8 @@ export class Connection {
   /** Cancels what runs and closes after its answer. */
   stop(): void {
     this.#stopping = true
-    this.#running?.abort(new ApiError('Cancelled', 'coteried is stopping'))
+    const reason = new ApiError('Cancelled', 'coteried is stopping')
+    for (const call of this.#running) call.abort(reason)
     this.#dropWaiting()
     if (!this.#working) this.#socket.destroySoon()
   }
@@ -148,12 +155,25 @@ export class Connection {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting
       this.#waiting = []
+      /** Answers that are on their way, in order. */
+      let turn: Promise<void> | undefined
+      let begun = 0
       for (const message of batch) {
         if (this.#stopping || this.#socket.destroyed) break
-        await this.#answer(message, batch.length === 1)
+        const asked = ask(message)
+        if (turn && !(asked.overlapping && begun < OVERLAPPING_MAX)) {
+          await turn
+          turn = undefined
+          begun = 0
+        }
+        begun++
+        const answered = this.#answer(asked, message.end, batch.length === 1, turn)
+        if (asked.overlapping) turn = answered
+        else await answered
         this.#waitingLength -= message.text.length
         if (this.#socket.writableNeedDrain) await this.#room()
       }
+      await turn
       if (this.#socket.isPaused()) this.#socket.resume()
     }
     this.#working = false
@@ -166,24 +186,27 @@ export class Connection {
     if (this.#ended || this.#stopping || this.#refused) this.#socket.destroySoon()
   }
 
-  /** Never throws; resolves when the answer is queued. That to a call that came alone is written at once. */
-  async #answer({ text, end }: Message, alone: boolean): Promise<void> {
-    let oneway = false
+  /**
+   * Never throws; resolves when the answer is queued, behind those that `turn` is about. That to a call that came alone
+   * is written at once.
+   */
+  async #answer({ raw, call }: Asked, end: End, alone: boolean, turn?: Promise<void>): Promise<void> {
+    const oneway = raw?.['oneway'] === true
     try {
-      const raw = parse(text)
-      oneway = raw['oneway'] === true
-      const call = read(raw)
+      if (call instanceof Error) throw call
       if ('service' in call.method) {
         const parameters = describe(call.method.service, call.parameters)
         if (!oneway) this.#write(`${JSON.stringify({ parameters })}${end}`)
         return
       }
       const result = await this.#run(call.method.ours, call, end)
+      await turn
       if (oneway) return
       if (methods[call.method.ours].kind === 'stream') {
         this.#write(`{"parameters":${JSON.stringify(emptyResult(call.method.ours))}}${end}`)
       } else this.#write(this.#options.cache.reply(result, end), alone)
     } catch (error) {
+      await turn
       if (!(error instanceof ApiError || error instanceof VarlinkError)) {
         this.#options.log('error', 'an answer cannot be written', { error: (error as Error).stack })
       }
@@ -197,16 +220,17 @@ export class Connection {
       return this.#room()
     }
     const answers = call.more && !call.oneway
-    this.#running = new RunningCall(
+    const running = new RunningCall(
       method,
       answers && methods[method].kind === 'job' ? write : undefined,
       answers ? write : undefined
     )
+    this.#running.add(running)
     try {
       const { implementation, log } = this.#options
-      return await invoke(implementation, method, call.parameters, this.#running, log)
+      return await invoke(implementation, method, call.parameters, running, log)
     } finally {
-      this.#running = undefined
+      this.#running.delete(running)
     }
   }
 
@@ -246,9 +270,27 @@ export class Connection {
   #close(): void {
     this.#dropWaiting()
     this.#account(0)
-    this.#running?.abort()
+    for (const call of this.#running) call.abort()
     this.#drained?.settle()
     this.#options.onClose(this)
+  }
+}
+
+/** A call, or what is wrong with it. */
+interface Asked {
+  readonly raw: RawCall | undefined
+  readonly call: VarlinkCall | Error
+  readonly overlapping: boolean
+}
+
+function ask({ text }: Message): Asked {
+  let raw: RawCall | undefined
+  try {
+    raw = parse(text)
+    const call = read(raw)
+    return { raw, call, overlapping: 'ours' in call.method && OVERLAPPING.has(call.method.ours) }
+  } catch (error) {
+    return { raw, call: error as Error, overlapping: false }
   }
 }
 
