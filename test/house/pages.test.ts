@@ -34,7 +34,7 @@ t.test('coteried(8) has the options that coteried has, and no others', async t =
   const help = execFileSync(join(top, 'bin/coteried'), ['--help'], { encoding: 'utf8' })
   const text = plain(page('coteried.8'))
   const told = text.slice(text.indexOf('.SH OPTIONS'), text.indexOf('.SH SIGNALS'))
-  t.same(options(told), options(help))
+  t.same(options(told), options(help), 'else: packaging/man/coteried.8')
 })
 
 t.test('coterie.toml(5) has the keys that the daemon knows, and no others', async t => {
@@ -47,7 +47,7 @@ t.test('coterie.toml(5) has the keys that the daemon knows, and no others', asyn
   for (const [, heading, key] of told)
     if (key) keys.push(`${section}.${key}`)
     else section = heading ?? ''
-  t.same(keys.sort(), known().sort())
+  t.same(keys.sort(), known().sort(), 'else: packaging/man/coterie.toml.5')
   const example = /\.SH EXAMPLES\n\.EX\n([\s\S]*?)\.EE/.exec(text)?.[1] ?? ''
   t.equal(parseConfig(example, 'host').device.name, 'desk', 'and its example is right')
 })
