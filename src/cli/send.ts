@@ -21,7 +21,7 @@ interface SendOptions extends Options {
 
 const STATES = ['received', 'started', 'done']
 /** Reasons of dead letters whose handler had been started. */
-const BEGAN = ['failed', 'killed', 'timeout', 'lost', 'gave-up']
+const BEGAN = ['failed', 'killed', 'timeout', 'output', 'unknown', 'gave-up']
 const ASK_TIMEOUT = '60s'
 
 export function addSendCommands(program: Command): void {
