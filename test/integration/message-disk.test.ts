@@ -103,7 +103,7 @@ if (inside(t, import.meta.url)) {
 
     t.comment('room again')
     free()
-    for (const id of [runs, ...waiting]) t.match(await ends(anna, id), { State: 'done' })
+    for (const id of [runs, ...waiting]) t.match(await ends(anna, id), { State: 'done', Reason: '' })
     await noted(ben, false)
     t.same(
       (await lines(log, () => true)).map(line => line.slice(0, 6)),
@@ -176,11 +176,14 @@ if (inside(t, import.meta.url)) {
     await send(anna, 'the first')
     await anna.stop()
     const sql = openDatabase(anna)
-    sql.exec(`INSERT INTO outgoing SELECT gid, peer, seq + n, printf('aaaaaaaa%s', id_of.text), tag, ask, payload,
-      sentMs, expiresMs, state, reason, exit, output, changedMs
-      FROM outgoing, (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${MESSAGES - 2})
+    const columns = (sql.pragma('table_info(outgoing)') as { name: string }[]).map(({ name }) => name)
+    const another = columns.map(name =>
+      name === 'seq' ? 'seq + n' : name === 'id' ? `'aaaaaaaa' || text` : name
+    )
+    sql.exec(`INSERT INTO outgoing (${columns}) SELECT ${another} FROM outgoing,
+      (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${MESSAGES - 2})
         SELECT n, replace(replace(replace(replace(printf('%08d', n), '0', 'q'), '1', 'r'), '8', 's'), '9', 't') AS text
-        FROM c) AS id_of`)
+        FROM c)`)
     sql.exec(`UPDATE counter SET next = ${MESSAGES}`)
     sql.close()
     await anna.start()
