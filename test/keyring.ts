@@ -13,6 +13,7 @@ import { Bus } from '../src/host/bus.ts'
 import { SecretService } from '../src/host/secret-service.ts'
 import type { TestBus } from './bus.ts'
 import { lacking } from './command.ts'
+import { PATIENCE_MS } from './lab/deadline.ts'
 
 interface Test {
   teardown(fn: () => unknown): void
@@ -131,7 +132,8 @@ export class Keyring {
       interface: 'org.freedesktop.DBus.Properties',
       member: 'Get',
       signature: 'ss',
-      body: ['org.freedesktop.Secret.Collection', 'Items']
+      body: ['org.freedesktop.Secret.Collection', 'Items'],
+      timeoutMs: PATIENCE_MS
     })
     return (value as { value: string[] }).value
   }
@@ -147,13 +149,14 @@ export class Keyring {
       destination: SECRETS,
       path: item,
       interface: 'org.freedesktop.Secret.Item',
-      member: 'Delete'
+      member: 'Delete',
+      timeoutMs: PATIENCE_MS
     })
   }
 
   #service(member: string, signature: string, body: unknown[]): Promise<unknown[]> {
     const service = { destination: SECRETS, path: ROOT, interface: 'org.freedesktop.Secret.Service' }
-    return this.bus.call({ ...service, member, signature, body })
+    return this.bus.call({ ...service, member, signature, body, timeoutMs: PATIENCE_MS })
   }
 
   #owned(): Promise<void> {

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Bus, Variant } from '../src/host/bus.ts'
+import { PATIENCE_MS } from './lab/deadline.ts'
 
 const NAME = 'org.freedesktop.login1'
 const PATH = '/org/freedesktop/login1'
@@ -76,7 +77,13 @@ export class Logind {
 
   /** Who delays sleep now. */
   async inhibitors(): Promise<string[]> {
-    const call = { destination: NAME, path: PATH, interface: `${NAME}.Manager`, member: 'ListInhibitors' }
+    const call = {
+      destination: NAME,
+      path: PATH,
+      interface: `${NAME}.Manager`,
+      member: 'ListInhibitors',
+      timeoutMs: PATIENCE_MS
+    }
     const [list] = await this.#bus.call(call)
     return (list as string[][]).map(([what, who, , mode]) => `${who} ${what} ${mode}`)
   }
@@ -92,6 +99,7 @@ export class Logind {
       path: PATH,
       interface: 'org.freedesktop.DBus.Mock',
       member: 'EmitSignal',
+      timeoutMs: PATIENCE_MS,
       signature: 'sssav',
       body: [`${NAME}.Manager`, name, 'b', [new Variant('b', value)]]
     })

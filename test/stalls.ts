@@ -1,6 +1,6 @@
 /**
- * How long nothing ran here: the machine stood still, or did something else. For tests that hold a program to a
- * time, which is its own time, not that of the machine it runs on.
+ * Time as a program had it: without that in which nothing ran here, as the machine stood still or did something
+ * else. For tests that hold a program to a time.
  */
 
 /** Looked at so often; what is later than twice as much is a stall. */
@@ -36,4 +36,10 @@ export class Stalls {
     this.#last = now
     if (late > EVERY_MS) this.#milliseconds += late
   }
+}
+
+/** Milliseconds that this thread has computed, whatever else ran meanwhile. */
+export function computed(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }

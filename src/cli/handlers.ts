@@ -1,5 +1,6 @@
 /** `coterie handlers`: which programs run for messages and events here. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Params, Result } from '../api/api.ts'
 import { bodyOf } from './body.ts'
@@ -114,16 +115,21 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
   return lines
 }
 
-/** Of what came with the program nothing runs before it is linked. */
-function readyMadeLines({ ReadyMade, Folders }: Handlers, look: Look): string[] {
-  const names = ReadyMade === '' || !existsSync(ReadyMade) ? [] : readdirSync(ReadyMade).sort()
-  if (names.length === 0) return []
+/** Of what came with the program nothing runs before it is linked; what is linked is among the files above. */
+function readyMadeLines({ ReadyMade, Folders, Handlers }: Handlers, look: Look): string[] {
+  if (ReadyMade === '' || !existsSync(ReadyMade)) return []
+  const linked = new Set(
+    Handlers.filter(({ Path }) => existsSync(Path)).map(({ Path }) => realpathSync(Path))
+  )
+  const off = readdirSync(ReadyMade).filter(name => !linked.has(join(realpathSync(ReadyMade), name)))
+  const first = off.includes('notify') ? 'notify' : off.sort()[0]
+  if (first === undefined) return []
   const target = `${Folders[0]}/message`
-  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/notify ${target}/`
+  const link = `${existsSync(target) ? '' : `mkdir -p ${target} && `}ln -s ${ReadyMade}/${first} ${target}/`
   return [
     '',
     look.bold('Ready-made, off until linked'),
-    `  ${names.map(printable).join(', ')}`,
+    `  ${off.sort().map(printable).join(', ')}`,
     `  ${printable(link)}`
   ]
 }

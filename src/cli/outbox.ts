@@ -33,7 +33,8 @@ const list = (options: Options) =>
     const found = await client.call('Outbox', { ...circleOf(options), All: options.all ?? false })
     if (options.json) return void json(found)
     const look = lookOf(process.stdout)
-    if (found.Messages.length === 0) out('Nothing waits to be sent.')
+    const none = options.all ? 'Nothing was sent yet.' : 'Nothing waits to be sent; --all shows what is done.'
+    if (found.Messages.length === 0) out(none)
     else for (const line of outboxLines(found.Messages, look, Date.now() * 1000)) out(line)
   })
 

@@ -14,6 +14,6 @@ declare module 'better-sqlite3-multiple-ciphers' {
       close(): this
     }
   }
-  const Sql: { new (path: string, options?: { timeout?: number }): Sql.Database }
+  const Sql: { new (path: string, options?: { timeout?: number; fileMustExist?: boolean }): Sql.Database }
   export default Sql
 }

@@ -9,10 +9,12 @@ import type { Stats } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { programProblem } from './handler-program.ts'
+import { privateGroup } from './private-group.ts'
 
 const FILES = 16_384
 const DEPTH = 10
-const WRITABLE = 0o022
+const BY_ALL = 0o002
+const BY_GROUP = 0o020
 const STICKY = 0o1000
 /** Files that are looked at together. */
 const TOGETHER = 32
@@ -143,5 +145,6 @@ async function reasons(path: string, stats: Stats): Promise<string> {
 const kindOf = (stats: Stats): string =>
   stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : stats.isDirectory() ? 'a folder' : 'a device'
 
-const openToOthers = ({ mode }: Stats): boolean => (mode & WRITABLE) !== 0
+const openToOthers = ({ mode, gid }: Stats): boolean =>
+  (mode & BY_ALL) !== 0 || ((mode & BY_GROUP) !== 0 && gid !== privateGroup())
 const isOurs = ({ uid }: Stats): boolean => uid === 0 || uid === process.getuid!()

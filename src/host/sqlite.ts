@@ -187,7 +187,8 @@ export class Sqlite {
 }
 
 function connect(path: string, { key, fingerprint }: OpenOptions): Sql.Database {
-  const sql = new Sql(path, { timeout: 0 })
+  // one that vanished since it was looked for is not made anew, empty
+  const sql = new Sql(path, { timeout: 0, fileMustExist: true })
   try {
     sql.pragma(`cipher='chacha20'`)
     sql.pragma(`key="x'${hex(key)}${hex(fingerprint)}'"`)

@@ -7,6 +7,7 @@ import { type Clock, realClock } from '../../src/daemon/surfaces/pace.ts'
 import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 import { Bus } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
 import { implement, publishExample } from './example.ts'
 
 interface Test {
@@ -107,4 +108,12 @@ export const call = (
   path = '',
   interfaceName = INTERFACE
 ) =>
-  bus.call({ destination: INTERFACE, path: ROOT + path, interface: interfaceName, member, signature, body })
+  bus.call({
+    destination: INTERFACE,
+    path: ROOT + path,
+    interface: interfaceName,
+    member,
+    signature,
+    body,
+    timeoutMs: PATIENCE_MS
+  })

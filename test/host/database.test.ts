@@ -162,9 +162,9 @@ t.test('commits share transactions, keep their order and are answered each', asy
 t.test('what was acknowledged is there after kill -9', async t => {
   const path = join(t.testdir(), 'coterie.db')
   let acknowledged = -1
-  for (let round = 0; round < 30; round++) {
+  for (let round = 0; round < 16; round++) {
     const writer = spawn(process.execPath, [child, 'write', path], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let enough = 1 + ((round * 37) % 90)
+    let enough = 1 + ((round * 37) % 31)
     let rest = ''
     writer.stdout.on('data', (chunk: Buffer) => {
       const lines = (rest + chunk).split('\n')

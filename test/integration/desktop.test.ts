@@ -55,6 +55,10 @@ async function pair(t: Test, environment: { [name: string]: string }): Promise<[
   await laptop.joins(await desk.ticket())
   await Promise.all([desk.sees('laptop'), laptop.sees('desk')])
   t.match((await laptop.coterie('handlers check')).code, 0, 'links to them run')
+  t.notMatch((await laptop.coterie('handlers')).out, /off until linked/)
+  const off =
+    /off until linked\n +clipboard, file, notify, open-url, run-command\n +mkdir -p \S+ && ln -s \S+notify /
+  t.match((await desk.coterie('handlers')).out, off)
   return [desk, laptop]
 }
 

@@ -136,5 +136,4 @@ if (inside(t, import.meta.url))
       await checks[title]?.(last)
     }
     t.match(await laptop.coterie('handlers check'), { code: 0, err: '' })
-    t.match((await laptop.coterie('handlers')).out, /^ +clipboard, file, notify, open-url, run-command$/m)
   })

@@ -24,7 +24,7 @@ if (inside(t, import.meta.url)) {
     t.match(await ben.coterie('handlers check'), { code: 0, out: 'All 7 handlers can run.\n' })
     const { out } = await ben.coterie('handlers list')
     t.match(out, /\n {2}● {2}backup\/start +any +message\/backup\/start\.sh\n/)
-    t.match(out, /\n {2}● {2}peer reachable +anna +peer\/@anna\/reachable\.retry\.sh +may run twice\n$/)
+    t.match(out, /\n {2}● {2}peer reachable +anna +peer\/@anna\/reachable\.retry\.sh +may run twice\n/)
 
     t.comment('what would run')
     t.match(await ben.coterie('handlers run --dry anna backup/stop'), {

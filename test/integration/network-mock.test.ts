@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { Bus, Variant } from '../../src/host/bus.ts'
 import { TestBus } from '../bus.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
 import { inside, ip, mute, start } from '../namespace.ts'
 import { Watched } from './watched.ts'
 
@@ -40,7 +41,8 @@ else if (inside(t, import.meta.url)) {
         interface: 'org.freedesktop.DBus.Mock',
         member,
         signature,
-        body
+        body,
+        timeoutMs: PATIENCE_MS
       })
     )[0]
   const set = (path: string, name: string, property: string, value: Variant) =>
@@ -50,7 +52,8 @@ else if (inside(t, import.meta.url)) {
       interface: 'org.freedesktop.DBus.Properties',
       member: 'Set',
       signature: 'ssv',
-      body: [name, property, value]
+      body: [name, property, value],
+      timeoutMs: PATIENCE_MS
     })
   const number = (value: number) => new Variant('u', value)
 

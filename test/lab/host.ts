@@ -186,6 +186,7 @@ export class Host {
         path,
         interface: 'org.freedesktop.DBus.Mock',
         member: 'EmitSignal',
+        timeoutMs: PATIENCE_MS,
         signature: 'sssav',
         body: [manager, 'PrepareForSleep', 'b', [new Variant('b', sleeping)]]
       })

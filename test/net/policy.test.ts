@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Interface, Snapshot } from '../../src/net/interfaces.ts'
 import { matchesGlob, type NetworkConfig, plan, policyFor, type Rule } from '../../src/net/policy.ts'
+import { computed } from '../stalls.ts'
 
 const ethernet: Interface = {
   name: 'eth0',
@@ -92,9 +93,9 @@ t.test('globs', async t => {
   ] as const) {
     t.equal(matchesGlob(glob, text), expected, `${glob} ~ ${text}`)
   }
-  const started = performance.now()
+  const started = computed()
   t.notOk(matchesGlob(`${'*a'.repeat(12)}b`, 'a'.repeat(15)))
-  t.ok(performance.now() - started < 1000, 'and no pattern takes long')
+  t.ok(computed() - started < 1000, 'and no pattern takes long')
 })
 
 t.test('the plan has each usable address once, link-local ones with their interface', async t => {

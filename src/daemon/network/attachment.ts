@@ -3,7 +3,7 @@
  * through it. Without a circle it watches only; no network socket is open then but those of a search for open
  * invitations, while it lasts.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { Bus } from '../../host/bus.ts'
 import { NetworkWatcher } from '../../host/network.ts'
 import { type OverlayDevice, tailscaleDevices } from '../../host/tailscale.ts'
@@ -180,6 +180,8 @@ export class Attachment {
         this.#discovery.query()
       }
       await delay(ECHO_MS, undefined, { ref: false })
+      // where nothing ran for a while the time is over before what came meanwhile was read
+      await turn()
       hearings = this.#discovery.hearings(since)
     }
     return hearings
