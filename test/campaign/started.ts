@@ -2,7 +2,7 @@
  * From the call that sends a message to the moment its handler has started, as the handler's first line says it; and
  * the same of a user event of serf, in the same run.
  */
-import { execFileSync, type spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   closeSync,
   existsSync,
