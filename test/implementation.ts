@@ -93,6 +93,8 @@ export interface Facts {
   matrix: Result<'Matrix'>
   /** What Watch sends before it waits for the caller to go away. */
   events: Result<'Watch'>[]
+  /** What Serve hands over before it waits for the caller to go away. */
+  served: Result<'Serve'>[]
   /** After the last event: wait (false) or end the stream (true). */
   watchEnds: boolean
   /** Thrown by every method, when set. */
@@ -166,6 +168,7 @@ export function fakeFacts(): Facts {
       event(2, 'Changed', path, 'Peer', { State: 'unreachable', Reason: 'closed', Reachable: false }),
       event(3, 'Gap', '', '', {})
     ],
+    served: [],
     watchEnds: true,
     fault: undefined,
     calls: [],
@@ -420,8 +423,18 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
           }
         ],
         Rules: [{ From: 'phone', Tags: ['clipboard/*'], Line: 3, Problem: '' }],
+        Programs: [],
         ReadyMade: ''
       }
+    },
+    async Serve(params, call) {
+      called('Serve', params)
+      for (const message of facts.served) await call.reply(message)
+      await gate('Serve', call)
+    },
+    async Answer(params) {
+      called('Answer', params)
+      return {}
     },
     async TryHandler(params) {
       called('TryHandler', params)

@@ -238,6 +238,28 @@ export const HandlerFile = record('HandlerFile', 'A file in a handler folder.', 
 })
 export type HandlerFileRecord = Value<typeof HandlerFile>
 
+export const Program = record('Program', 'A program that serves tags without a file.', {
+  Name: field(string, 'As it called itself; on D-Bus its unique name.'),
+  Tags: field(list(string), 'What it serves.'),
+  Retry: field(boolean, 'It may get a message again when it is not known how that ended.'),
+  Busy: field(boolean, 'It has a message that it has not answered.')
+})
+
+export const Served = record('Served', 'A message for a program that serves its tag.', {
+  Request: field(string, 'For Answer; on D-Bus the reply is the answer.'),
+  Id: field(string, 'Id of the message, the same on both sides.'),
+  Circle: field(string, 'Circle id.'),
+  CircleName: field(string, 'Name of the circle on this device.'),
+  Peer: field(string, 'Peer id of the sender.'),
+  Name: field(string, 'Name of the sender.'),
+  Tag: field(string, 'What it is about.'),
+  Body: field(string, 'The body where it is text.'),
+  BodyBase64: field(string, 'The body where it is none, in base64.'),
+  Ask: field(boolean, 'The sender wants the output.'),
+  Run: field(uint32, '1 for the first time it is handed to anybody, 2 for the second …'),
+  SentUSec: field(uint64, 'When it was sent, by the clock of the sender.')
+})
+
 export const AllowRule = record('AllowRule', 'A rule of the configuration ([[allow]]).', {
   From: field(string, 'The device it is for: id, short id or name; * for everybody.'),
   Tags: field(list(string), 'The tags that it may send; * at the end stands for all below.'),
@@ -711,6 +733,7 @@ export const methods = {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
       Handlers: field(list(HandlerFile), 'All files there.'),
       Rules: field(list(AllowRule), 'Who may send what, as configured.'),
+      Programs: field(list(Program), 'Programs that serve tags.'),
       ReadyMade: field(
         string,
         'Folder of the handlers that came with the program, which run when they are linked; empty when it is not there.'
@@ -728,7 +751,10 @@ export const methods = {
       Tag: field(string, 'The tag.')
     },
     result: {
-      Handler: field(string, 'Absolute path of the file that would run; empty when none would.'),
+      Handler: field(
+        string,
+        'Absolute path of the file that would run, or `program` and the name of the one that would be asked; empty when none would.'
+      ),
       Problem: field(string, 'Why none would; a sentence.'),
       Decision: field(string, 'Whether the sender may send it, and what says so; a sentence.'),
       Others: field(list(string), 'Files for the same message that the one that runs goes before.'),
@@ -747,7 +773,7 @@ export const methods = {
       ...body
     },
     result: {
-      Handler: field(string, 'Absolute path of the file that ran; empty when none did.'),
+      Handler: field(string, 'What ran, as in TryHandler.'),
       State: field(string, 'done, later (it asked to be run again) or dead.'),
       Reason: field(string, 'As in Message.'),
       Exit: field(uint32, 'Its exit code.'),
@@ -755,6 +781,31 @@ export const methods = {
       OutputBase64: field(string, 'The same where it is no text, in base64.'),
       Complaint: field(string, 'The end of what it wrote to stderr, or why it did not run.')
     }
+  }),
+  Serve: method({
+    doc: 'Serve tags without a handler file: each message is a reply, one at a time, and Answer (on another connection) says how it ended. The first reply, with empty values, says that it has begun. Ends with the connection; a message that is not answered then is a dead letter, or comes again with Retry.',
+    kind: 'stream',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      Tags: field(list(string), 'Tags; backup/* stands for all below backup/, * for all.'),
+      Retry: optional(boolean, 'A message may be handed over again when it is not known how it ended.'),
+      Name: optional(string, 'What to call this program where it is listed.')
+    },
+    result: Served.fields
+  }),
+  Answer: method({
+    doc: 'Say how a message ended that Serve handed over.',
+    kind: 'call',
+    surfaces: 'socket',
+    control: true,
+    params: {
+      Request: field(string, 'As Serve gave it.'),
+      Exit: optional(uint32, '0: done; 75: to be handed over again later; 1 to 255: it failed.'),
+      Output: optional(string, 'What goes back to a sender that asked, as text; at most 64 KiB.'),
+      OutputBase64: optional(string, 'Instead of Output: the same in base64.')
+    },
+    result: {}
   }),
   Wake: method({
     doc: 'Wake a device that sleeps: the packet that its card waits for is sent by this device where it is on the same network, else by a member that is. Then it is waited for.',
@@ -1013,6 +1064,44 @@ export const agents = {
   }
 } as const
 
+// --- programs that serve tags ------------------------------------------------------------------------------
+
+const Handler = field(path, 'Object of the caller that has the interface org.coterie.Coterie1.Handler.')
+
+/**
+ * What Serve and Answer are on the socket, for programs on D-Bus. The first interface is the daemon's, on the root
+ * object; the second is what the program offers at the path it tells.
+ */
+export const serving = {
+  HandlerManager: {
+    interface: `${INTERFACE}.HandlerManager`,
+    doc: 'Programs that serve tags without a handler file. One registration for each object; it goes with its caller.',
+    methods: {
+      RegisterHandler: {
+        doc: 'Serve tags: each message becomes a call of Handle, one at a time.',
+        params: { Handler, Tags: methods.Serve.params.Tags, Retry: methods.Serve.params.Retry },
+        result: {}
+      },
+      UnregisterHandler: { doc: 'Serve no more.', params: { Handler }, result: {} }
+    }
+  },
+  Handler: {
+    interface: `${INTERFACE}.Handler`,
+    doc: 'What a program that serves tags offers to the daemon. Its object needs no introspection.',
+    methods: {
+      Handle: {
+        doc: 'Handle a message, and return when that is done. An error is the same as exit 1.',
+        params: { Message: field(Served, 'The message.') },
+        result: {
+          Exit: field(uint32, '0: done; 75: to be handed over again later; 1 to 255: it failed.'),
+          Output: field(string, 'What goes back to a sender that asked, as text; at most 64 KiB.'),
+          OutputBase64: field(string, 'Where it is no text: the same in base64, and Output empty.')
+        }
+      }
+    }
+  }
+} as const
+
 // --- signals and errors --------------------------------------------------------------------------------
 
 /** Signals of the daemon's own interface; all else is told by property changes. */
@@ -1059,7 +1148,7 @@ export const errors = {
   NoSuchPeer: 'No member has that id or name.',
   AmbiguousPeer: 'Several members have that name; use an id.',
   Unreachable: 'The peer cannot be reached now.',
-  NoSuchMessage: 'There is no message of that id in the outbox.',
+  NoSuchMessage: 'There is no message of that id in the outbox, or none that waits for that answer.',
   OutboxFull: 'Too much waits to be sent already.',
   InvalidTicket: 'The ticket is mistyped, cut short, or not a ticket.',
   TicketExpired: 'The ticket is too old; ask for a new one.',

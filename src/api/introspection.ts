@@ -4,7 +4,7 @@
  * stands for "left out".
  */
 
-import { agents, type Method, methods, type ObjectKind, objects, signals } from './api.ts'
+import { agents, type Method, methods, type ObjectKind, objects, serving, signals } from './api.ts'
 import { type Fields, field, object, string, type Type } from './types.ts'
 
 const DBUS = 'org.freedesktop.DBus'
@@ -148,21 +148,31 @@ export const interfaces = Object.fromEntries(
   ])
 ) as { readonly [K in ObjectKind]: BusInterface }
 
-/** The two interfaces of prompt agents: the daemon's, on the root object, and the one an agent offers. */
-export const agentInterfaces = mapEntries(
-  agents,
-  (its): BusInterface => ({
+/** An interface that is offered besides those of the objects. */
+export interface Offer {
+  readonly interface: string
+  readonly doc: string
+  readonly methods: {
+    readonly [name: string]: { readonly doc: string; readonly params: Fields; readonly result?: Fields }
+  }
+}
+const interfacesOf = <K extends string>(offers: { readonly [N in K]: Offer }) =>
+  mapEntries<Offer, BusInterface>(offers, its => ({
     name: its.interface,
     doc: its.doc,
-    methods: mapEntries<{ doc: string; params: Fields }, BusMethod>(its.methods, m => ({
+    methods: mapEntries<Offer['methods'][string], BusMethod>(its.methods, m => ({
       doc: m.doc,
       in: args(m.params),
-      out: []
+      out: args(m.result ?? {})
     })),
     signals: {},
     properties: {}
-  })
-) as { readonly [K in keyof typeof agents]: BusInterface }
+  })) as { readonly [N in K]: BusInterface }
+
+/** Of prompt agents: the daemon's, on the root object, and the one an agent offers. */
+export const agentInterfaces = interfacesOf(agents)
+/** Of programs that serve tags: the same. */
+export const servingInterfaces = interfacesOf(serving)
 
 // --- the standard interfaces (D-Bus specification, "Standard Interfaces") -----------------------------------
 
@@ -281,7 +291,8 @@ export function nodeXml(its: readonly BusInterface[], children: readonly string[
 
 /** One file per interface, as they lie in /usr/share/dbus-1/interfaces. */
 export function interfaceFiles(): { path: string; content: string }[] {
-  return [...Object.values(interfaces), ...Object.values(agentInterfaces)].map(its => ({
+  const offers = [...Object.values(agentInterfaces), ...Object.values(servingInterfaces)]
+  return [...Object.values(interfaces), ...offers].map(its => ({
     path: `dbus/${its.name}.xml`,
     content: nodeXml([its], [])
   }))

@@ -1,7 +1,18 @@
 /** docs/api.md, made from the API. */
 import type { MethodName, ObjectKind } from './api.ts'
-import { agents, errors, INTERFACE, type Method, methods, objects, ROOT, Status, signals } from './api.ts'
-import { interfaces, signature, spelled } from './introspection.ts'
+import {
+  agents,
+  errors,
+  INTERFACE,
+  type Method,
+  methods,
+  objects,
+  ROOT,
+  Status,
+  serving,
+  signals
+} from './api.ts'
+import { interfaces, type Offer, signature, spelled } from './introspection.ts'
 import type { Field, Fields, RecordType, Type } from './types.ts'
 import { empty } from './types.ts'
 
@@ -53,6 +64,11 @@ export const examples: {
   RunHandler: {
     params: { Peer: 'laptop', Tag: 'backup/start' },
     command: 'coterie handlers run laptop backup/start'
+  },
+  Serve: { params: { Tags: ['backup/*'] }, command: "coterie serve 'backup/*' -- ./backup" },
+  Answer: {
+    params: { Request: 'mzxw6ytboi', Exit: 0, Output: 'saved' },
+    command: `coterie call Answer '{"Request":"mzxw6ytboi","Exit":0,"Output":"saved"}'`
   },
   Wake: { params: { Peer: 'desktop', WaitUSec: 20_000_000 }, command: 'coterie wake desktop' },
   Why: { params: { Peer: 'desktop' }, command: 'coterie why desktop' },
@@ -176,17 +192,18 @@ function methodText(name: MethodName): string {
     .join('\n')
 }
 
-function agentText(its: (typeof agents)[keyof typeof agents]): string {
-  const lines = Object.entries<{ doc: string; params: Fields }>(its.methods).map(
-    ([name, { doc, params }]) => {
-      const args = Object.entries(params).map(
-        ([param, f]) => `- \`${signature(f.type)} ${param}\`: ${f.doc}\n`
-      )
-      return `**${name}**: ${doc}\n\n${args.length > 0 ? `${args.join('')}\n` : ''}`
-    }
-  )
+function offerText(its: Offer): string {
+  const lines = Object.entries(its.methods).map(([name, { doc, params, result = {} }]) => {
+    const line = (arrow: string, [param, f]: [string, Field]) =>
+      `- ${arrow}\`${signature(f.type)} ${param}\`: ${f.doc}\n`
+    const args = [
+      ...Object.entries(params).map(entry => line('', entry)),
+      ...Object.entries(result).map(entry => line('returns ', entry))
+    ]
+    return `**${name}**: ${doc}\n\n${args.length > 0 ? `${args.join('')}\n` : ''}`
+  })
   const name = its.interface.slice(INTERFACE.length + 1)
-  const where = name === 'Agent' ? 'at the path that was registered' : `path \`${ROOT}\``
+  const where = name.endsWith('Manager') ? `path \`${ROOT}\`` : 'at the path that was registered'
   return `### ${name}\n\n${its.doc} Interface \`${its.interface}\`, ${where}.\n\n${lines.join('')}`
 }
 
@@ -217,6 +234,7 @@ export function reference(): string {
   const names = Object.keys(methods) as MethodName[]
   const records = recordsIn(Status.fields)
   for (const name of names) recordsIn(methods[name].result, records)
+  recordsIn(serving.Handler.methods.Handle.params, records)
   return `${[
     INTRODUCTION,
     '## Methods\n',
@@ -238,7 +256,10 @@ export function reference(): string {
     ),
     '## Prompt agents\n',
     'Only on D-Bus. A program that can ask the person at this computer registers an object of its own with the daemon.\n',
-    ...Object.values<(typeof agents)[keyof typeof agents]>(agents).map(agentText),
+    ...Object.values(agents).map(offerText),
+    '## Programs that serve tags\n',
+    'On D-Bus a program registers an object of its own, and is called with each message; on the socket this is `Serve` and `Answer`.\n',
+    ...Object.values(serving).map(offerText),
     '## Errors\n',
     `On the socket \`${INTERFACE}.NAME\` with a sentence in \`Message\`, on D-Bus \`${INTERFACE}.Error.NAME\`.\n`,
     [

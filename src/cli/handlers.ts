@@ -59,7 +59,8 @@ const check = (options: Options) =>
     const wrong: Handlers = {
       ...found,
       Handlers: found.Handlers.filter(({ Problem }) => Problem !== ''),
-      Rules: found.Rules.filter(({ Problem }) => Problem !== '')
+      Rules: found.Rules.filter(({ Problem }) => Problem !== ''),
+      Programs: []
     }
     if (options.json) json(wrong)
     else if (wrong.Handlers.length + wrong.Rules.length > 0)
@@ -79,9 +80,9 @@ function checkSentence(found: Handlers, wrong: Handlers): string {
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
 /** Files by folder, what is wrong with one below it; then the rules. */
-export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look): string[] {
+export function handlerLines({ Folders, Handlers, Rules, Programs }: Handlers, look: Look): string[] {
   const lines: string[] = []
-  if (Handlers.length === 0 && Rules.every(({ Problem }) => Problem === ''))
+  if (Handlers.length + Programs.length === 0 && Rules.every(({ Problem }) => Problem === ''))
     lines.push(
       `There are no handlers. An executable ${printable(Folders[0] ?? '')}/message/backup/start`,
       'would run when another device says: coterie send THIS backup/start'
@@ -98,6 +99,16 @@ export function handlerLines({ Folders, Handlers, Rules }: Handlers, look: Look)
     )
     for (const [i, { Problem }] of files.entries())
       lines.push(rows[i]!, ...(Problem === '' ? [] : complaint(Problem, look)))
+  }
+  if (Programs.length > 0) {
+    lines.push(...(lines.length > 0 ? [''] : []), look.bold('Programs'))
+    const rows = Programs.map(({ Name, Tags, Retry, Busy }) => [
+      mark('', look),
+      Tags.join(' '),
+      printable(Name),
+      [Retry ? 'may run twice' : '', Busy ? 'busy' : ''].filter(Boolean).map(look.dim).join('  ')
+    ])
+    lines.push(...aligned(rows, '  '))
   }
   if (Rules.length === 0) return lines
   lines.push('', look.bold('Who may send what'))

@@ -19,6 +19,7 @@ import { addRenameCommand } from './rename.ts'
 import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
+import { addServeCommand } from './serve.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -50,6 +51,7 @@ export function makeProgram(): Command {
   addSendCommands(program)
   addOutboxCommand(program)
   addHandlersCommand(program)
+  addServeCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { isTag } from '../messages/tag.ts'
+import { patternProblem } from '../messages/tag.ts'
 import { type InterfaceKind, interfaceKinds } from '../net/interfaces.ts'
 import type { NetworkConfig, Policy, Rule } from '../net/policy.ts'
 import { lineOf } from './config-lines.ts'
@@ -123,7 +123,7 @@ const seconds: Check<number> = (v, where) =>
 const folder: Check<string> = (v, where) =>
   isAbsolute(text(v, where)) ? (v as string) : wrong(where, 'an absolute path')
 const pattern: Check<string> = (v, where) =>
-  isTag(text(v, where).replace(/^\*$/, 'all').replace(/\/\*$/, ''))
+  patternProblem(text(v, where)) === ''
     ? (v as string)
     : wrong(where, 'a tag such as "backup/start", "backup/*" or "*"')
 const allow: Check<Pick<AllowRule, 'from' | 'tags'>> = (v, where) => {

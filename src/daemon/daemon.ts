@@ -212,7 +212,7 @@ export class Daemon {
     })
     this.handlers = new Handlers({
       config: () => this.config,
-      folder: join(paths.config, 'handlers'),
+      paths,
       log,
       onChange: () => this.circles.handlersChanged()
     })

@@ -10,6 +10,7 @@ import type { Daemon } from './daemon.ts'
 import { invite } from './joining/invite-call.ts'
 import { handlerMethods } from './messages/handler-methods.ts'
 import { messageMethods } from './messages/message-methods.ts'
+import { serveMethods } from './messages/serve-methods.ts'
 import { realClock } from './surfaces/pace.ts'
 import { subscribe, wishOf } from './surfaces/subscribe.ts'
 import { watch } from './surfaces/watch.ts'
@@ -142,6 +143,7 @@ export function methods(daemon: Daemon): Implementation {
 
     ...recoveryMethods(daemon),
     ...messageMethods(daemon),
+    ...serveMethods(() => daemon.handlers.programs),
     ...handlerMethods(daemon),
 
     Leave: async ({ Circle }, call) => {

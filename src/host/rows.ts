@@ -103,6 +103,7 @@ export type Row =
       exit: number
       output: Uint8Array
       runs: number
+      retry: number
     }
   /** Below this number nothing comes again from that outbox. */
   | { table: 'floor'; gid: Uint8Array; peer: string; epoch: Uint8Array; floor: number }
@@ -159,7 +160,8 @@ export const schema = `
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
-    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
+    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL,
+    retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
     UNIQUE (gid, peer, epoch)) STRICT;
   CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
@@ -194,7 +196,8 @@ export const migrations: readonly string[] = [
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
-    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
+    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL,
+    retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
     UNIQUE (gid, peer, epoch)) STRICT;
 `
@@ -244,7 +247,8 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'reason',
     'exit',
     'output',
-    'runs'
+    'runs',
+    'retry'
   ],
   floor: ['gid', 'peer', 'epoch', 'floor'],
   card: ['gid', 'peer', 'address', 'mac', 'seenMs'],

@@ -19,8 +19,9 @@ import { EMPTY } from '../wire/bytes.ts'
 import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
-import { type Origin, Receipts } from './receipts.ts'
+import { Receipts } from './receipts.ts'
 import type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
+import { below, type Entry, ended, type Stream } from './stream.ts'
 import { isTag } from './tag.ts'
 
 export type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
@@ -30,11 +31,15 @@ export interface InboxOptions {
   readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
   readonly now: number
   readonly wall: number
-  /** The handler of a tag for this sender, or why there is none. */
+  /**
+   * The handler of a tag for this sender, or why there is none; `wait`: there will be one soon, or `handlersChanged`
+   * is called. `isBusy`: whether that one runs.
+   */
   readonly choose: (
     from: PeerId,
-    tag: string
-  ) => Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+    tag: string,
+    isBusy: (key: string) => boolean
+  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
 }
 
 /** EX_TEMPFAIL (sysexits.h): run me again later. */
@@ -45,19 +50,6 @@ const PER_SENDER = 2
 export const PAUSES = [
   60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000, 3_600_000, 3_600_000, 3_600_000
 ]
-
-interface Entry {
-  received: Received
-  /** Monotonic: when it expires, or is due again. */
-  until: number
-}
-
-interface Stream extends Origin {
-  floor: number
-  readonly entries: Map<number, Entry>
-}
-
-const ended = ({ state }: Pick<Received, 'state'>): boolean => state === 'done' || state === 'dead'
 
 export class Inbox {
   /** When `expire` is next due; Infinity when never. */
@@ -102,7 +94,8 @@ export class Inbox {
     const known = stream.entries.get(seq)
     if (known?.received.id === messageId(message.id)) this.#tell(stream, known.received)
     else if (known !== undefined || seq < stream.floor) this.#reused(stream, seq)
-    else if (this.#load(from).isFull(message.payload.length)) this.#refuse(stream, seq)
+    else if (!this.#load(from).admits(stream, tag, seq, message.payload.length))
+      this.#refuse(stream, tag, seq)
     else this.#take(now, wall, stream, message)
   }
 
@@ -113,7 +106,7 @@ export class Inbox {
     for (const seq of seqs) {
       const entry = stream.entries.get(seq)
       if (entry !== undefined) this.#tell(stream, entry.received)
-      else this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
+      else this.#wantAgain(stream, seq)
     }
   }
 
@@ -146,8 +139,9 @@ export class Inbox {
     if (entry?.received.state !== 'started') return
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
-    const output = entry.received.ask ? ending.output : EMPTY
-    if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
+    const output = entry.received.ask && 'output' in ending ? ending.output : EMPTY
+    if (ending.type === 'unbegun') this.#restart(entry)
+    else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
@@ -155,18 +149,14 @@ export class Inbox {
   }
 
   /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
-  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq' | 'tag'>, known: boolean): void {
+  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq'>, known: boolean): void {
     const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
     if (entry?.received.state !== 'started') return
-    const choice = this.#options.choose(received.from, received.tag)
-    const retry = typeof choice !== 'string' && choice.retry
     if (known) {
       this.#running.set(`adopted ${entry.received.id}`, entry)
       this.#load(received.from).running++
-    } else if (retry) {
-      this.#change(entry, { state: 'received' })
-      this.#wait(entry)
-    } else this.#end(entry, { state: 'dead', reason: 'lost' })
+    } else if (entry.received.retry) this.#restart(entry)
+    else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
   }
 
@@ -230,7 +220,8 @@ export class Inbox {
       reason: 'none',
       exit: 0,
       output: EMPTY,
-      runs: 0
+      runs: 0,
+      retry: false
     }
     const entry = this.#enter(received, now + ttl * 1_000)
     this.#outputs.push({ type: 'changed', received })
@@ -249,6 +240,13 @@ export class Inbox {
     else waiting.add(entry)
   }
 
+  /** Before all others of its sender and tag. */
+  #restart(entry: Entry): void {
+    this.#change(entry, { state: 'received' })
+    const key = turnOf(entry.received)
+    this.#waiting.set(key, new Set([entry, ...(this.#waiting.get(key) ?? [])]))
+  }
+
   #waitNoMore(entry: Entry): void {
     const key = turnOf(entry.received)
     const waiting = this.#waiting.get(key)
@@ -260,7 +258,8 @@ export class Inbox {
     for (const [key, waiting] of [...this.#waiting]) {
       const [first] = waiting
       const { from, tag } = first!.received
-      const choice = this.#options.choose(from, tag)
+      const choice = this.#options.choose(from, tag, key => this.#running.has(key))
+      if (choice === 'wait') continue
       if (typeof choice === 'string') {
         for (const entry of [...waiting]) this.#end(entry, { state: 'dead', reason: choice })
         continue
@@ -274,7 +273,7 @@ export class Inbox {
       }
       this.#running.set(choice.key, first!)
       this.#load(from).running++
-      this.#change(first!, { state: 'started', runs: first!.received.runs + 1 })
+      this.#change(first!, { state: 'started', runs: first!.received.runs + 1, retry: choice.retry })
       this.#outputs.push({ type: 'run', received: first!.received, choice })
     }
   }
@@ -291,13 +290,12 @@ export class Inbox {
   }
 
   #end(entry: Entry, result: Partial<Received>): void {
-    const { from, payload } = entry.received
+    const { from, tag, payload } = entry.received
     const load = this.#load(from)
     this.#waitNoMore(entry)
-    load.leave(payload.length)
+    load.leave(tag, payload.length)
     this.#change(entry, { ...result, payload: EMPTY })
-    for (const [stream, seq] of load.readmitted())
-      this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
+    for (const [stream, seq] of load.readmitted()) this.#wantAgain(stream, seq)
   }
 
   #change(entry: Entry, change: Partial<Received>): void {
@@ -316,9 +314,10 @@ export class Inbox {
 
   #enter(received: Received, until: number): Entry {
     const entry = { received, until }
-    this.#stream(received.from, received.epoch).entries.set(received.seq, entry)
+    const stream = this.#stream(received.from, received.epoch)
+    stream.entries.set(received.seq, entry)
     if (ended(received)) return entry
-    this.#load(received.from).enter(received.payload.length)
+    this.#load(received.from).enter(stream, received.tag, received.seq, received.payload.length)
     this.deadline = Math.min(this.deadline, until)
     return entry
   }
@@ -326,10 +325,10 @@ export class Inbox {
   /** The sender sends nothing below it any more. */
   #raise(stream: Stream, floor: number): void {
     if (floor <= stream.floor) return
+    const settled = below(stream, floor)
     stream.floor = floor
     this.#records.push({ type: 'floor', from: stream.from, epoch: stream.epoch, floor })
-    for (const [seq, entry] of stream.entries) {
-      if (seq >= floor) break
+    for (const [seq, entry] of settled) {
       const { state } = entry.received
       // settled for the sender: it was taken back, or is over; what runs is kept until it ends
       if (state === 'received' || state === 'later') this.#end(entry, { state: 'dead', reason: 'expired' })
@@ -349,9 +348,13 @@ export class Inbox {
     this.#answer(stream, { seq, state: 'reused', reason: 'none', exit: 0, output })
   }
 
-  #refuse(stream: Stream, seq: number): void {
-    this.#load(stream.from).refuse(stream, seq)
+  #refuse(stream: Stream, tag: string, seq: number): void {
     this.#count('inbox-full')
+    if (this.#load(stream.from).refuse(stream, tag, seq)) this.#wantAgain(stream, seq)
+  }
+
+  #wantAgain(stream: Stream, seq: number): void {
+    this.#answer(stream, { seq, state: 'unknown', reason: 'none', exit: 0, output: EMPTY })
   }
 
   #tell(stream: Stream, { seq, state, reason, exit, output }: Received): void {

@@ -1,10 +1,15 @@
 /** What one device has sent to one receiver and is not settled, and how much of it is on its way. */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Sent } from './sent.ts'
+import { Turns } from './turns.ts'
 
 /** Sent on one session and not acknowledged, at most; one message may always be. */
-const WINDOW = 128
-const WINDOW_BYTES = 1_048_576
+const WINDOW = { messages: 256, bytes: 1_048_576 }
+/** Of one tag: what is not taken in there for want of room does not hold up the others. */
+const TAG_WINDOW = { messages: 128, bytes: 524_288 }
+/** Small messages go beside large ones: a payload of so many bytes, so many bytes of them. */
+const SMALL = 4_096
+const BESIDE = 131_072
 
 export interface Entry {
   sent: Sent
@@ -26,14 +31,14 @@ export class Lane {
   readonly entries = new Map<number, Entry>()
   /** Numbers given to drafts that are being written. */
   readonly drafts = new Set<number>()
-  /** Numbers to be sent on this session, ascending. */
-  waiting: number[] = []
+  /** To be sent on this session. */
+  readonly waiting = new Turns()
   next = 1
   online = false
   /** The floor that it was told last on this session. */
   told = 0
-  #flying = 0
-  #bytes = 0
+  readonly #flying = new Flight()
+  readonly #byTag = new Map<string, Flight>()
 
   constructor(peer: PeerId) {
     this.peer = peer
@@ -46,28 +51,60 @@ export class Lane {
     return Math.min(first, draft)
   }
 
-  /** Whether another payload of that size may be sent now. */
-  admits(size: number): boolean {
-    return this.#flying < WINDOW && (this.#flying === 0 || this.#bytes + size <= WINDOW_BYTES)
+  /** Whether this may be sent now; `full`: nothing of its tag. */
+  room({ tag, payload }: Pick<Sent, 'tag' | 'payload'>): 'some' | 'full' | 'over' {
+    const all = this.#flying
+    if (all.messages >= WINDOW.messages) return 'over'
+    const beside = payload.length <= SMALL ? BESIDE : 0
+    if (all.messages > 0 && all.bytes + payload.length > WINDOW.bytes + beside) return 'full'
+    const its = this.#byTag.get(tag)
+    if (its === undefined) return 'some'
+    return its.messages < TAG_WINDOW.messages && its.bytes + payload.length <= TAG_WINDOW.bytes
+      ? 'some'
+      : 'full'
   }
 
   fly(entry: Entry): void {
+    const { tag, payload } = entry.sent
     entry.flying = entry.tried = true
-    this.#flying++
-    this.#bytes += entry.sent.payload.length
+    const its = this.#byTag.get(tag) ?? new Flight()
+    this.#byTag.set(tag, its)
+    for (const flight of [this.#flying, its]) flight.add(payload.length)
   }
 
   /** It was acknowledged, or is settled. */
   land(entry: Entry): void {
     if (!entry.flying) return
     entry.flying = false
-    this.#flying--
-    this.#bytes -= entry.sent.payload.length
+    const { tag, payload } = entry.sent
+    const its = this.#byTag.get(tag)!
+    for (const flight of [this.#flying, its]) flight.take(payload.length)
+    if (its.messages === 0) this.#byTag.delete(tag)
   }
 
   /** The session is over: what was on its way may not have come. */
   ground(): void {
     for (const entry of this.entries.values()) entry.flying = false
-    this.#flying = this.#bytes = this.told = 0
+    this.#flying.clear()
+    this.#byTag.clear()
+    this.waiting.clear()
+    this.told = 0
+  }
+}
+
+/** What is on its way. */
+class Flight {
+  messages = 0
+  bytes = 0
+  add(bytes: number): void {
+    this.messages++
+    this.bytes += bytes
+  }
+  take(bytes: number): void {
+    this.messages--
+    this.bytes -= bytes
+  }
+  clear(): void {
+    this.messages = this.bytes = 0
   }
 }

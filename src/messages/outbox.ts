@@ -3,7 +3,7 @@
  *
  * A pure core. A message is on disk before it is accepted; from then on it is sent to its receiver, again on each new
  * session, until the receiver says that it has it, and asked about until the receiver says how it ended. To one
- * receiver messages go in the order of their numbers (lane.ts). What is settled is never
+ * receiver messages of one tag go in the order of their numbers, the tags in turn (lane.ts). What is settled is never
  * sent again, and the receiver is told so (`floor`), so that it can forget what it keeps to recognise it by.
  *
  *   in    draft, accept           a message: what to write for it, and that it is written
@@ -138,7 +138,7 @@ export class Outbox {
     lane.ground()
     lane.online = true
     const open = [...lane.entries.values()]
-    lane.waiting = open.filter(({ sent }) => sent.state === 'queued').map(({ sent }) => sent.seq)
+    for (const { sent } of open) if (sent.state === 'queued') lane.waiting.add(sent.tag, sent.seq)
     for (const { sent, cancelling } of open)
       if (cancelling) this.#send(lane, encodeCancel(this.#epoch, sent.seq))
     const asked = open.filter(({ sent }) => sent.state !== 'queued').map(({ sent }) => sent.seq)
@@ -233,7 +233,7 @@ export class Outbox {
     const entry = { sent, until, flying: false, stored, tried: stored, cancelling: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
-      lane.waiting.push(sent.seq)
+      lane.waiting.add(sent.tag, sent.seq)
     }
     lane.next = Math.max(lane.next, sent.seq + 1)
     this.#byId.set(sent.id, entry)
@@ -241,14 +241,15 @@ export class Outbox {
     this.deadline = Math.min(this.deadline, entry.until)
   }
 
-  /** Sends what may be sent, in order. */
+  /** Sends what may be sent: of each tag in order, the tags in turn. */
   #pump(now: number, lane: Lane): void {
-    let sentOff = 0
-    for (; lane.online && sentOff < lane.waiting.length; sentOff++) {
-      const entry = lane.entries.get(lane.waiting[sentOff]!)
-      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued') continue
-      const size = entry.sent.payload.length
-      if (!lane.admits(size)) break
+    if (!lane.online) return
+    lane.waiting.offer(seq => {
+      const entry = lane.entries.get(seq)
+      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued')
+        return 'gone'
+      const room = lane.room(entry.sent)
+      if (room !== 'some') return room
       lane.fly(entry)
       lane.told = lane.floor
       const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
@@ -264,8 +265,8 @@ export class Outbox {
           ttl
         })
       )
-    }
-    if (sentOff > 0) lane.waiting = lane.waiting.slice(sentOff)
+      return 'sent'
+    })
   }
 
   #receipt(now: number, wall: number, lane: Lane, entry: Entry, receipt: Receipt): void {
@@ -276,7 +277,7 @@ export class Outbox {
       if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
       else {
         this.#change(wall, entry, { state: 'queued' })
-        lane.waiting = [...lane.waiting, seq].sort((a, b) => a - b)
+        lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
@@ -300,7 +301,7 @@ export class Outbox {
     this.#records.push({ type: 'drop', peer: lane.peer, seq: sent.seq })
     entry.sent = { ...sent, seq: lane.next++ }
     lane.entries.set(entry.sent.seq, entry)
-    lane.waiting.push(entry.sent.seq)
+    lane.waiting.add(sent.tag, entry.sent.seq)
     this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
   }
 

@@ -25,6 +25,8 @@ export interface Received {
   readonly output: Uint8Array
   /** How often it was started. */
   readonly runs: number
+  /** What it was started with last may run again when it is not known whether it ended. */
+  readonly retry: boolean
 }
 
 /** What a handler is, as far as the inbox is concerned. */
@@ -36,7 +38,8 @@ export interface Choice {
 }
 
 /** How a run ended. */
-export type Ending = (
+export type Ending = Finished | { readonly type: 'unbegun' }
+export type Finished = (
   | { readonly type: 'exit'; readonly code: number }
   | { readonly type: 'dead'; readonly reason: DeadReason }
 ) & {

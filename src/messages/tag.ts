@@ -21,3 +21,11 @@ export function tagProblem(text: string): string {
 }
 
 export const isTag = (text: string): boolean => tagProblem(text) === ''
+
+/** '' when the text is a tag, `*`, or a tag and `/*`, which stands for all below it; else a sentence. */
+export const patternProblem = (text: string): string =>
+  text === '*' ? '' : tagProblem(text.endsWith('/*') ? text.slice(0, -2) : text)
+
+/** Whether a pattern is for a tag. */
+export const covers = (pattern: string, tag: string): boolean =>
+  pattern === '*' || (pattern.endsWith('/*') ? tag.startsWith(pattern.slice(0, -1)) : pattern === tag)

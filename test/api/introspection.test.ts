@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { agents, type Method, methods, objects, signals } from '../../src/api/api.ts'
+import { agents, type Method, methods, objects, serving, signals } from '../../src/api/api.ts'
 import {
   agentInterfaces,
   interfaceFiles,
   interfaces,
   nodeXml,
+  servingInterfaces,
   signature,
   standard
 } from '../../src/api/introspection.ts'
@@ -96,7 +97,11 @@ t.test('the XML files, read by GLib', { skip: lacking('gjs') }, async t => {
     .flatMap(line => JSON.parse(line))
   const args = (all: readonly { name: string; signature: string; doc: string }[]) =>
     all.map(a => [a.name, a.signature, a.doc])
-  const said = [...Object.values(interfaces), ...Object.values(agentInterfaces)].map(i => ({
+  const said = [
+    ...Object.values(interfaces),
+    ...Object.values(agentInterfaces),
+    ...Object.values(servingInterfaces)
+  ].map(i => ({
     name: i.name,
     doc: i.doc,
     methods: Object.entries(i.methods).map(([name, m]) => [name, args(m.in), args(m.out)]),
@@ -117,5 +122,6 @@ t.test('a whole node', async t => {
   t.match(xml, '<interface name="org.freedesktop.DBus.Peer">')
   t.match(xml, '<node name="circle"/>')
   t.match(xml, '<node name="a&quot;&lt;&amp;"/>')
-  t.equal(Object.keys(objects).length + Object.keys(agents).length, interfaceFiles().length)
+  const all = [objects, agents, serving].flatMap(each => Object.keys(each))
+  t.equal(all.length, interfaceFiles().length)
 })

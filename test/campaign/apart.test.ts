@@ -27,7 +27,7 @@ scenario('handlers in boxes', {}, async (t, lab) => {
           .split('\n')
           .map(pid => `/proc/${pid}/cgroup`)
       ])
-      t.match(group, /\.scope$/m, 'in a scope')
+      t.match(group, handler === 'clipboard' ? /\/run-\S+\.scope$/m : /\/app\.slice\/run-\S+\.service$/m)
       await box.user('pkill -f sleep.1234')
     }
 })

@@ -292,7 +292,7 @@ export class Computer {
       gate,
       handlers: new Handlers({
         config: () => ({ handlers: { folders: [], timeout: 60 }, allow: [] }),
-        folder: '/nowhere',
+        paths: { config: '/nowhere', state: '/nowhere' },
         log: this.#log,
         onChange: () => {}
       }),

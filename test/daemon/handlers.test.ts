@@ -29,7 +29,7 @@ function world(
   const log: string[] = []
   const handlers = new Handlers({
     config: () => config,
-    folder: join(directory, 'default'),
+    paths: { config: join(directory, 'default'), state: directory },
     log: (_level, sentence) => log.push(sentence),
     onChange: () => wake()
   })
@@ -44,7 +44,7 @@ function world(
     chmodSync(file(path), mode)
   }
   const choose = (tag: string) => {
-    const choice = handlers.choose(anna, tag)
+    const choice = handlers.choose(anna, tag, () => false)
     return typeof choice === 'string' ? choice : choice.key.slice(directory.length + 1)
   }
   /** Until the tag goes there. */
@@ -265,5 +265,6 @@ const received = (tag: string) => ({
   reason: 'none' as const,
   exit: 0,
   output: new Uint8Array(),
-  runs: 1
+  runs: 1,
+  retry: false
 })

@@ -81,11 +81,13 @@ if (inside(t, import.meta.url)) {
         text: 'The build &lt;b&gt;failed&lt;/b&gt; &amp; took 3 min\n-u \\n \\101 100%[31m'
       })
       t.match(await sends(desk, 'notify', '--help'), { State: 'done' })
-      t.match(await sends(desk, 'notify', Buffer.alloc(1_048_576, 'x\n')), { State: 'done' })
+      t.match(await sends(desk, 'notify', Buffer.alloc(1_048_576, 'x')), { State: 'done' })
+      t.match(await sends(desk, 'notify', Buffer.alloc(100, 'x\n')), { State: 'done' })
       t.match(await sends(desk, 'notify', Buffer.from([0xff, 0x41, 0xc3])), { State: 'done' })
-      const [help, huge, broken] = await desktop.notifications()
+      const [help, huge, long, broken] = await desktop.notifications()
       t.equal(help?.text, '--help')
-      t.equal(huge?.text.length, 2001, 'of a huge one the beginning')
+      t.equal(huge?.text.length, 2002, 'of a huge one the beginning')
+      t.equal(long?.text, `${'x\n'.repeat(10).trim()} …`)
       t.equal(broken?.text, 'A', 'what is not UTF-8 is left out')
     })
 

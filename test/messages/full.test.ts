@@ -2,7 +2,7 @@
 import t from 'tap'
 import { messageId } from '../../src/messages/id.ts'
 import { Inbox } from '../../src/messages/inbox.ts'
-import { BYTES, MESSAGES } from '../../src/messages/load.ts'
+import { BYTES, TAG_MESSAGES } from '../../src/messages/load.ts'
 import { MAX_BYTES, MAX_MESSAGES, Outbox, type Sent } from '../../src/messages/outbox.ts'
 import { decodeMessageBody, type Message } from '../../src/wire/message.ts'
 import { Dice } from '../circle/dice.ts'
@@ -97,27 +97,29 @@ function inbox() {
 
 t.test('the inbox is full for one sender: it is told when there is room, and others come in', async t => {
   const { core, message, take, exit } = inbox()
-  for (let seq = 1; seq <= MESSAGES; seq++) core.receive(0, 0, ben, message(seq))
+  for (let seq = 1; seq <= TAG_MESSAGES; seq++) core.receive(0, 0, ben, message(seq))
   let [running] = take().runs
-  core.receive(0, 0, ben, message(MESSAGES + 1))
+  core.receive(0, 0, ben, message(TAG_MESSAGES + 1))
   t.match(take(), { records: [], receipts: [], counts: ['inbox-full'] }, 'no answer, and nothing is kept')
   core.exited(0, 0, running!, exit)
   running = take().runs[0]
-  core.receive(0, 0, ben, message(MESSAGES + 2))
+  core.receive(0, 0, ben, message(TAG_MESSAGES + 2))
   t.match(take(), { records: [], counts: ['inbox-full'] }, 'nothing comes in before what was refused')
-  core.receive(0, 0, me, message(1, { tag: 'y' }))
-  t.equal(take().runs.length, 1, 'of another sender')
+  core.receive(0, 0, me, message(1, { tag: 'z' }))
+  t.equal(take().runs.length, 1, 'another sender has room of its own')
+  core.receive(0, 0, ben, message(TAG_MESSAGES + 3, { tag: 'y' }))
+  t.equal(take().runs.length, 1, 'and another tag')
   let told: number[] = []
   for (let ended = 1; told.length === 0; ended++) {
     core.exited(0, 0, running!, exit)
     const { runs, receipts } = take()
     running = runs[0]
     told = receipts.filter(({ state }) => state === 'unknown').map(({ seq }) => seq)
-    if (told.length > 0) t.equal(ended, MESSAGES / 2 - 1, 'half of it has gone')
+    if (told.length > 0) t.equal(ended, TAG_MESSAGES / 2 - 1, 'half of it has gone')
   }
-  t.same(told, [MESSAGES + 1, MESSAGES + 2], 'both are asked for')
-  core.receive(0, 0, ben, message(MESSAGES + 1))
-  t.match(take().receipts, [{ seq: MESSAGES + 1, state: 'received' }])
+  t.same(told, [TAG_MESSAGES + 1, TAG_MESSAGES + 2], 'both are asked for')
+  core.receive(0, 0, ben, message(TAG_MESSAGES + 1))
+  t.match(take().receipts, [{ seq: TAG_MESSAGES + 1, state: 'received' }])
 })
 
 t.test('the inbox is full by size, but one always gets in', async t => {
@@ -129,7 +131,7 @@ t.test('the inbox is full by size, but one always gets in', async t => {
   t.same(take().counts, ['inbox-full'])
 })
 
-t.test('10,500 messages for a device that takes in 10,000: all run, once, in order', async t => {
+t.test('more of one tag than a device takes in: all run, once, in order', async t => {
   const clock = new Clock()
   const dice = new Dice(1)
   const wire = new Wire(clock)
@@ -138,16 +140,16 @@ t.test('10,500 messages for a device that takes in 10,000: all run, once, in ord
   b.other = a
   for (const side of [a, b]) side.start()
   b.took = () => (b.runs.length < 2 ? 200_000 : 0)
-  for (let i = 0; i < 10_500; i++) a.send('x', `${i}`)
+  for (let i = 0; i < TAG_MESSAGES + 500; i++) a.send('x', `${i}`)
   clock.run(60_000)
   wire.open(a, b)
   clock.run(150_000)
-  t.equal(b.inbox.list.length, MESSAGES)
+  t.equal(b.inbox.list.length, TAG_MESSAGES)
   t.equal(a.outbox.list.filter(({ state }) => state === 'queued').length, 500, 'the rest waits at its sender')
   clock.run(1_000_000)
   t.same(
     b.order.map(text => Number(text.slice(2))),
-    Array.from({ length: 10_500 }, (_, i) => i)
+    Array.from({ length: TAG_MESSAGES + 500 }, (_, i) => i)
   )
   t.equal(a.outbox.list.filter(({ state }) => state !== 'done').length, 0)
 })

@@ -84,7 +84,7 @@ export class Side {
       floors: [...disk.floors.values()],
       now,
       wall,
-      choose: (from, tag) => choose(from, tag)
+      choose: (...asked) => choose(...asked)
     })
     this.carry()
   }

@@ -13,6 +13,7 @@ import type { Sender } from './handlers.ts'
 import { bodyOf, checkTag } from './message-methods.ts'
 import { outputFields } from './message-signals.ts'
 import { ruleProblem, verdictSentence } from './rules.ts'
+import { programsOf } from './serve-methods.ts'
 
 /** EX_TEMPFAIL (sysexits.h). */
 const LATER = 75
@@ -39,8 +40,13 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
       skipped.length > 0
         ? `no handler for ${tag} can be run: ${skipped.join('; ')}`
         : `there is no handler message/${tag} in ${handlers.folders.join(' or ')}`
-    const problem = !verdict.allowed ? decision : handler === undefined ? none : ''
-    return { sender, problem, decision, handler, shadowed, skipped }
+    const program = handlers.programs.find(tag, () => false)
+    const asked = program !== undefined && (program.exact || handler === undefined) ? program : undefined
+    const problem = !verdict.allowed ? decision : (asked ?? handler) === undefined ? none : ''
+    const key = asked?.key ?? (handler === undefined ? '' : fileOf(handler))
+    const what = asked === undefined ? key : `program ${asked.name}`
+    const others = asked === undefined || handler === undefined ? shadowed : [handler, ...shadowed]
+    return { sender, problem, decision, key, what: problem === '' ? what : '', others, skipped }
   }
 
   return {
@@ -70,31 +76,37 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
         Line: rule.line,
         Problem: ruleProblem(rule, members, nearest)
       }))
-      return { Folders: [...daemon.handlers.folders], Handlers: files, Rules, ReadyMade: shipped('handlers') }
+      const Programs = programsOf(daemon.handlers.programs)
+      return {
+        Folders: [...daemon.handlers.folders],
+        Handlers: files,
+        Rules,
+        Programs,
+        ReadyMade: shipped('handlers')
+      }
     },
 
     TryHandler: async ({ Circle, Peer, Tag }) => {
-      const { problem, decision = '', handler, shadowed = [], skipped = [] } = attempt(Circle, Peer, Tag)
+      const { problem, decision = '', what = '', others = [], skipped = [] } = attempt(Circle, Peer, Tag)
       return {
-        Handler: problem === '' && handler !== undefined ? fileOf(handler) : '',
+        Handler: what,
         Problem: problem,
         Decision: decision,
-        Others: shadowed.map(fileOf),
+        Others: others.map(fileOf),
         Skipped: skipped
       }
     },
 
     RunHandler: async ({ Circle, Peer, Tag, Body, BodyBase64 }, call) => {
       const payload = bodyOf(Body, BodyBase64)
-      const { sender, problem, handler } = attempt(Circle, Peer, Tag)
-      if (problem !== '' || handler === undefined || sender === undefined)
-        throw new ApiError('InvalidValue', problem)
-      const file = fileOf(handler)
+      const { sender, problem, key = '', what = '' } = attempt(Circle, Peer, Tag)
+      if (problem !== '' || sender === undefined) throw new ApiError('InvalidValue', problem)
       const received = asIfReceived(sender, Tag, payload)
-      const ending = await daemon.handlers.run(received, file, sender, call.signal)
+      const ending = await daemon.handlers.run(received, key, sender, call.signal)
+      if (ending.type === 'unbegun') throw new ApiError('InvalidValue', `${what} has gone meanwhile`)
       const state = ending.type === 'dead' || (ending.code !== 0 && ending.code !== LATER) ? 'dead' : 'done'
       return {
-        Handler: file,
+        Handler: what,
         State: ending.type === 'exit' && ending.code === LATER ? 'later' : state,
         Reason: ending.type === 'dead' ? ending.reason : state === 'dead' ? 'failed' : '',
         Exit: ending.type === 'exit' ? ending.code : 0,
@@ -124,6 +136,7 @@ function asIfReceived(from: Sender, tag: string, payload: Uint8Array): Received 
     reason: 'none',
     exit: 0,
     output: new Uint8Array(),
-    runs: 1
+    runs: 1,
+    retry: false
   }
 }

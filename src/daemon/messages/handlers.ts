@@ -5,17 +5,21 @@
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '../../crypto/identity.ts'
+import { randomBytes } from '../../crypto/provider.ts'
 import { FolderWatch } from '../../host/folder-watch.ts'
 import { type Found as FoundFiles, fileProblem, findHandlers, MISSING } from '../../host/handler-files.ts'
 import { runHandler } from '../../host/handler-process.ts'
 import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
 import type { DaemonEvent, PeerEvent } from '../../messages/naming.ts'
+import type { Paths } from '../../paths.ts'
 import type { DeadReason } from '../../wire/message.ts'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { daemonEnvironment, messageEnvironment, type PeerFacts, peerEnvironment } from './environment.ts'
+import { Expected } from './expected.ts'
 import { Occasions } from './occasions.ts'
+import { Programs } from './programs.ts'
 import { type Verdict, verdictOn } from './rules.ts'
 
 /** After the first change in a folder, for the others of the same moment; more where a look takes long. */
@@ -40,15 +44,18 @@ export interface Sender {
 
 export interface HandlersOptions {
   readonly config: () => Pick<Config, 'handlers' | 'allow'>
-  /** Where they are when the configuration names no folder. */
-  readonly folder: string
+  /** Where they are when the configuration names no folder, and where it is kept what programs serve. */
+  readonly paths: Pick<Paths, 'config' | 'state'>
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
 }
 
 export class Handlers {
+  /** Those that serve tags without a file. */
+  readonly programs: Programs
   readonly #options: HandlersOptions
+  readonly #expected: Expected
   readonly #occasions: Occasions
   #lookup = new Lookup([])
   readonly #watch = new FolderWatch(WATCHED, () => this.#soon())
@@ -62,7 +69,15 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
-    const { log } = options
+    const { log, paths, onChange } = options
+    this.#expected = new Expected(join(paths.state, 'served'), log, onChange)
+    this.programs = new Programs({
+      log,
+      random: randomBytes,
+      timeoutMs: () => this.#timeoutMs,
+      expected: this.#expected,
+      onChange
+    })
     this.#occasions = new Occasions({
       find: (family, event, about) => this.#lookup.event(family, event, about),
       timeoutMs: () => this.#timeoutMs,
@@ -71,9 +86,9 @@ export class Handlers {
   }
 
   get folders(): readonly string[] {
-    const { config, folder } = this.#options
+    const { config, paths } = this.#options
     const { folders } = config().handlers
-    return folders.length > 0 ? folders : [folder]
+    return folders.length > 0 ? folders : [join(paths.config, 'handlers')]
   }
   get lookup(): Lookup {
     return this.#lookup
@@ -90,6 +105,7 @@ export class Handlers {
     this.#stopped = true
     clearTimeout(this.#settling)
     this.#watch.close()
+    this.#expected.stop()
     this.#occasions.clear()
     this.daemon('stopping')
     await Promise.race([this.#occasions.idle(), delay(FAREWELL_MS, undefined, { ref: false })])
@@ -117,10 +133,19 @@ export class Handlers {
     return verdictOn(this.#options.config().allow, from, tag)
   }
 
-  choose(from: Sender, tag: string): Choice | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
+  /** A program that serves the very tag goes before a file, one that serves all below it after. */
+  choose(
+    from: Sender,
+    tag: string,
+    isBusy: (key: string) => boolean
+  ): Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'> {
     if (!this.verdict(from, tag).allowed) return 'not-allowed'
+    const program = this.programs.find(tag, isBusy)
+    if (program?.exact) return program
     const { handler, unsafe } = this.found(from, tag)
     if (handler !== undefined) return { key: join(handler.folder, handler.path), retry: handler.naming.retry }
+    if (program !== undefined) return program
+    if (this.programs.expects(tag)) return 'wait'
     return unsafe.length > 0 ? 'unsafe' : 'no-handler'
   }
 
@@ -143,6 +168,7 @@ export class Handlers {
       complaint
     })
     if (from === undefined) return dead('removed', 'its sender is no member any more')
+    if (this.programs.serves(file)) return this.programs.run(received, file, from)
     const problem = await this.#problemOf(file)
     if (problem !== '') {
       log('warn', `the handler ${file} was not run: ${problem}`)

@@ -19,6 +19,7 @@ export function storedReceived({ incoming }: StoredMessages): Received[] {
     ...row,
     from: peer,
     ask: row.ask === 1,
+    retry: row.retry === 1,
     state: row.state as Received['state'],
     reason: row.reason as Received['reason']
   }))
@@ -51,9 +52,9 @@ export function inboxWrites(gid: Uint8Array, records: readonly InboxRecord[]): W
     else if (record.type === 'floor')
       rows.set(key, { put: { table: 'floor', gid, peer: from, epoch, floor: record.floor } })
     else {
-      const { from: peer, ask, ...received } = record.received
+      const { from: peer, ask, retry, ...received } = record.received
       rows.set(`${key} ${received.seq}`, {
-        put: { table: 'incoming', gid, peer, ask: ask ? 1 : 0, ...received }
+        put: { table: 'incoming', gid, peer, ask: ask ? 1 : 0, retry: retry ? 1 : 0, ...received }
       })
     }
   }

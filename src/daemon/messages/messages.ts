@@ -66,9 +66,9 @@ export class Messages {
       floors: stored.floors.map(({ peer, epoch, floor }) => ({ from: peer, epoch, floor })),
       now,
       wall,
-      choose: (from, tag) => {
+      choose: (from, tag, isBusy) => {
         const who = sender(from)
-        return who === undefined ? 'not-allowed' : handlers.choose(who, tag)
+        return who === undefined ? 'not-allowed' : handlers.choose(who, tag, isBusy)
       }
     })
     const journal = () =>

@@ -9,6 +9,7 @@
  * guests and relays only what is allowed for everybody. Devices choose their names themselves: where a rule names two of
  * them, neither gets more by it than everybody.
  */
+import { covers } from '../../messages/tag.ts'
 import type { Sender } from './handlers.ts'
 
 export interface Rule {
@@ -75,7 +76,3 @@ export function ruleProblem(
   const none = `no member is called ${JSON.stringify(from)}`
   return names.length === 0 ? none : `${none}; did you mean ${JSON.stringify(suggest(from, names))}?`
 }
-
-/** `a/*` covers all tags below a/, `*` all, anything else itself. */
-const covers = (pattern: string, tag: string): boolean =>
-  pattern === '*' || (pattern.endsWith('/*') ? tag.startsWith(pattern.slice(0, -1)) : pattern === tag)

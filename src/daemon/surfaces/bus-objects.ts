@@ -7,6 +7,7 @@ import {
   type BusInterface,
   interfaces,
   nodeXml,
+  servingInterfaces,
   standard
 } from '../../api/introspection.ts'
 import { type Fields, field, string } from '../../api/types.ts'
@@ -37,7 +38,8 @@ export class BusObjects {
     if (!object) return this.#children(path).length > 0 ? everywhere : undefined
     const own = interfaces[object.kind]
     if (object.path !== '') return [...everywhere, standard.Properties, own]
-    return [...everywhere, standard.Properties, standard.ObjectManager, own, agentInterfaces.AgentManager]
+    const managers = [agentInterfaces.AgentManager, servingInterfaces.HandlerManager]
+    return [...everywhere, standard.Properties, standard.ObjectManager, own, ...managers]
   }
 
   introspect(path: string): string {

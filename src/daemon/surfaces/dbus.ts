@@ -19,6 +19,7 @@ import {
   agentInterfaces,
   type BusInterface,
   interfaces,
+  servingInterfaces,
   spelled,
   standard
 } from '../../api/introspection.ts'
@@ -26,6 +27,7 @@ import { checkFields, InvalidValue } from '../../api/types.ts'
 import { type Bus, BusError, type BusMessage, type BusReply, plain } from '../../host/bus.ts'
 import type { Agents } from '../joining/agents.ts'
 import { invoke, type Log } from './answer.ts'
+import { BusHandlers } from './bus-handlers.ts'
 import { BusObjects } from './bus-objects.ts'
 import { toBus } from './bus-values.ts'
 import type { EventRecord } from './events.ts'
@@ -57,6 +59,7 @@ export class DBusSurface {
   readonly #objects: BusObjects
   readonly #jobs: Jobs
   readonly #subscriptions: Subscriptions
+  readonly #handlers: BusHandlers
   readonly #pace: Pace
   #state: BusState | undefined
   #claiming = false
@@ -90,6 +93,7 @@ export class DBusSurface {
     this.#clock = options.clock ?? realClock
     this.#jobs = new Jobs({ ...options, clock: this.#clock })
     this.#subscriptions = new Subscriptions(options)
+    this.#handlers = new BusHandlers(options)
     const tell = (path: string, changed: Values) => this.#guard(() => this.#changed(path, changed))
     this.#pace = new Pace(INTERVAL_MS, tell, this.#clock)
     this.#bus.onUp(() => this.#claim())
@@ -116,6 +120,7 @@ export class DBusSurface {
     this.#ends = []
     this.#jobs.stop()
     this.#subscriptions.stop()
+    this.#handlers.stop()
     this.#agents.clear()
     this.#pace.clear()
     this.#bus.serve(async () => undefined)
@@ -267,6 +272,8 @@ export class DBusSurface {
         return []
       case `${agentInterfaces.AgentManager.name}.${m.member}`:
         return this.#agent(m.member as keyof (typeof agents)['AgentManager']['methods'], m.sender, first)
+      case `${servingInterfaces.HandlerManager.name}.${m.member}`:
+        return this.#serving(m)
       default:
         return this.#call(m.member as MethodName, m)
     }
@@ -308,6 +315,16 @@ export class DBusSurface {
     if (member === 'RegisterAgent') this.#agents.register(caller, path)
     else if (member === 'UnregisterAgent') this.#agents.unregister(caller, path)
     else this.#agents.requestDefault(caller, path)
+    return []
+  }
+
+  async #serving({ member, sender, body }: BusMessage): Promise<unknown[]> {
+    const [path, tags, retry] = body as [string, string[], boolean]
+    if (member === 'UnregisterHandler') this.#handlers.unregister(sender, path)
+    else {
+      this.#allowed(member)
+      await this.#handlers.register(sender, path, tags, retry)
+    }
     return []
   }
 
