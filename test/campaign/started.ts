@@ -17,7 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Computer } from '../integration/daemon.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { Space } from '../lab/space.ts'
-import { figure, percentile, type Series, series } from './figures.ts'
+import { figure, percentile, type Series } from './figures.ts'
 import { couple, handler, Pipeline } from './post.ts'
 
 /** Of one repetition. */
@@ -151,11 +151,11 @@ class Serf {
 /** Twenty messages, three by the command line and five events of serf are a repetition. */
 export async function messages(lab: Lab, times: number): Promise<Series[]> {
   const undo: (() => unknown)[] = []
-  const trips = figure('round trip of a ping over that session', 'ms')
-  const disk = figure('write and fdatasync of what a transaction writes, that disk', 'ms')
-  const command = figure('`coterie send` typed → handler started', 'ms')
+  const trips = figure('round trip of a ping over that session', 'short')
+  const disk = figure('write and fdatasync of what a transaction writes, that disk', 'short')
+  const command = figure('`coterie send` typed → handler started', 'short')
   const version = execFileSync('serf', ['version'], { encoding: 'utf8' }).split('\n')[0]
-  const event = figure(`serf ${version}: \`serf event\` typed → handler started`, 'ms')
+  const event = figure(`serf ${version}: \`serf event\` typed → handler started`, 'short')
   const socket: number[] = []
   try {
     const [one, other] = await couple({ teardown: fn => undo.push(fn) }, lab)
@@ -174,8 +174,8 @@ export async function messages(lab: Lab, times: number): Promise<Series[]> {
     const extra = (p: number) => percentile(trips.values, p) + 2 * percentile(disk.values, p)
     const what =
       'call on the socket → handler started, plain process; target: 8 / 30 ms, a round trip and two fdatasync'
-    const result = series(what, TARGET.p50 + extra(0.5), TARGET.p95 + extra(0.95))
-    result.values.push(...socket)
+    const target = { p50: TARGET.p50 + extra(0.5), p95: TARGET.p95 + extra(0.95) }
+    const result: Series = { what, unit: 'short', target, values: socket }
     return [result, command, trips, disk, event]
   } finally {
     for (const fn of undo.reverse()) await fn()

@@ -65,7 +65,7 @@ export async function queued(lab: Lab, times: number): Promise<Series[]> {
   const first = series('… shown reachable → first of its messages on its disk, acknowledged', 500, 1_500)
   const all = series(`… link returns → all ${QUEUED} messages on its disk, acknowledged`, 3_000, 3_000)
   const wrong = count('… of them out of order, or missing', 0)
-  const ran = figure(`a message done, of ${HANDLED} to one shell script, one after the other`, 'ms')
+  const ran = figure(`a message done, of ${HANDLED} to one shell script, one after the other`, 'short')
   for (let n = 0; n < times; n++)
     await paired(lab, n, async (one, other, away) => {
       await handler(other, 'message/waits', WAITS)

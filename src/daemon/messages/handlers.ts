@@ -29,6 +29,8 @@ const WATCHED = 1_024
 const OUTPUT = 65_536
 /** For handlers of `stopping`, milliseconds. */
 const FAREWELL_MS = 2_000
+/** What was seen of a file so long ago counts when it is run; where the disk was full it is longer. */
+const FRESH_MS = 1_000
 
 /** A member, as handlers and rules know it. */
 export interface Sender {
@@ -57,6 +59,8 @@ export class Handlers {
   readonly #options: HandlersOptions
   readonly #expected: Expected
   readonly #occasions: Occasions
+  /** By file: what is wrong with one that is about to run. */
+  readonly #looked = new Map<string, { at: number; problem: Promise<string> }>()
   #lookup = new Lookup([])
   readonly #watch = new FolderWatch(WATCHED, () => this.#soon())
   /** How long the last look took, milliseconds. */
@@ -153,6 +157,12 @@ export class Handlers {
     return this.#lookup.message(tag, from)
   }
 
+  /** It runs as soon as that is written down; whether it may is looked at meanwhile. `key`: of the choice. */
+  expect(key: string): void {
+    if (!this.programs.serves(key))
+      this.#looked.set(key, { at: performance.now(), problem: this.#problemOf(key) })
+  }
+
   /** `file`: the key of the choice. Never rejects. */
   async run(
     received: Received,
@@ -169,7 +179,10 @@ export class Handlers {
     })
     if (from === undefined) return dead('removed', 'its sender is no member any more')
     if (this.programs.serves(file)) return this.programs.run(received, file, from)
-    const problem = await this.#problemOf(file)
+    const looked = this.#looked.get(file)
+    this.#looked.delete(file)
+    const isFresh = looked !== undefined && performance.now() - looked.at < FRESH_MS
+    const problem = await (isFresh ? looked.problem : this.#problemOf(file))
     if (problem !== '') {
       log('warn', `the handler ${file} was not run: ${problem}`)
       return dead(problem === MISSING ? 'no-handler' : 'unsafe', problem)
