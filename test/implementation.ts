@@ -411,6 +411,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('Handlers', params)
       return {
         Folders: ['/handlers'],
+        Units: true,
         Handlers: [
           {
             Path: '/handlers/message/backup/start.sh',

@@ -215,7 +215,7 @@ export const Message = record('Message', 'A message that this device sends, and 
   ),
   Reason: field(
     string,
-    'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, lost, expired, cancelled, removed or gave-up; empty otherwise.'
+    'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, output, unknown, expired, cancelled, removed or gave-up; empty otherwise.'
   ),
   Exit: field(uint32, 'Exit code of the handler once it ended.'),
   Size: field(uint64, 'Bytes of the body that is still kept.'),
@@ -731,6 +731,10 @@ export const methods = {
     params: {},
     result: {
       Folders: field(list(string), 'Where handlers are looked for, in this order.'),
+      Units: field(
+        boolean,
+        "They run as services of the user's systemd; else as plain processes, with the limits that these can have."
+      ),
       Handlers: field(list(HandlerFile), 'All files there.'),
       Rules: field(list(AllowRule), 'Who may send what, as configured.'),
       Programs: field(list(Program), 'Programs that serve tags.'),

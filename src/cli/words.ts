@@ -180,11 +180,12 @@ export function deadReason(reason: string, tag: string, exit: number): string {
     failed: `its handler ended with ${exit}`,
     killed: 'its handler was killed',
     timeout: 'its handler took too long',
-    lost: 'its handler was started, and nobody knows how it ended',
+    unknown: 'its handler was started, and nobody knows how it ended',
     expired: 'its time was over',
     cancelled: 'it was taken back',
     removed: 'one of the two devices is no member any more',
-    'gave-up': 'its handler asked for another time too often'
+    'gave-up': 'its handler asked for another time too often',
+    output: 'its handler wrote more than 64 KiB to stdout; `coterie copy` carries files'
   }
   return sentences[reason] ?? reason
 }

@@ -16,6 +16,13 @@ export interface ComputerFacts {
   readonly dbusOwner: number
   readonly sandbox: Sandbox
   readonly logind: LogindState
+  /** How programs that run for messages are run. */
+  readonly handlers: {
+    /** As units of the user's systemd. */
+    readonly units: boolean
+    /** There is one. */
+    readonly manager: boolean
+  }
   readonly power: {
     readonly power: Power
     /** It has one. */
@@ -75,6 +82,22 @@ export function sessionBusCheck({ dbus, dbusOwner }: ComputerFacts): CheckRecord
     name,
     'There is no session bus, so panels and busctl cannot see Coterie; the command line can.',
     'systemctl --user start dbus.socket'
+  )
+}
+
+export function handlersCheck({ handlers: { units, manager }, dbus }: ComputerFacts): CheckRecord {
+  const name = 'handlers'
+  if (units)
+    return ok(
+      name,
+      'Handlers run as units of your systemd: limited as a whole, and a restart does not end them.'
+    )
+  if (manager)
+    return ok(name, 'Handlers run as plain processes, because the configuration says `units = false`.')
+  return warning(
+    name,
+    'Your systemd is not on the session bus, so handlers run as plain processes: limits hold for each process alone.',
+    dbus === 'absent' ? 'systemctl --user start dbus.socket' : 'systemctl --user status'
   )
 }
 

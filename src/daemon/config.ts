@@ -26,6 +26,12 @@ export interface Config {
     readonly folders: readonly string[]
     /** How long one may take, seconds. */
     readonly timeout: number
+    /** What one may use, MiB. */
+    readonly memory: number
+    /** Processes and threads it may have. */
+    readonly tasks: number
+    /** They run as units of the user's systemd, where there is one. */
+    readonly units: boolean
   }
   /** Who may send which tags. */
   readonly allow: readonly AllowRule[]
@@ -120,6 +126,12 @@ const seconds: Check<number> = (v, where) =>
   Number.isInteger(v) && (v as number) > 0 && (v as number) <= 604_800
     ? (v as number)
     : wrong(where, 'seconds, 1 to 604800 (a week)')
+const whole =
+  (least: number, most: number, what: string): Check<number> =>
+  (v, where) =>
+    Number.isInteger(v) && (v as number) >= least && (v as number) <= most
+      ? (v as number)
+      : wrong(where, `${what}, ${least} to ${most}`)
 const folder: Check<string> = (v, where) =>
   isAbsolute(text(v, where)) ? (v as string) : wrong(where, 'an absolute path')
 const pattern: Check<string> = (v, where) =>
@@ -138,7 +150,13 @@ const file = table({
   network: table({ only: listOf(text), port, rule: listOf(rule) }),
   peer: listOf(peer),
   dbus: table({ control: flag }),
-  handlers: table({ folders: listOf(folder), timeout: seconds }),
+  handlers: table({
+    folders: listOf(folder),
+    timeout: seconds,
+    memory: whole(16, 1_048_576, 'MiB'),
+    tasks: whole(1, 65_536, 'a number of processes'),
+    units: flag
+  }),
   allow: listOf(allow),
   log: table({ level: oneOf('debug', 'info', 'warn', 'error') })
 })
@@ -175,7 +193,13 @@ export function parseConfig(toml: string, hostname: string): Config {
     },
     peers: c.peer ?? [],
     dbus: { control: c.dbus?.control ?? true },
-    handlers: { folders: c.handlers?.folders ?? [], timeout: c.handlers?.timeout ?? 3600 },
+    handlers: {
+      folders: c.handlers?.folders ?? [],
+      timeout: c.handlers?.timeout ?? 3600,
+      memory: c.handlers?.memory ?? 1024,
+      tasks: c.handlers?.tasks ?? 256,
+      units: c.handlers?.units ?? true
+    },
     allow: (c.allow ?? []).map((rule, i) => ({ ...rule, line: lineOf(toml, `allow[${i}]`) })),
     log: { level: c.log?.level ?? 'info' }
   }

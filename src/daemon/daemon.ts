@@ -210,12 +210,8 @@ export class Daemon {
       metered: () => this.#attachment.metered,
       links: () => this.circles.all.map(circle => circle.links)
     })
-    this.handlers = new Handlers({
-      config: () => this.config,
-      paths,
-      log,
-      onChange: () => this.circles.handlersChanged()
-    })
+    const onChange = () => this.circles.handlersChanged()
+    this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -357,6 +353,7 @@ export class Daemon {
       supervised: this.#supervisor.present,
       dbus: this.#shown.DBus,
       logind: this.#sleep.logind,
+      handlers: this.handlers.runs,
       power: this.#power
     })
   }

@@ -12,7 +12,8 @@ import type { KeyStoreName } from './keys/key-stores.ts'
 import type { Attachment } from './network/attachment.ts'
 import { networkFacts } from './network/network-facts.ts'
 
-export interface Sources extends Pick<Facts, 'away' | 'supervised' | 'dbus' | 'logind' | 'power'> {
+export interface Sources
+  extends Pick<Facts, 'away' | 'supervised' | 'dbus' | 'logind' | 'handlers' | 'power'> {
   readonly paths: Paths
   readonly buses: { readonly session: Bus; readonly system: Bus }
   readonly attachment: Attachment

@@ -13,6 +13,7 @@ import type { Paths } from '../paths.ts'
 import {
   type ComputerFacts,
   clockCheck,
+  handlersCheck,
   powerCheck,
   sandboxCheck,
   sessionBusCheck,
@@ -76,6 +77,7 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   lingerCheck,
   sandboxCheck,
   sessionBusCheck,
+  handlersCheck,
   clockCheck,
   sleepCheck,
   powerCheck,

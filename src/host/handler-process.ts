@@ -1,112 +1,221 @@
 /**
- * A handler as a plain process: in a session of its own, the body on stdin, stdout kept up to a length, ended when it
- * takes too long. When it ends all that is left in its process group is killed; what gave itself another session is
- * not seen (a systemd unit would see it).
+ * Handlers as plain processes, where there is no systemd of the user: in a session of their own, with the limits that
+ * the kernel has for a single process.
+ *
+ * Each is the child of a small sh that does nothing but set the limits, say which process it is, wait, and write down
+ * the exit code. It does not end with the daemon, and what it wrote can be read by the next one. Nothing of a message
+ * is in what sh reads, and that the kernel can execute the file is looked at before (handler-files). A handler that a
+ * signal ends is, as always in sh, one that exits with 128 and the signal.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync, readFileSync, watch } from 'node:fs'
+import { constants, setPriority, uptime } from 'node:os'
+import {
+  type HandlerEnd,
+  type HandlerRun,
+  type How,
+  type Limits,
+  PATIENCE_MS,
+  type Runner,
+  type Running
+} from './handler-run.ts'
+import { FILE_LIMIT, RunFolder } from './run-folder.ts'
+import { killStrays } from './strays.ts'
 
-/** Between TERM and KILL, milliseconds; and for output that is still on its way when it has ended. */
-const PATIENCE = 5_000
-const REST = 500
-/** Of stderr, for the log. */
-const COMPLAINT = 4_096
+/** How often it is looked whether one that is no child of ours is still there. */
+const LOOK_MS = 2_000
+const NICE = 5
+/** proc_pid_stat(5) counts time in these. */
+const TICKS = 100
+/** The sh did not come so far as to start it. */
+const NOT_STARTED = 125
 
-export interface HandlerRun {
-  /** Absolute. */
-  readonly file: string
-  readonly directory: string
-  /** All of it: nothing is inherited. */
-  readonly environment: { readonly [name: string]: string }
-  readonly body: Uint8Array
-  readonly timeoutMs: number
-  /** Of stdout that is kept, bytes. */
-  readonly output: number
+/**
+ * Arguments: the run folder, data in KiB, file size in blocks of 512, what is run. A signal that sh catches has its
+ * usual effect on what it starts; one that it ignores is ignored there too: writing past the limit is an error then.
+ */
+const SCRIPT = `run=$1
+trap : TERM HUP INT QUIT
+trap '' XFSZ
+ulimit -c 0
+ulimit -d "$2"
+ulimit -f "$3"
+read -r stat </proc/$$/stat && printf '%s\\n' "$stat" >"$run/process" || exit ${NOT_STARTED}
+shift 3
+unset PWD OLDPWD SHLVL
+"$@"
+printf '%s\\n' $? >"$run/exit"`
+
+export class Processes implements Runner {
+  readonly #runs: string
+  /** Before the handler's path: what lets it gain no privileges, unless we cannot ourselves. */
+  readonly #before = mayGain() ? ['/usr/bin/setpriv', '--no-new-privs', '--'] : []
+
+  constructor(runs: string) {
+    this.#runs = runs
+  }
+
+  async start(run: HandlerRun): Promise<Running> {
+    const folder = new RunFolder(this.#runs, run.name)
+    folder.make(run.body)
+    const fds: number[] = []
+    const opened = (path: string, how: 'r' | 'a') => fds[fds.push(openSync(path, how)) - 1]!
+    try {
+      const child = spawn(
+        '/bin/sh',
+        [
+          '-c',
+          SCRIPT,
+          'sh',
+          folder.path,
+          `${run.memory * 1024}`,
+          `${FILE_LIMIT / 512}`,
+          ...this.#before,
+          run.file
+        ],
+        {
+          cwd: run.directory,
+          env: { ...run.environment },
+          detached: true,
+          stdio: [
+            run.body.length > 0 ? opened(folder.file('stdin'), 'r') : 'ignore',
+            run.output ? opened(folder.capped('stdout'), 'a') : 'ignore',
+            opened(folder.capped('stderr'), 'a')
+          ]
+        }
+      )
+      const { pid } = child
+      if (pid === undefined) throw (await once(child, 'error'))[0]
+      try {
+        // before sh has come so far as to start anything
+        setPriority(pid, NICE)
+      } catch {
+        // it has ended
+      }
+      const gone = new Promise<void>(resolve =>
+        child.once('exit', () => {
+          group(pid, 'SIGKILL')
+          resolve()
+        })
+      )
+      return running(run.name, pid, folder, run.timeoutMs, gone)
+    } catch (error) {
+      folder.remove()
+      throw error
+    } finally {
+      for (const fd of fds) closeSync(fd)
+    }
+  }
+
+  async adopt(name: string, limits: Limits): Promise<Running | undefined> {
+    const folder = new RunFolder(this.#runs, name)
+    const began = beginning(folder.text('process'))
+    if (began === undefined) return undefined
+    return running(
+      name,
+      began.pid,
+      folder,
+      limits.timeoutMs - (uptime() - began.startedTicks / TICKS) * 1_000,
+      vanished(folder, began)
+    )
+  }
 }
 
-export type HandlerEnd = {
-  readonly output: Uint8Array
-  /** The end of what it wrote to stderr. */
-  readonly complaint: string
-} & (
-  | { readonly type: 'exit'; readonly code: number }
-  | { readonly type: 'signal'; readonly signal: string }
-  | { readonly type: 'timeout' }
-  | { readonly type: 'not-started'; readonly why: string }
-)
-
-/** Never rejects. Aborting ends it like a timeout. */
-export function runHandler(run: HandlerRun, signal?: AbortSignal): Promise<HandlerEnd> {
-  return new Promise(resolve => {
-    const child = spawn(run.file, [], {
-      cwd: run.directory,
-      env: { ...run.environment },
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe']
-    })
-    const output = new Head(run.output)
-    let complaint = ''
-    let late = false
-    let kill: NodeJS.Timeout | undefined
-    const end = () => {
+function running(name: string, pid: number, folder: RunFolder, leftMs: number, gone: Promise<void>): Running {
+  let late = false
+  let kill: NodeJS.Timeout | undefined
+  const all = (signal: NodeJS.Signals) => {
+    group(pid, signal)
+    void killStrays(name, pid, signal)
+  }
+  const end = () => {
+    all('SIGTERM')
+    kill ??= setTimeout(() => all('SIGKILL'), PATIENCE_MS)
+  }
+  const limit = setTimeout(
+    () => {
       late = true
-      group(child, 'SIGTERM')
-      kill = setTimeout(() => group(child, 'SIGKILL'), PATIENCE)
-    }
-    const limit = setTimeout(end, run.timeoutMs)
-    signal?.addEventListener('abort', end, { once: true })
-    const settle = (how: DistributiveOmit<HandlerEnd, 'output' | 'complaint'>) => {
-      clearTimeout(limit)
-      clearTimeout(kill)
-      signal?.removeEventListener('abort', end)
-      resolve({ ...how, output: output.bytes, complaint: complaint.trim() } as HandlerEnd)
-    }
-    child.once('error', error => settle({ type: 'not-started', why: error.message }))
-    child.stdout.on('data', chunk => output.add(chunk))
-    child.stderr.setEncoding('utf8').on('data', text => {
-      complaint = (complaint + text).slice(-COMPLAINT)
-    })
-    // it may end without reading what it was given
-    child.stdin.on('error', () => {})
-    child.stdin.end(run.body)
-    child.once('exit', (code, name) => {
-      group(child, 'SIGKILL')
-      const rest = setTimeout(() => {
-        child.stdout.destroy()
-        child.stderr.destroy()
-      }, REST)
-      child.once('close', () => {
-        clearTimeout(rest)
-        if (late) settle({ type: 'timeout' })
-        else if (code !== null) settle({ type: 'exit', code })
-        else settle({ type: 'signal', signal: name ?? '' })
-      })
-    })
+      end()
+    },
+    Math.max(0, leftMs)
+  )
+  const ended = gone.then(async (): Promise<HandlerEnd> => {
+    clearTimeout(limit)
+    clearTimeout(kill)
+    await killStrays(name, pid, 'SIGKILL')
+    const { complaint, output } = folder
+    const { bytes, tooMuch } = output
+    return { ...(late ? { type: 'timeout' } : howOf(folder)), output: bytes, tooMuch, complaint }
   })
+  return { ended, end, release: async () => folder.remove() }
 }
 
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
-
-/** The first bytes of a stream; the rest is read and forgotten. */
-class Head {
-  readonly #room: number
-  readonly #parts: Uint8Array[] = []
-  #length = 0
-  constructor(room: number) {
-    this.#room = room
+function howOf(folder: RunFolder): How {
+  const exit = /^(\d+)\n$/.exec(folder.text('exit'))
+  if (exit !== null) {
+    const code = Number(exit[1])
+    const signal = signalName(code - 128)
+    return signal === undefined ? { type: 'exit', code } : { type: 'signal', signal }
   }
-  add(chunk: Uint8Array): void {
-    const part = chunk.subarray(0, this.#room - this.#length)
-    if (part.length > 0) this.#parts.push(part.slice())
-    this.#length += part.length
-  }
-  get bytes(): Uint8Array {
-    return new Uint8Array(Buffer.concat(this.#parts))
-  }
+  // its sh was ended too, or could not write
+  if (folder.text('process') === '') return { type: 'not-started', why: 'its run could not be recorded' }
+  return { type: 'unknown' }
 }
 
-function group({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+interface Beginning {
+  readonly pid: number
+  readonly startedTicks: number
+}
+
+/** By proc_pid_stat(5): fields 1, 3 and 22; the second, a name in brackets, may hold anything. */
+function beginning(stat: string): (Beginning & { readonly state: string }) | undefined {
+  const pid = Number.parseInt(stat, 10)
+  const [state = '', ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const startedTicks = Number(rest[18])
+  return pid > 0 && startedTicks > 0 ? { pid, startedTicks, state } : undefined
+}
+
+/** Resolves when the sh of a run, a child of somebody else, has ended. */
+function vanished(folder: RunFolder, began: Beginning): Promise<void> {
+  const isThere = () => {
+    try {
+      const now = beginning(readFileSync(`/proc/${began.pid}/stat`, 'latin1'))
+      return now?.startedTicks === began.startedTicks && now.state !== 'Z' && now.state !== 'X'
+    } catch {
+      return false
+    }
+  }
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const look = () => {
+    if (isThere() && folder.text('exit') === '') return
+    clearInterval(timer)
+    watcher?.close()
+    resolve()
+  }
+  const timer = setInterval(look, LOOK_MS).unref()
+  const watcher = existsSync(folder.path) ? watch(folder.path, { persistent: false }, look) : undefined
+  watcher?.on('error', () => {})
+  look()
+  return promise
+}
+
+/** Whether a set-user-id program would have an effect here; and there is what forbids that. */
+function mayGain(): boolean {
+  if (!existsSync('/usr/bin/setpriv')) return false
   try {
-    if (pid !== undefined) process.kill(-pid, signal)
+    return !/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'latin1'))
+  } catch {
+    return true
+  }
+}
+
+const signalName = (n: number): string | undefined =>
+  Object.entries(constants.signals).find(([, number]) => number === n)?.[0]
+
+function group(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
   } catch {
     // all of it has ended
   }

@@ -9,8 +9,7 @@
  *
  *   in    receive, question, cancel   frames
  *         opened                      another session than before is written to
- *         exited                      what became of a run
- *         adopted                     answers `adopt`: whether the run of an earlier process is known
+ *         exited                      what became of a run, or of one of an earlier process (`adopt`)
  *         handlersChanged, remove, expire
  *   out   take, deadline, list
  */
@@ -71,7 +70,7 @@ export class Inbox {
     for (const { from, epoch, floor } of floors) this.#stream(from, epoch).floor = floor
     for (const received of rows) {
       const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
-      if (received.state === 'started') this.#outputs.push({ type: 'adopt', received })
+      if (received.state === 'started') this.#adopt(entry)
       else if (!ended(received)) this.#wait(entry)
     }
     this.#pump()
@@ -140,23 +139,12 @@ export class Inbox {
     for (const [key, running] of this.#running) if (running === entry) this.#running.delete(key)
     this.#load(received.from).running--
     const output = entry.received.ask && 'output' in ending ? ending.output : EMPTY
-    if (ending.type === 'unbegun') this.#restart(entry)
+    if (ending.type === 'unbegun' || (ending.type === 'unknown' && entry.received.retry)) this.#restart(entry)
+    else if (ending.type === 'unknown') this.#end(entry, { state: 'dead', reason: 'unknown' })
     else if (ending.type === 'dead') this.#end(entry, { state: 'dead', reason: ending.reason, output })
     else if (ending.code === 0) this.#end(entry, { state: 'done', output })
     else if (ending.code === LATER) this.#again(now, wall, entry)
     else this.#end(entry, { state: 'dead', reason: 'failed', exit: ending.code, output })
-    this.#pump()
-  }
-
-  /** Answers `adopt`: the run is known, and `exited` follows; or nobody knows what became of it. */
-  adopted(received: Pick<Received, 'from' | 'epoch' | 'seq'>, known: boolean): void {
-    const entry = this.#stream(received.from, received.epoch).entries.get(received.seq)
-    if (entry?.received.state !== 'started') return
-    if (known) {
-      this.#running.set(`adopted ${entry.received.id}`, entry)
-      this.#load(received.from).running++
-    } else if (entry.received.retry) this.#restart(entry)
-    else this.#end(entry, { state: 'dead', reason: 'lost' })
     this.#pump()
   }
 
@@ -276,6 +264,16 @@ export class Inbox {
       this.#change(first!, { state: 'started', runs: first!.received.runs + 1, retry: choice.retry })
       this.#outputs.push({ type: 'run', received: first!.received, choice })
     }
+  }
+
+  /** An earlier process started it: it may run still, and has its place among those that do. */
+  #adopt(entry: Entry): void {
+    const { from, tag, id } = entry.received
+    const choice = this.#options.choose(from, tag, key => this.#running.has(key))
+    const key = typeof choice === 'string' ? '' : choice.key
+    this.#running.set(key === '' || this.#running.has(key) ? `adopted ${id}` : key, entry)
+    this.#load(from).running++
+    this.#outputs.push({ type: 'adopt', received: entry.received })
   }
 
   #again(now: number, wall: number, entry: Entry): void {

@@ -274,14 +274,14 @@ export class Outbox {
     const { seq, state, reason, exit, output } = receipt
     if (state === 'unknown') {
       // it began, and now the receiver knows nothing of it: whether it ended nobody can say
-      if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'lost')
+      if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'unknown')
       else {
         this.#change(wall, entry, { state: 'queued' })
         lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
-      if (entry.stored) this.#dead(now, wall, lane, entry, 'lost')
+      if (entry.stored) this.#dead(now, wall, lane, entry, 'unknown')
       else this.#renumber(lane, entry, decodeNext(output) ?? 0)
     } else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
     else if (state === 'done') {
@@ -311,7 +311,7 @@ export class Outbox {
     if (sent.state === 'dead') this.#forget(entry)
     // the receiver has it: what becomes of it the receiver says, or nobody
     else if (sent.state !== 'queued' && wall < sent.expiresMs + DEAD_LETTER) entry.until = now + LONGEST
-    else this.#dead(now, wall, this.#lane(sent.peer), entry, sent.state === 'queued' ? 'expired' : 'lost')
+    else this.#dead(now, wall, this.#lane(sent.peer), entry, sent.state === 'queued' ? 'expired' : 'unknown')
   }
 
   #dead(

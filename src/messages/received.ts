@@ -42,6 +42,8 @@ export type Ending = Finished | { readonly type: 'unbegun' }
 export type Finished = (
   | { readonly type: 'exit'; readonly code: number }
   | { readonly type: 'dead'; readonly reason: DeadReason }
+  /** It was started, and nothing tells what became of it. */
+  | { readonly type: 'unknown' }
 ) & {
   readonly output: Uint8Array
   /** For people here: the end of what it wrote to stderr, or why it did not run. */
@@ -56,7 +58,7 @@ export type InboxRecord =
 export type InboxOutput =
   | { type: 'send'; peer: PeerId; body: Uint8Array }
   | { type: 'run'; received: Received; choice: Choice }
-  /** It was started by an earlier process: is its run, or its result, still there? */
+  /** It was started by an earlier process: `exited` is to say what became of it. */
   | { type: 'adopt'; received: Received }
   | { type: 'changed'; received: Received }
   | { type: 'count'; what: string }

@@ -65,7 +65,7 @@ export const DeadReason = {
   /** It took too long. */
   timeout: 7,
   /** It was started, and what became of it is not known. */
-  lost: 8,
+  unknown: 8,
   /** Its time was over. */
   expired: 9,
   /** Its sender took it back. */
@@ -73,7 +73,9 @@ export const DeadReason = {
   /** The sender was removed from the circle. */
   removed: 11,
   /** It asked to be run again too often. */
-  'gave-up': 12
+  'gave-up': 12,
+  /** It wrote more to stdout than an answer may have. */
+  output: 13
 } as const
 export type DeadReason = keyof typeof DeadReason
 const reasons = Object.keys(DeadReason) as readonly DeadReason[]

@@ -137,7 +137,7 @@ class Side {
     for (const [id, times] of runs) if (times > 1) into.twice.push(`${id} ${times}`)
     for (const [id, body] of this.accepted)
       if (!runs.has(id) && !dead.has(id)) into.lost.push(`${id} ${body}`)
-    for (const [id, reason] of dead) if (reason !== 'lost') into.strange.push(`${id} ${reason}`)
+    for (const [id, reason] of dead) if (reason !== 'unknown') into.strange.push(`${id} ${reason}`)
   }
 }
 

@@ -28,6 +28,7 @@ import type { HandshakeCircle } from '../../src/daemon/sessions/handshake-circle
 import type { Session } from '../../src/daemon/sessions/session.ts'
 import { Publisher } from '../../src/daemon/surfaces/publisher.ts'
 import type { Surroundings } from '../../src/daemon/surroundings.ts'
+import { Bus } from '../../src/host/bus.ts'
 import type { Row, Write } from '../../src/host/database.ts'
 import { secrets } from '../../src/host/rows.ts'
 import type { Link } from '../../src/net/link.ts'
@@ -291,8 +292,12 @@ export class Computer {
       publisher: this.publisher,
       gate,
       handlers: new Handlers({
-        config: () => ({ handlers: { folders: [], timeout: 60 }, allow: [] }),
-        paths: { config: '/nowhere', state: '/nowhere' },
+        config: () => ({
+          handlers: { folders: [], timeout: 60, memory: 64, tasks: 8, units: false },
+          allow: []
+        }),
+        paths: { config: '/nowhere', runtime: '/nowhere', state: '/nowhere' },
+        bus: new Bus({ kind: 'session', log: () => {} }),
         log: this.#log,
         onChange: () => {}
       }),

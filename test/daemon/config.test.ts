@@ -9,7 +9,7 @@ t.test('an empty file is the default configuration', async t => {
     network: { only: [], port: 24747, rules: [] },
     peers: [],
     dbus: { control: true },
-    handlers: { folders: [], timeout: 3600 },
+    handlers: { folders: [], timeout: 3600, memory: 1024, tasks: 256, units: true },
     allow: [],
     log: { level: 'info' }
   })
@@ -40,6 +40,9 @@ t.test('every key', async t => {
     [handlers]
     folders = ["/srv/handlers"]
     timeout = 60
+    memory = 64
+    tasks = 8
+    units = false
     [[allow]]
     from = "phone"
     tags = ["clipboard/*", "notify"]
@@ -64,10 +67,10 @@ t.test('every key', async t => {
       { id: 'co1abc', addresses: ['tcp://[2001:db8::1]:24747', 'tcp://[fe80::1%25eth0]:1'] }
     ],
     dbus: { control: false },
-    handlers: { folders: ['/srv/handlers'], timeout: 60 },
+    handlers: { folders: ['/srv/handlers'], timeout: 60, memory: 64, tasks: 8, units: false },
     allow: [
-      { from: 'phone', tags: ['clipboard/*', 'notify'], line: 25 },
-      { from: '*', tags: [], line: 30 }
+      { from: 'phone', tags: ['clipboard/*', 'notify'], line: 28 },
+      { from: '*', tags: [], line: 33 }
     ],
     log: { level: 'debug' }
   })
@@ -95,6 +98,7 @@ t.test('what is wrong is told with its place and what to write instead', async t
     ['[dbus]\ncontrol = 1', /^line 2: dbus\.control must be true or false$/],
     ['device = 3', /^line 1: device must be a table$/],
     [`[device]\nname = "${'x'.repeat(65)}"`, /^line 2: device\.name must be a name of at most 64 bytes/],
+    ['[handlers]\nmemory = 8', /^line 2: handlers\.memory must be MiB, 16 to 1048576/],
     ['[handlers]\ntimeout = 0', /^line 2: handlers\.timeout must be seconds, 1 to/],
     ['[handlers]\nfolders = ["handlers"]', /^line 2: handlers\.folders\[0\] must be an absolute path$/],
     ['\n[[allow]]\nfrom = "phone"', /^line 2: allow\[0\] must be a device \(from\) and the tags/],

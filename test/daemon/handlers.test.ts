@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { Handlers, type Sender } from '../../src/daemon/messages/handlers.ts'
+import { Bus } from '../../src/host/bus.ts'
 import { within } from '../lab/deadline.ts'
 import { missing, vectors } from '../vectors.ts'
 
@@ -24,12 +25,16 @@ function world(
   folders: (directory: string) => string[] = directory => [join(directory, 'handlers')]
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'coterie-'))
-  const config = { handlers: { folders: folders(directory), timeout: 5 }, allow: [] }
+  const config = {
+    handlers: { folders: folders(directory), timeout: 5, memory: 256, tasks: 64, units: true },
+    allow: []
+  }
   let wake: () => void = () => {}
   const log: string[] = []
   const handlers = new Handlers({
     config: () => config,
-    paths: { config: join(directory, 'default'), state: directory },
+    paths: { config: join(directory, 'default'), runtime: directory, state: directory },
+    bus: new Bus({ kind: 'session', log: () => {} }),
     log: (_level, sentence) => log.push(sentence),
     onChange: () => wake()
   })
@@ -137,14 +142,14 @@ t.test('several folders, and a new configuration', async t => {
   t.equal(choose('y'), 'second/message/y')
   rmSync(join(directory, 'first/message/x'))
   await until('x', 'second/message/x')
-  const ran = await handlers.run(received('y'), join(directory, 'second/message/y'), anna, signal())
-  t.match(ran, { type: 'exit', code: 0 }, 'one that is named with a slash at its end')
+  const { ending } = await handlers.run(received('y'), join(directory, 'second/message/y'), anna)
+  t.match(ending, { type: 'exit', code: 0 }, 'one that is named with a slash at its end')
   config.handlers.folders = [join(directory, 'first')]
   await handlers.look()
   t.equal(choose('x'), 'no-handler')
   t.match(
-    await handlers.run(received('y'), join(directory, 'second/message/y'), anna, signal()),
-    { type: 'dead', reason: 'no-handler' },
+    await handlers.run(received('y'), join(directory, 'second/message/y'), anna),
+    { ending: { type: 'dead', reason: 'no-handler' } },
     'what lies in no handler folder any more does not run'
   )
 })
@@ -154,7 +159,11 @@ t.test('what changed between the lookup and the start', async t => {
   write('message/x', 'echo first')
   await handlers.look()
   t.equal(choose('x'), 'handlers/message/x')
-  const run = () => handlers.run(received('x'), file('message/x'), anna, signal())
+  const run = async () => {
+    const { ending, release } = await handlers.run(received('x'), file('message/x'), anna)
+    await release()
+    return ending
+  }
   t.match(await run(), { type: 'exit', output: new TextEncoder().encode('first\n') })
   rmSync(file('message/x'))
   t.match(await run(), { type: 'dead', reason: 'no-handler' })
@@ -249,7 +258,6 @@ t.test('hostile tags', { skip: (hostile && naughty) === undefined && missing }, 
   t.same(wrong, [], 'are never run for a tag that is none')
 })
 
-const signal = () => new AbortController().signal
 const received = (tag: string) => ({
   id: 'abc',
   from: anna.id,

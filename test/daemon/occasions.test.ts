@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Occasions } from '../../src/daemon/messages/occasions.ts'
+import { Runs } from '../../src/daemon/messages/runs.ts'
+import { Bus } from '../../src/host/bus.ts'
 import { findHandlers } from '../../src/host/handler-files.ts'
 import { Lookup } from '../../src/messages/lookup.ts'
 
+let runs = 0
 async function world(t: Test, scripts: { [path: string]: string }) {
   const folder = mkdtempSync(join(tmpdir(), 'coterie-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
@@ -20,7 +23,13 @@ async function world(t: Test, scripts: { [path: string]: string }) {
   const log: string[] = []
   const occasions = new Occasions({
     find: (family, event, about) => lookup.event(family, event, about),
-    timeoutMs: () => 5_000,
+    runs: new Runs({
+      bus: new Bus({ kind: 'session', log: () => {} }),
+      folder: join(folder, '.runs'),
+      config: () => ({ folders: [], timeout: 5, memory: 256, tasks: 64, units: true }),
+      log: (_level, sentence) => log.push(sentence)
+    }),
+    name: () => `coterie-event-${++runs}`,
     log: (_level, sentence) => log.push(sentence)
   })
   const tell = (event: string, peer: string) =>

@@ -72,6 +72,7 @@ export const well: Facts = {
   clocks: [],
   apart: new Map(),
   logind: { present: true, inhibition: 'held', why: '' },
+  handlers: { units: true, manager: true },
   sandbox: { noNewPrivileges: true, seccomp: true, ownUsers: true, usersAllowed: true },
   network
 }

@@ -1,39 +1,10 @@
 /** Messages between real daemons, with real scripts: what runs, what it is given, and what the sender learns. */
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import type { Result } from '../../src/api/api.ts'
 import { inside } from '../namespace.ts'
-import { Computer, failure } from './daemon.ts'
-
-type Message = Result<'WaitMessage'>['Message']
-type Teardown = { teardown(fn: () => unknown): void }
-
-/** Writes a handler, and waits until the daemon knows it. */
-async function handler(on: Computer, path: string, script: string, mode = 0o700): Promise<string> {
-  const file = join(dirname(on.configFile), 'handlers', path)
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `#!/bin/sh\n${script}\n`)
-  chmodSync(file, mode)
-  while (!(await on.aside('Handlers')).Handlers.some(({ Path }) => Path === file)) await on.logs(/./)
-  return file
-}
-
-async function sends(from: Computer, to: string, tag: string, body = '', ask = false): Promise<Message> {
-  const { Messages } = await from.aside('Send', { Peers: [to], Tag: tag, Body: body, Ask: ask })
-  const { Message } = await from.aside('WaitMessage', { Id: Messages[0]!.Id, TimeoutUSec: 20e6 })
-  return Message
-}
-
-async function pair(t: Teardown): Promise<[Computer, Computer]> {
-  const [anna, ben] = await Promise.all([new Computer(t, 'anna'), new Computer(t, 'ben')])
-  ben.configure('[handlers]\ntimeout = 1\n')
-  await Promise.all([anna.start(), ben.start()])
-  await anna.founds()
-  await ben.joins(await anna.ticket())
-  await Promise.all([anna.sees('ben'), ben.sees('anna')])
-  return [anna, ben]
-}
+import { failure } from './daemon.ts'
+import { handler, pair, sends } from './messages.ts'
 
 if (inside(t, import.meta.url)) {
   t.test('a message runs its handler', async t => {
@@ -90,6 +61,7 @@ if (inside(t, import.meta.url)) {
     await handler(ben, 'message/plain', 'true', 0o600)
     await handler(ben, 'message/hangs', 'trap "" TERM; sleep 600 & wait')
     await handler(ben, 'message/talks', 'yes')
+    await handler(ben, 'message/much', 'head -c 1G /dev/zero')
     await handler(ben, 'message/dies', 'kill -9 $$')
     await handler(ben, 'message/leaves', 'sleep 600 & echo left; exit 0')
     const strange = await handler(ben, 'message/strange', '')
@@ -111,9 +83,10 @@ if (inside(t, import.meta.url)) {
       })
     )
     const talked = await sends(anna, 'ben', 'talks', '', true)
-    t.match(talked, { State: 'dead', Reason: 'timeout' })
+    t.match(talked, { State: 'dead', Reason: 'output' })
     t.equal(talked.Output.length, 65_536, 'of what it says only the beginning is kept')
-    t.match((await ben.coterie('handlers check')).err, /3 of 9 files cannot run/)
+    t.match(await sends(anna, 'ben', 'much'), { State: 'done' }, 'nobody asked for it')
+    t.match((await ben.coterie('handlers check')).err, /3 of 10 files cannot run/)
 
     t.comment('one that goes away between two messages')
     const good = join(dirname(ben.configFile), 'handlers/message/good')

@@ -141,7 +141,7 @@ if (inside(t, import.meta.url)) {
     const seventh = await sends(anna, 'scan')
     await program.next()
     program.vanish()
-    t.match(await ends(anna, sixth), { State: 'dead', Reason: 'lost' })
+    t.match(await ends(anna, sixth), { State: 'dead', Reason: 'unknown' })
     t.equal((await ends(anna, seventh, 'received')).State, 'received', 'the next one waits for it a little')
     const back = await Program.up(ben, ['scan'], { Retry: true })
     await back.answer(await back.next())
@@ -199,7 +199,7 @@ if (inside(t, import.meta.url)) {
     await ben.kill()
     const waits = await sends(anna, 'once')
     await ben.start()
-    t.match(await ends(anna, ids[0]), { State: 'dead', Reason: 'lost' }, 'nobody knows how it ended')
+    t.match(await ends(anna, ids[0]), { State: 'dead', Reason: 'unknown' }, 'nobody knows how it ended')
     t.equal((await ends(anna, waits, 'received')).State, 'received', 'what comes meanwhile waits')
     const back = await Program.up(ben, ['once', 'again'], { Retry: true })
     for (let i = 0; i < 2; i++) {
@@ -272,7 +272,7 @@ if (inside(t, import.meta.url)) {
       calls.until(({ Id }) => Id === last)
     )
     await bus.close()
-    t.match(await ends(anna, last), { State: 'dead', Reason: 'lost' }, 'it went with a message')
+    t.match(await ends(anna, last), { State: 'dead', Reason: 'unknown' }, 'it went with a message')
 
     if (lacking('gjs') === false) {
       const page = readFileSync(join(import.meta.dirname, '../../docs/handlers.md'), 'utf8')

@@ -49,7 +49,7 @@ t.test('a message that ran after the copy that was put back is not run again, an
   wire.open(a, b)
   clock.run(1_000)
   t.same(b.order, ['x ran', 'x tells that the first is settled'])
-  t.same(states(a), ['dead lost'])
+  t.same(states(a), ['dead unknown'])
 })
 
 t.test('exit 75: again after a while, until it ends', async t => {

@@ -153,7 +153,11 @@ export class Side {
         for (const output of outputs) {
           if (output.type === 'send') this.#wire.send(this, output.body)
           else if (output.type === 'run') this.#run(output.received)
-          else if (output.type === 'adopt') this.inbox.adopted(output.received, false)
+          else if (output.type === 'adopt')
+            this.inbox.exited(this.#clock.now, this.#clock.now, output.received, {
+              type: 'unknown',
+              output: new Uint8Array()
+            })
         }
         if (outputs.some(({ type }) => type === 'adopt')) this.carry()
       })

@@ -4,6 +4,7 @@
  */
 import { homedir, userInfo } from 'node:os'
 import { type PeerId, shortId } from '../../crypto/identity.ts'
+import { DESKTOP } from '../../host/handler-run.ts'
 import type { Received } from '../../messages/inbox.ts'
 import { shipped } from '../../paths.ts'
 import type { Sender } from './handlers.ts'
@@ -16,14 +17,6 @@ const PASSED = [
   'XDG_STATE_HOME',
   'XDG_CACHE_HOME',
   'XDG_DATA_DIRS'
-]
-const DESKTOP = [
-  'DISPLAY',
-  'WAYLAND_DISPLAY',
-  'XAUTHORITY',
-  'DBUS_SESSION_BUS_ADDRESS',
-  'XDG_CURRENT_DESKTOP',
-  'XDG_SESSION_TYPE'
 ]
 
 /** Where programs are looked for: so that a handler finds the `coterie` of this daemon, that one's folder first. */

@@ -79,6 +79,7 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
       const Programs = programsOf(daemon.handlers.programs)
       return {
         Folders: [...daemon.handlers.folders],
+        Units: daemon.handlers.runs.units,
         Handlers: files,
         Rules,
         Programs,
@@ -102,13 +103,21 @@ export function handlerMethods(daemon: Daemon): HandlerMethods {
       const { sender, problem, key = '', what = '' } = attempt(Circle, Peer, Tag)
       if (problem !== '' || sender === undefined) throw new ApiError('InvalidValue', problem)
       const received = asIfReceived(sender, Tag, payload)
-      const ending = await daemon.handlers.run(received, key, sender, call.signal)
+      const { ending, release } = await daemon.handlers.run(received, key, sender, call.signal)
+      void release()
       if (ending.type === 'unbegun') throw new ApiError('InvalidValue', `${what} has gone meanwhile`)
-      const state = ending.type === 'dead' || (ending.code !== 0 && ending.code !== LATER) ? 'dead' : 'done'
+      const state = ending.type === 'exit' && (ending.code === 0 || ending.code === LATER) ? 'done' : 'dead'
       return {
         Handler: what,
         State: ending.type === 'exit' && ending.code === LATER ? 'later' : state,
-        Reason: ending.type === 'dead' ? ending.reason : state === 'dead' ? 'failed' : '',
+        Reason:
+          ending.type === 'dead'
+            ? ending.reason
+            : ending.type === 'unknown'
+              ? 'unknown'
+              : state === 'dead'
+                ? 'failed'
+                : '',
         Exit: ending.type === 'exit' ? ending.code : 0,
         ...outputFields(ending.output),
         Complaint: ending.complaint ?? ''

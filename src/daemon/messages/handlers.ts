@@ -2,13 +2,15 @@
  * The handlers of this computer: which there are in the configured folders, which one a message goes to, and the run
  * of one. Folders are watched: what is put there counts a moment later.
  */
+import { randomUUID } from 'node:crypto'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '../../crypto/identity.ts'
 import { randomBytes } from '../../crypto/provider.ts'
+import type { Bus } from '../../host/bus.ts'
 import { FolderWatch } from '../../host/folder-watch.ts'
 import { type Found as FoundFiles, fileProblem, findHandlers, MISSING } from '../../host/handler-files.ts'
-import { runHandler } from '../../host/handler-process.ts'
+import type { HandlerEnd } from '../../host/handler-run.ts'
 import type { Choice, Ending, Received } from '../../messages/inbox.ts'
 import { type Found, type HandlerFile, Lookup } from '../../messages/lookup.ts'
 import type { DaemonEvent, PeerEvent } from '../../messages/naming.ts'
@@ -21,12 +23,12 @@ import { Expected } from './expected.ts'
 import { Occasions } from './occasions.ts'
 import { Programs } from './programs.ts'
 import { type Verdict, verdictOn } from './rules.ts'
+import { Runs, runsFolder } from './runs.ts'
 
 /** After the first change in a folder, for the others of the same moment; more where a look takes long. */
 const SETTLE_MS = 100
 const PACE = 10
 const WATCHED = 1_024
-const OUTPUT = 65_536
 /** For handlers of `stopping`, milliseconds. */
 const FAREWELL_MS = 2_000
 /** What was seen of a file so long ago counts when it is run; where the disk was full it is longer. */
@@ -44,10 +46,19 @@ export interface Sender {
   readonly names: ReadonlySet<string>
 }
 
+/** What became of a run. */
+export interface Ran {
+  readonly ending: Ending
+  /** The ending is on disk. */
+  release(): Promise<void>
+}
+
 export interface HandlersOptions {
   readonly config: () => Pick<Config, 'handlers' | 'allow'>
-  /** Where they are when the configuration names no folder, and where it is kept what programs serve. */
-  readonly paths: Pick<Paths, 'config' | 'state'>
+  /** Where they are when the configuration names no folder, where runs are, and what programs serve. */
+  readonly paths: Pick<Paths, 'config' | 'runtime' | 'state'>
+  /** The session bus. */
+  readonly bus: Bus
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
@@ -57,6 +68,7 @@ export class Handlers {
   /** Those that serve tags without a file. */
   readonly programs: Programs
   readonly #options: HandlersOptions
+  readonly runs: Runs
   readonly #expected: Expected
   readonly #occasions: Occasions
   /** By file: what is wrong with one that is about to run. */
@@ -73,18 +85,21 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
-    const { log, paths, onChange } = options
+    const { bus, config, log, paths, onChange } = options
+    const folder = runsFolder(paths.runtime)
+    this.runs = new Runs({ bus, folder, config: () => config().handlers, log })
     this.#expected = new Expected(join(paths.state, 'served'), log, onChange)
     this.programs = new Programs({
       log,
       random: randomBytes,
-      timeoutMs: () => this.#timeoutMs,
+      timeoutMs: () => config().handlers.timeout * 1_000,
       expected: this.#expected,
       onChange
     })
     this.#occasions = new Occasions({
       find: (family, event, about) => this.#lookup.event(family, event, about),
-      timeoutMs: () => this.#timeoutMs,
+      runs: this.runs,
+      name: () => `coterie-event-${randomUUID()}`,
       log
     })
   }
@@ -113,6 +128,7 @@ export class Handlers {
     this.#occasions.clear()
     this.daemon('stopping')
     await Promise.race([this.#occasions.idle(), delay(FAREWELL_MS, undefined, { ref: false })])
+    this.runs.stop()
   }
 
   /** Something happened to a member. */
@@ -163,53 +179,55 @@ export class Handlers {
       this.#looked.set(key, { at: performance.now(), problem: this.#problemOf(key) })
   }
 
-  /** `file`: the key of the choice. Never rejects. */
-  async run(
-    received: Received,
-    file: string,
-    from: Sender | undefined,
-    signal: AbortSignal
-  ): Promise<Ending> {
-    const { log } = this.#options
-    const dead = (reason: DeadReason, complaint: string, output: Uint8Array = new Uint8Array()): Ending => ({
-      type: 'dead',
-      reason,
-      output,
-      complaint
-    })
+  /** `file`: the key of the choice. Aborting ends it. Never rejects. */
+  async run(received: Received, file: string, from: Sender | undefined, signal?: AbortSignal): Promise<Ran> {
     if (from === undefined) return dead('removed', 'its sender is no member any more')
-    if (this.programs.serves(file)) return this.programs.run(received, file, from)
+    if (this.programs.serves(file))
+      return { ending: await this.programs.run(received, file, from), release: async () => {} }
     const looked = this.#looked.get(file)
     this.#looked.delete(file)
     const isFresh = looked !== undefined && performance.now() - looked.at < FRESH_MS
     const problem = await (isFresh ? looked.problem : this.#problemOf(file))
     if (problem !== '') {
-      log('warn', `the handler ${file} was not run: ${problem}`)
+      this.#options.log('warn', `the handler ${file} was not run: ${problem}`)
       return dead(problem === MISSING ? 'no-handler' : 'unsafe', problem)
     }
-    const end = await runHandler(
-      {
-        file,
-        directory: dirname(file),
-        environment: messageEnvironment(received, from),
-        body: received.payload,
-        timeoutMs: this.#timeoutMs,
-        output: OUTPUT
-      },
-      signal
-    )
-    const facts = { handler: file, tag: received.tag, id: received.id, stderr: end.complaint }
-    if (end.type === 'exit') {
+    const running = await this.runs.start({
+      name: runName(received),
+      file,
+      directory: dirname(file),
+      environment: messageEnvironment(received, from),
+      body: received.payload,
+      output: received.ask
+    })
+    const end = () => running.end()
+    signal?.addEventListener('abort', end, { once: true })
+    const ending = this.#ending(received, file, await running.ended)
+    signal?.removeEventListener('abort', end)
+    return { ending, release: () => running.release() }
+  }
+
+  /** The run of an earlier process. Never rejects. */
+  async adopt(received: Received): Promise<Ran> {
+    const running = await this.runs.adopt(runName(received))
+    if (running === undefined) return { ending: unknown(), release: async () => {} }
+    const end = await running.ended
+    return { ending: this.#ending(received, 'adopted', end), release: () => running.release() }
+  }
+
+  #ending(received: Received, file: string, end: HandlerEnd): Ending {
+    const { log } = this.#options
+    const unit = runName(received)
+    const facts = { handler: file, tag: received.tag, id: received.id, unit, stderr: end.complaint }
+    if (end.type === 'exit' && !end.tooMuch) {
       log(end.code === 0 ? 'debug' : 'info', `handler ended with ${end.code}`, facts)
       return { type: 'exit', code: end.code, output: end.output, complaint: end.complaint }
     }
-    log('warn', `handler: ${end.type}`, { ...facts, ...('why' in end ? { why: end.why } : {}) })
-    if (end.type === 'not-started') return dead('not-started', end.why)
-    return dead(end.type === 'timeout' ? 'timeout' : 'killed', end.complaint, end.output)
-  }
-
-  get #timeoutMs(): number {
-    return this.#options.config().handlers.timeout * 1000
+    if (end.type === 'unknown') return unknown()
+    const reason = end.tooMuch ? 'output' : reasons[end.type as keyof typeof reasons]
+    const more = 'why' in end ? { why: end.why } : 'signal' in end ? { signal: end.signal } : {}
+    log('warn', `handler: ${reason}`, { ...facts, ...more })
+    return { type: 'dead', reason, output: end.output, complaint: 'why' in end ? end.why : end.complaint }
   }
 
   /** Of a file that was found, now. */
@@ -254,3 +272,15 @@ export class Handlers {
     ).unref()
   }
 }
+
+const reasons = { signal: 'killed', timeout: 'timeout', 'not-started': 'not-started' } as const
+
+/** PROTOCOL 7; further runs of a message have further names, so that none is taken for another. */
+export const runName = ({ id, runs }: Pick<Received, 'id' | 'runs'>): string =>
+  runs > 1 ? `coterie-handler-${id}-${runs}` : `coterie-handler-${id}`
+
+const unknown = (): Ending => ({ type: 'unknown', output: new Uint8Array() })
+const dead = (reason: DeadReason, complaint: string): Ran => ({
+  ending: { type: 'dead', reason, output: new Uint8Array(), complaint },
+  release: async () => {}
+})

@@ -12,7 +12,7 @@ import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
 import { Journal } from '../circle/journal.ts'
 import type { StoredMessages } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
-import type { Handlers, Sender } from './handlers.ts'
+import { type Handlers, type Ran, runName, type Sender } from './handlers.ts'
 import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
 
 export interface MessagesOptions {
@@ -45,7 +45,9 @@ export class Messages {
   readonly #inbox: Inbox
   readonly #journals: { readonly out: Journal; readonly in: Journal }
   readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
-  readonly #stop = new AbortController()
+  #stopped = false
+  /** Of runs whose end is on its way to the disk. */
+  readonly #releases: Ran['release'][] = []
   /** Of this tick, not written yet. */
   readonly #drafts: Draft[] = []
   /** The end of this tick is planned; and what one journal does not carry before it has carried what is on its way. */
@@ -77,6 +79,9 @@ export class Messages {
         error => this.#trouble(error)
       )
     this.#journals = { out: journal(), in: journal() }
+    const started = this.#inbox.list.filter(({ state }) => state === 'started')
+    handlers.runs.expect(started.map(runName))
+    this.carry()
   }
 
   // --- what is asked of it
@@ -228,9 +233,9 @@ export class Messages {
     this.carry()
   }
 
-  /** Ends what runs; what is on disk goes on with the next start. */
+  /** What runs goes on, and with the next start what is on disk. */
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#stopped = true
     const journals = Object.values(this.#journals)
     // the second time for what came while the first was on its way
     for (let time = 0; time < 2; time++) {
@@ -264,11 +269,13 @@ export class Messages {
     if (!this.#carrying.in) {
       const { records, outputs } = this.#inbox.take()
       for (const output of outputs) if (output.type === 'run') handlers.expect(output.choice.key)
-      this.#record('in', inboxWrites(gid, records), outputs, output => {
+      const releases = this.#releases.splice(0).map(release => ({ type: 'release', release }) as const)
+      this.#record('in', inboxWrites(gid, records), [...outputs, ...releases], output => {
         if (output.type === 'send') send(output.peer, output.body)
         else if (output.type === 'changed') onReceived(output.received)
         else if (output.type === 'run') void this.#run(output.received, output.choice.key)
-        else if (output.type === 'adopt') this.#adopt(output.received)
+        else if (output.type === 'adopt') void this.#adopt(output.received)
+        else if (output.type === 'release') void output.release()
         else around.log('debug', 'dropped', { what: output.what })
       })
     }
@@ -292,16 +299,20 @@ export class Messages {
   }
 
   async #run(received: Received, key: string): Promise<void> {
-    const { around, handlers, sender } = this.#options
-    const ending = await handlers.run(received, key, sender(received.from), this.#stop.signal)
-    if (this.#stop.signal.aborted) return
-    this.#inbox.exited(around.now(), Math.floor(around.wall()), received, ending)
-    this.carry()
+    const { handlers, sender } = this.#options
+    this.#ended(received, await handlers.run(received, key, sender(received.from)))
   }
 
-  /** A plain process does not outlive the daemon, so nobody knows how it ended. */
-  #adopt(received: Received): void {
-    this.#inbox.adopted(received, false)
+  async #adopt(received: Received): Promise<void> {
+    this.#ended(received, await this.#options.handlers.adopt(received))
+  }
+
+  /** Its unit is let go when its end is on disk: until then a next process must find it. */
+  #ended(received: Received, { ending, release }: Ran): void {
+    const { around } = this.#options
+    if (this.#stopped) return
+    this.#inbox.exited(around.now(), Math.floor(around.wall()), received, ending)
+    this.#releases.push(release)
     this.carry()
   }
 

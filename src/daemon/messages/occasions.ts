@@ -6,19 +6,20 @@
  */
 import { dirname, join } from 'node:path'
 import { fileProblem } from '../../host/handler-files.ts'
-import { runHandler } from '../../host/handler-process.ts'
 import type { About, Handler } from '../../messages/lookup.ts'
 import type { Log } from '../log.ts'
 import type { Environment } from './environment.ts'
+import type { Runs } from './runs.ts'
 
 const AT_ONCE = 4
 /** For one handler; the oldest is left out. */
 const WAITING = 256
-const OUTPUT = 0
 
 export interface OccasionsOptions {
   readonly find: (family: 'peer' | 'daemon', event: string, about: About) => readonly Handler[]
-  readonly timeoutMs: () => number
+  readonly runs: Pick<Runs, 'start'>
+  /** Another one for each run. */
+  readonly name: () => string
   readonly log: Log
 }
 
@@ -85,17 +86,20 @@ export class Occasions {
   }
 
   async #run({ folder, path }: Queue, environment: Environment): Promise<void> {
-    const { log, timeoutMs } = this.#options
+    const { log, name, runs } = this.#options
     const file = join(folder, path)
     const problem = await fileProblem(folder, path)
     if (problem !== '') {
       log('warn', `the handler ${file} was not run: ${problem}`)
       return
     }
-    const run = { file, directory: dirname(file), environment, body: new Uint8Array() }
-    const end = await runHandler({ ...run, timeoutMs: timeoutMs(), output: OUTPUT })
+    const body = new Uint8Array()
+    const run = { name: name(), file, directory: dirname(file), environment, body, output: false }
+    const running = await runs.start(run)
+    const end = await running.ended
+    void running.release()
     if (end.type === 'exit' && end.code === 0) return
     const how = end.type === 'exit' ? `ended with ${end.code}` : end.type
-    log('info', `handler ${how}`, { handler: file, stderr: end.complaint })
+    log('info', `handler ${how}`, { handler: file, unit: run.name, stderr: end.complaint })
   }
 }

@@ -170,7 +170,7 @@ export class Programs {
     if (has !== undefined) this.#held.delete(has.request)
     const nothing = new Uint8Array()
     if (retry) has?.end({ type: 'exit', code: LATER, output: nothing })
-    else has?.end({ type: 'dead', reason: 'lost', output: nothing })
+    else has?.end({ type: 'dead', reason: 'unknown', output: nothing })
     this.#options.onChange()
   }
 }

@@ -1,0 +1,189 @@
+/** Handlers as plain processes: real scripts, good and bad. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { getPriority, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Processes } from '../../src/host/handler-process.ts'
+import type { HandlerEnd, HandlerRun } from '../../src/host/handler-run.ts'
+import { RunFolder } from '../../src/host/run-folder.ts'
+import { findStrays } from '../../src/host/strays.ts'
+
+t.setTimeout(120_000)
+const directory = mkdtempSync(join(tmpdir(), 'hp-'))
+const runs = join(directory, 'runs')
+mkdirSync(runs)
+t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+const processes = new Processes(runs)
+let count = 0
+
+function wanted(script: string, more: Partial<HandlerRun> = {}): HandlerRun {
+  const name = `coterie-handler-${process.pid}-${++count}`
+  const file = join(directory, `a $(b) '"\`$HOME ${count}`)
+  writeFileSync(file, script.startsWith('#!') ? script : `#!/bin/sh\n${script}\n`)
+  chmodSync(file, 0o700)
+  return {
+    name,
+    file,
+    directory,
+    environment: { PATH: '/usr/local/bin:/usr/bin:/bin', COTERIE_UNIT: `${name}.service` },
+    body: new Uint8Array(),
+    timeoutMs: 20_000,
+    memory: 256,
+    tasks: 64,
+    output: true,
+    ...more
+  }
+}
+
+async function ends(script: string, more: Partial<HandlerRun> = {}): Promise<HandlerEnd & { text: string }> {
+  const running = await processes.start(wanted(script, more))
+  const end = await running.ended
+  await running.release()
+  return { ...end, text: Buffer.from(end.output).toString() }
+}
+const text = (value: string) => new TextEncoder().encode(value)
+
+t.test('what it is given, and what comes back', async t => {
+  const body = text('the body')
+  t.match(await ends('cat; echo no >&2; exit 3', { body }), {
+    type: 'exit',
+    code: 3,
+    text: 'the body',
+    tooMuch: false,
+    complaint: 'no'
+  })
+  t.match(await ends('pwd; cat; echo $#'), { type: 'exit', code: 0, text: `${directory}\n0\n` })
+  t.match(await ends('echo nobody asked', { output: false }), { type: 'exit', code: 0, text: '' })
+  t.match(await ends('echo one; echo two > /dev/stdout'), { text: 'two\n' }, 'a file, as any other')
+  t.same(runFolders(), [], 'nothing is left of it')
+})
+
+t.test('its environment is what is said, and nothing else', async t => {
+  const { text } = await ends('cat /proc/$$/environ', {
+    environment: { COTERIE_A: 'x $HOME "y"', PATH: '/usr/bin:/bin' }
+  })
+  const names = text.split('\0').filter(line => line !== '' && !line.startsWith('_='))
+  t.same(names.sort(), ['COTERIE_A=x $HOME "y"', 'PATH=/usr/bin:/bin'])
+})
+
+t.test('limits', async t => {
+  const { text } = await ends('cat /proc/self/limits; grep NoNewPrivs /proc/self/status')
+  t.match(text, /Max file size +1099511627776 /)
+  t.match(text, /Max data size +268435456 /)
+  t.match(text, /Max core file size +0 /)
+  t.match(text, /NoNewPrivs:\s+1\n$/)
+  const run = wanted('sleep 600', { timeoutMs: 500 })
+  const running = await processes.start(run)
+  const folder = new RunFolder(runs, run.name)
+  while (folder.text('process') === '') await new Promise(resolve => setImmediate(resolve))
+  t.equal(getPriority(Number.parseInt(folder.text('process'), 10)), 5)
+  await running.ended
+  await running.release()
+  t.match(await ends('head -c 2G /dev/zero | tail -c 1G >/dev/null'), { type: 'exit', code: 1 }, 'memory')
+})
+
+t.test('it writes more than an answer may have', async t => {
+  for (const [script, much] of [
+    ['head -c 65536 /dev/zero', false],
+    ['head -c 65537 /dev/zero', true],
+    ['head -c 1G /dev/zero', true],
+    ['yes', true]
+  ] as const) {
+    const run = wanted(script)
+    const running = await processes.start(run)
+    const end = await running.ended
+    t.equal(end.tooMuch, much, script)
+    t.equal(end.output.length, 65_536)
+    t.ok(statSync(new RunFolder(runs, run.name).file('stdout')).blocks * 512 <= 72 * 1024, 'on the disk')
+    await running.release()
+  }
+  t.match(await ends('head -c 1G /dev/zero', { output: false }), { type: 'exit', code: 0 })
+  const { type, complaint } = await ends('head -c 1M /dev/zero | tr "\\0" x >&2; true')
+  t.match({ type, long: complaint.length }, { type: 'exit', long: 4_096 }, 'stderr is not worth an end')
+  t.match(await ends(`head -c 3M /dev/zero > "${directory}/big"; stat -c %s "${directory}/big"`), {
+    text: '3145728\n'
+  })
+})
+
+t.test('it is ended, or cannot be started', async t => {
+  t.match(await ends('kill -9 $$'), { type: 'signal', signal: 'SIGKILL' })
+  t.match(await ends('kill $$'), { type: 'signal', signal: 'SIGTERM' })
+  t.match(await ends('exit 255'), { type: 'exit', code: 255 })
+  t.match(await ends('trap "echo asked; exit 7" TERM; sleep 60 & wait', { timeoutMs: 200 }), {
+    type: 'timeout',
+    text: 'asked\n'
+  })
+  t.same(runFolders(), [])
+})
+
+t.test('what it leaves behind is ended with it', async t => {
+  for (const script of [
+    'sleep 600 & exit 0',
+    'setsid sleep 600 >/dev/null 2>&1 </dev/null & exit 0',
+    '(setsid sh -c "sleep 600 & sleep 600 &" &) ; exit 0',
+    'trap "" TERM; (setsid sh -c "trap \'\' TERM; sleep 600" &); sleep 600'
+  ]) {
+    const run = wanted(script, { timeoutMs: 300 })
+    const running = await processes.start(run)
+    const { type } = await running.ended
+    t.equal(type, script.startsWith('trap') ? 'timeout' : 'exit')
+    t.same((await findStrays(run.name, 0)).pids, [], script)
+    await running.release()
+  }
+})
+
+t.test('who started it is killed', async t => {
+  const go = join(directory, 'go')
+  const child = join(directory, 'child.ts')
+  const source = new URL('../../src/host/handler-process.ts', import.meta.url).pathname
+  writeFileSync(
+    child,
+    `import { Processes } from ${JSON.stringify(source)}
+     process.once('message', async run => {
+       await new Processes(${JSON.stringify(runs)}).start({ ...run, body: new Uint8Array() })
+       process.send('started')
+     })`
+  )
+  const orphan = async (script: string) => {
+    const run = wanted(script)
+    const parent = spawn(process.execPath, [child], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    parent.send(run)
+    await once(parent, 'message')
+    parent.kill('SIGKILL')
+    await once(parent, 'exit')
+    return run
+  }
+
+  const waits = `until [ -e "${go}" ]; do sleep 0.05; done; echo went; exit 4`
+  const running = await orphan(waits)
+  const adopted = await processes.adopt(running.name, running)
+  writeFileSync(go, '')
+  t.match(await adopted!.ended, { type: 'exit', code: 4, output: text('went\n') }, 'it runs still')
+  await adopted!.release()
+
+  const over = await orphan('echo short; exit 5')
+  const folder = new RunFolder(runs, over.name)
+  while (folder.text('exit') === '') await new Promise(resolve => setImmediate(resolve))
+  t.match(
+    await (await processes.adopt(over.name, over))!.ended,
+    { code: 5, output: text('short\n') },
+    'it ended'
+  )
+
+  const hangs = await orphan('sleep 600')
+  const late = await processes.adopt(hangs.name, { ...hangs, timeoutMs: 1 })
+  t.match(await late!.ended, { type: 'timeout' }, 'its time is over')
+
+  const ended = await orphan('sleep 600')
+  process.kill(-Number.parseInt(new RunFolder(runs, ended.name).text('process'), 10), 'SIGKILL')
+  t.match(await (await processes.adopt(ended.name, ended))!.ended, { type: 'unknown' }, 'somebody ended it')
+
+  t.equal(await processes.adopt('coterie-handler-nobody', hangs), undefined)
+  await t.rejects(processes.start(over), /EEXIST/, 'a name is given once')
+})
+
+function runFolders(): string[] {
+  return readdirSync(runs)
+}
