@@ -24,8 +24,10 @@ export async function couple(t: Teardown, lab: Lab, number = 10): Promise<[Compu
   const open = async (n: number): Promise<[Computer, Plain]> => {
     const plain = await lab.plain(n)
     const { name, folder, space } = plain
-    // the daemon is killed as a process of its own: it stays in the process namespace outside
-    const wrapper = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
+    // the daemon is killed as a process of its own: it stays in the process namespace outside, with a /proc of that
+    const enter = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
+    const own = 'mount -t proc proc /proc; exec "$@"'
+    const wrapper = [...enter, 'unshare', '--mount', '--propagation', 'private', 'sh', '-ec', own, 'sh']
     return [new Computer(t, name, { wrapper, place: folder, launcher, env: { ...space.environment } }), plain]
   }
   const [[one], [other, plain]] = await Promise.all([open(number), open(number + 1)])

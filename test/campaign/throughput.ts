@@ -24,8 +24,8 @@ const RATE = 4_000
 /** With a disk that is written to before each answer it is slow. */
 const SYNCED = 400
 const DISK_MB = 512
-/** Runs until the daemon ends: what comes after waits its turn on disk, and no process is started for it. */
-const WAITS = '#!/bin/sh\nexec sleep 3600\n'
+/** Runs as long as its file is there: what comes after waits its turn on disk, and no process is started for it. */
+const WAITS = '#!/bin/sh\nwhile [ -e "$0" ]; do sleep 1; done\n'
 
 async function send(line: Pipeline, to: Computer, tag: string, number: number): Promise<string[]> {
   const Body = 'x'.repeat(SIZE)
