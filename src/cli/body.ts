@@ -23,7 +23,7 @@ function readStdin(): Buffer {
     length += read
     if (length > BODY_MAX)
       throw new Failure(
-        'the body has more than 1 MiB, which a message cannot carry: `coterie copy` is for more'
+        'the body has more than 1 MiB, which a message cannot carry; `coterie copy` will, in a later version'
       )
   }
 }

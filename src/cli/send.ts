@@ -1,61 +1,97 @@
-/** `coterie send` and `coterie ask`: messages to other devices, and what became of them. */
+/** `coterie send` and what `coterie ask` shares with it: messages to other devices, and what became of them. */
 import type { Command } from 'commander'
 import type { Params, Result } from '../api/api.ts'
+import { ask } from './asking.ts'
 import { bodyOf } from './body.ts'
 import type { Client } from './client.ts'
-import { err, json, jsonLine, lookOf, out, printable } from './print.ts'
-import { circleOf, Failure, orInterrupted, UsageError, withCircle, withDaemon, withJson } from './run.ts'
+import { err, json, lookOf, out, printable } from './print.ts'
+import { circleOf, orInterrupted, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { deadReason, parseSpan } from './words.ts'
 
-type Message = Result<'WaitMessage'>['Message']
-interface Options {
+export type Message = Result<'WaitMessage'>['Message']
+export interface Options {
   circle?: string
   json?: boolean
   all?: boolean
+}
+interface SendOptions extends Options {
   wait?: true | string
   expires?: string
-  timeout?: string
 }
 
 const STATES = ['received', 'started', 'done']
+/** Reasons of dead letters whose handler had been started. */
+const BEGAN = ['failed', 'killed', 'timeout', 'lost', 'gave-up']
 const ASK_TIMEOUT = '60s'
 
 export function addSendCommands(program: Command): void {
-  withJson(withCircle(program.command('send')))
+  withReceivers(program.command('send'))
     .description('run the handler of a tag on another device; it waits here while that one is away')
-    .argument('<peer>', 'id, short id or name; several with commas between; with --all the tag')
-    .argument('[tag]', 'what it is about, such as backup/start')
-    .argument('[body]', 'the body; - reads it from stdin')
-    .option('--all', 'to all other members; then no peer is named')
     .option('--wait [state]', 'wait until it is received, started or done (default: done)')
     .option('--expires <duration>', 'give it up if it is not delivered by then: 1h, 2d (default: 7d)')
-    .action(send)
-  withJson(withCircle(program.command('ask')))
-    .description('the same, and print what the handler answers')
-    .argument('<peer>', 'id, short id or name')
-    .argument('<tag>', 'what it is about')
-    .argument('[body]', 'the body; - reads it from stdin')
-    .option('--timeout <duration>', `how long to wait (default: ${ASK_TIMEOUT})`)
-    .action(ask)
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 it is on disk here (with --wait: it came so far), 1 it was not accepted, or came to nothing.
+
+  coterie send laptop backup/start
+  echo hello | coterie send laptop,phone notify - --wait`
+    )
+    .action((first, second, third, options) => send([first, second, third], options))
+  withReceivers(program.command('ask'))
+    .description('run the handler of a tag on another device, and print what it writes')
+    .option('--timeout <duration>', 'how long to wait for the answer', ASK_TIMEOUT)
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 answered, 1 not (in time), or the handler failed, 4 the one device could not be reached.
+Of the answer 64 KiB come back, as they are.
+
+  coterie ask laptop backup/start
+  coterie ask laptop,phone uptime --timeout 5s`
+    )
+    .action((first, second, third, options) => ask([first, second, third], options))
 }
 
-function send(first: string, second: string | undefined, third: string | undefined, options: Options) {
-  const [peers, tag, body] = options.all ? ['', first, second] : [first, second, third]
-  if (options.all && third !== undefined)
-    throw new UsageError('with --all no peer is named: coterie send --all TAG [BODY]')
-  if (tag === undefined)
-    throw new UsageError('the tag is missing: coterie send PEER TAG [BODY], such as backup/start')
-  const wait = options.wait === true ? 'done' : options.wait
-  if (wait !== undefined && !STATES.includes(wait)) throw new UsageError(`--wait takes ${STATES.join(', ')}`)
-  const call: Params<'Send'> | object = {
+const withReceivers = (command: Command): Command =>
+  withJson(withCircle(command))
+    .usage('[options] <peer> <tag> [body]')
+    .argument('[peer]', 'id, short id or name; several with commas between')
+    .argument('[tag]', 'what it is about, such as backup/start')
+    .argument('[body]', 'at most 1 MiB; - reads it from stdin')
+    .option('--all', 'to all other members: then no peer is named')
+
+/** Whom, what about, and with what body. Throws UsageError. */
+export function wishOf(
+  command: string,
+  words: readonly (string | undefined)[],
+  options: Options
+): Partial<Params<'Send'>> {
+  const [peers, tag, body, more] = options.all ? ['', ...words] : words
+  const usage = `coterie ${command} ${options.all ? '--all' : 'PEER'} TAG [BODY]`
+  if (more !== undefined) throw new UsageError(`with --all no peer is named: ${usage}`)
+  if (peers === undefined) throw new UsageError(`peer and tag are missing: ${usage}`)
+  if (tag === undefined) throw new UsageError(`the tag is missing: ${usage}, such as backup/start`)
+  return {
     ...circleOf(options),
     ...(options.all ? { All: true } : { Peers: peers.split(',').filter(Boolean) }),
     Tag: tag,
-    ...bodyOf(body),
-    ...(options.expires === undefined ? {} : { ExpiresInUSec: duration('expires', options.expires) })
+    ...bodyOf(body)
   }
+}
+
+function send(words: readonly (string | undefined)[], options: SendOptions) {
+  const wait = options.wait === true ? 'done' : options.wait
+  if (wait !== undefined && !STATES.includes(wait)) {
+    const text = JSON.stringify(wait)
+    throw new UsageError(
+      `--wait takes received, started or done, not ${text}; put it last, or say --wait=done`
+    )
+  }
+  const expires = options.expires === undefined ? {} : { ExpiresInUSec: duration('expires', options.expires) }
+  const call = { ...wishOf('send', words, options), ...expires } as Params<'Send'>
   return withDaemon(async client => {
-    const { Messages } = await client.call('Send', call as Params<'Send'>)
+    const { Messages } = await client.call('Send', call)
     if (wait === undefined) {
       if (options.json) json({ Messages })
       else for (const message of Messages) out(`${message.Id}  queued for ${printable(message.Name)}`)
@@ -65,38 +101,22 @@ function send(first: string, second: string | undefined, third: string | undefin
     if (look.terminal)
       for (const { Name, Id } of Messages)
         err(look.dim(`waiting for ${printable(Name)} (${Id}); Ctrl-C stops only the waiting`))
-    const settled = await Promise.all(Messages.map(({ Id }) => waitFor(client, options, Id, wait)))
-    if (options.json) json({ Messages: settled })
-    else for (const message of settled) out(`${message.Id}  ${sentence(message)}`)
-    if (settled.some(({ State }) => State === 'dead')) process.exitCode = 1
-  })
-}
-
-function ask(peer: string, tag: string, body: string | undefined, options: Options) {
-  const timeout = duration('timeout', options.timeout ?? ASK_TIMEOUT)
-  return withDaemon(async client => {
-    const { Messages } = await client.call('Send', {
-      ...circleOf(options),
-      Peers: [peer],
-      Tag: tag,
-      ...bodyOf(body),
-      Ask: true,
-      ExpiresInUSec: timeout
-    } as Params<'Send'>)
-    const message = await waitFor(client, options, Messages[0]!.Id, 'done', timeout)
-    if (options.json) {
-      jsonLine({ Message: message })
-      if (message.State === 'dead') process.exitCode = 1
-      return
+    const settled: Message[] = []
+    for (const { Id } of Messages) {
+      const message = await waitFor(client, options, Id, wait)
+      settled.push(message)
+      if (!options.json) out(`${Id}  ${sentence(message)}`)
     }
-    process.stdout.write(
-      message.OutputBase64 === '' ? message.Output : Buffer.from(message.OutputBase64, 'base64')
-    )
-    if (message.State === 'dead') throw new Failure(sentence(message))
+    if (options.json) json({ Messages: settled })
+    if (!settled.every(message => cameSoFar(message, wait))) process.exitCode = 1
   })
 }
 
-async function waitFor(
+/** What began and ended badly has come so far as it was to. */
+const cameSoFar = ({ State, Reason }: Message, wait: string): boolean =>
+  State !== 'dead' || (wait !== 'done' && BEGAN.includes(Reason))
+
+export async function waitFor(
   client: Client,
   options: Options,
   id: string,
@@ -117,7 +137,7 @@ export function sentence({ State, Reason, Name, Exit, Tag }: Message): string {
   return State === 'queued' ? `queued for ${name}` : `${State} on ${name}`
 }
 
-function duration(name: string, text: string): number {
+export function duration(name: string, text: string): number {
   const usec = parseSpan(text)
   if (usec !== undefined) return usec
   throw new UsageError(`--${name} takes a duration such as 30s, 12h or 2d, not ${JSON.stringify(text)}`)

@@ -2,7 +2,7 @@
 import type { Result } from '../api/api.ts'
 import type { Look } from './print.ts'
 import { printable } from './print.ts'
-import { address, latency, reason, shortId } from './words.ts'
+import { address, deadReason, latency, reason, shortId } from './words.ts'
 
 type Event = Result<'Watch'>
 type Properties = Event['Properties']
@@ -35,6 +35,8 @@ export class EventLines {
       return this.#look.yellow('changes were missed here; `coterie status` has the whole picture')
     const name = this.#name(event)
     if (Type === 'Removed') return `${name}  ${this.#look.dim('gone')}`
+    if (Type === 'MessageReceived') return this.#received(p)
+    if (Type === 'ReceiptChanged') return this.#receipt(p)
     if (Type !== 'Added' && Type !== 'Changed') return `${this.#look.red(Type)}  ${facts(p)}`
     if (Kind === 'Peer') {
       const said = this.#peer(p)
@@ -60,6 +62,19 @@ export class EventLines {
       return `circle ${this.#names.get(path) ?? shortId(last)}`
     }
     return Kind === 'Daemon' ? 'coteried' : `${Kind.toLowerCase()} ${last}`
+  }
+
+  #received(p: Properties): string {
+    return `${this.#look.bold(text(p['Name']))}  sent ${text(p['Tag'])}  ${text(p['Size'])} bytes  ${text(p['Id'])}`
+  }
+
+  #receipt(p: Properties): string {
+    const [tag, state] = [text(p['Tag']), text(p['State'])]
+    const paint =
+      state === 'dead' ? this.#look.red : state === 'done' ? this.#look.green : (word: string) => word
+    const why = state === 'dead' ? deadReason(text(p['Reason']), tag, Number(p['Exit'])) : ''
+    const facts = [this.#look.bold(text(p['Name'])), tag, paint(state), why, text(p['Id'])]
+    return facts.filter(Boolean).join('  ')
   }
 
   /** The state with what belongs to it; else only the latency or the addresses. */

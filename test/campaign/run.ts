@@ -84,7 +84,7 @@ for (const name of wanted) {
   await Promise.all(group.map(measured))
 }
 if (words.length === 0) {
-  const tests = ['boxes', 'keys', 'handlers'].map(name => `test/campaign/${name}.test.ts`)
+  const tests = ['boxes', 'keys', 'apart', 'handlers'].map(name => `test/campaign/${name}.test.ts`)
   for (const args of [['test/run.ts', ...tests], ['test/campaign/histories.ts']])
     if (spawnSync('node', args, { cwd: top, stdio: 'inherit' }).status !== 0) failed++
 }

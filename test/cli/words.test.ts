@@ -221,6 +221,17 @@ t.test('watch', async t => {
     '09:05:07  pixel  asleep'
   )
   t.equal(say('Removed', peer(ids.phone), 'Peer', {}), '09:05:07  pixel  gone')
+  const message = { Circle: 'c', Id: 'id', Peer: ids.nas, Name: 'nas', Tag: 'backup/start' }
+  t.equal(
+    say('MessageReceived', '', 'Daemon', { ...message, Size: 12 }),
+    '09:05:07  nas  sent backup/start  12 bytes  id'
+  )
+  const receipt = { ...message, State: 'done', Reason: '', Exit: 0 }
+  t.equal(say('ReceiptChanged', '', 'Daemon', receipt), '09:05:07  nas  backup/start  done  id')
+  t.equal(
+    say('ReceiptChanged', '', 'Daemon', { ...receipt, State: 'dead', Reason: 'failed', Exit: 3 }),
+    '09:05:07  nas  backup/start  dead  its handler ended with 3  id'
+  )
   const listener = { Interface: 'eth0', Address: '10.0.0.1', Port: 24747, Policy: 'announce' }
   t.equal(
     say('Added', '/listener/1', 'Listener', listener),

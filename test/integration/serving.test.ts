@@ -290,6 +290,51 @@ if (inside(t, import.meta.url)) {
     t.match(told[0], new RegExp(`'${back.Messages[0]!.Id}'.*'anna', 'nobody/home', 'dead', 'no-handler'`))
   })
 
+  t.test('questions to several, and what subscribers on the socket are told', async t => {
+    const [anna, ben] = await pair(t)
+    const cora = await new Computer(t, 'cora').start()
+    await cora.joins(await anna.ticket())
+    await anna.sees('cora')
+    const watching = await Client.open(ben.socket)
+    t.teardown(() => watching.close())
+    const seen: unknown[] = []
+    const watch = async () => {
+      for await (const { Type, Properties } of watching.stream('Watch', { Since: '' }))
+        if (Type === 'MessageReceived') seen.push(Properties['Tag'])
+    }
+    watch().catch(() => {})
+    const serving = (on: Computer, tag: string, script: string) =>
+      follow(t, join(bin, 'coterie'), ['serve', tag, '--', 'sh', '-c', script], on.environment)
+    serving(ben, 'name', 'printf "\\377ben"')
+    serving(cora, 'name', 'echo cora; exit 2')
+    serving(ben, 'slow', 'sleep 60')
+    await Promise.all([programs(ben, 2), programs(cora, 1)])
+
+    t.match(await anna.coterie('ask ben,cora name'), {
+      code: 1,
+      out: /^ben:\n.*bencora:\ncora\n$/,
+      err: 'coterie: not done on cora: its handler ended with 2\n'
+    })
+    const { out, code } = await anna.coterie('ask --all name --json')
+    t.equal(code, 1)
+    const { Messages } = JSON.parse(out) as { Messages: Message[] }
+    const [fromBen, fromCora] = ['ben', 'cora'].map(name => Messages.find(({ Name }) => Name === name))
+    t.match(fromBen, { State: 'done', Output: '', OutputBase64: '/2Jlbg==' })
+    t.match(fromCora, { State: 'dead', Exit: 2, Output: 'cora\n' })
+    t.match(await anna.coterie('ask ben slow --timeout 500ms'), { code: 2, err: /takes a duration/ })
+    const slow = await anna.coterie('ask ben slow --timeout 1s')
+    t.match(slow, { code: 1, out: '', err: /on ben (runs still|took too long)|handler took too long/ })
+    t.match(await anna.coterie('send --all name --wait=started'), { code: 0, out: /ben[\s\S]*cora/ })
+    await cora.stop()
+    t.match(await anna.coterie('ask cora name --timeout 1s'), {
+      code: 4,
+      err: 'coterie: cora cannot be reached; given up after 1 second\n'
+    })
+    t.match(await anna.coterie('send ben name --wait received'), { code: 0 })
+    while (seen.length < 5) await new Promise(setImmediate)
+    t.same(seen, ['name', 'name', 'slow', 'name', 'name'], 'each is told once')
+  })
+
   t.test('from a shell', async t => {
     const [anna, ben] = await pair(t)
     const env = ben.environment

@@ -14,6 +14,9 @@ const drops = (host: Host, ...rules: string[]) =>
       chain out { type filter hook output priority 0; ${rules.map(rule => `${rule} drop;`).join(' ')} }
     }`
   ])
+/** By UDP to that address, of those that were sent; one that is late by a second counts as lost. */
+const answered = (measured: Measured, address: string) =>
+  probes(measured).find(({ Address }) => Address === address)?.LatencyUSec.length ?? 0
 const probes = ({ Paths }: Measured) => Paths.filter(({ Via }) => Via === 'probe')
 
 scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async (t, lab) => {
@@ -24,12 +27,10 @@ scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async
   t.comment('both ways')
   const both = (await h1.coterie('ping h2 --count 3 --json')) as Measured
   t.equal(both.LatencyUSec.length, 3)
-  t.match(
-    probes(both).find(({ Address }) => Address === address),
-    { Lost: 0, Reason: '' }
-  )
+  t.ok(answered(both, address) > 0)
   // the session may be at another of its addresses
-  t.match(await h1.coterie('ping h2'), /^h2 \(.*\): .* ms\n(by UDP .*\n)*by UDP to 10\.77\.1\.12: .* ms/)
+  const told = /^(h2 .*\n)+(by UDP .*\n)*by UDP to 10\.77\.1\.12: .* ms/
+  t.match(await h1.coterie('ping h2 --count 3'), told)
 
   t.comment('UDP is barred: the session goes on')
   const before = h1.daemon.events.length
@@ -49,23 +50,20 @@ scenario('ping by TCP and UDP, and with either cut', { h1: 'a', h2: 'a' }, async
 
   t.comment('TCP is barred: h2 still answers')
   await drops(h2, 'tcp dport 24747', 'tcp sport 24747')
-  const cut = await h1.tryCoterie('ping h2 --json')
+  const cut = await h1.tryCoterie('ping h2 --count 3 --json')
   t.equal(cut.code, 4)
   const udp = JSON.parse(cut.stdout) as Measured
   t.same(udp.LatencyUSec, [])
-  t.match(udp.Paths[0], { Via: 'session', Lost: 1, Reason: 'unreachable' })
-  t.match(
-    probes(udp).find(({ Address }) => Address === address),
-    { Lost: 0, Reason: '' }
-  )
+  t.match(udp.Paths[0], { Via: 'session', Reason: 'unreachable' })
+  t.ok(answered(udp, address) > 0)
 
   t.comment('also when no session is left, for the keys outlive it')
   await Promise.all([h1.sees('h2', 'unreachable'), h2.sees('h1', 'unreachable')])
-  const after = JSON.parse((await h1.tryCoterie('ping h2 --json')).stdout) as Measured
-  t.equal(probes(after).find(({ Address }) => Address === address)?.LatencyUSec.length, 1)
+  const after = JSON.parse((await h1.tryCoterie('ping h2 --count 3 --json')).stdout) as Measured
+  t.ok(answered(after, address) > 0)
 
   t.comment('all is open again')
   await drops(h2)
   await Promise.all([h1.sees('h2', 'reachable'), h2.sees('h1', 'reachable')])
-  t.match(await h1.coterie('ping h2'), /^h2 .* ms\n(by UDP .*\n)*by UDP to 10\.77\.1\.12: .* ms/)
+  t.match(await h1.coterie('ping h2 --count 3'), told)
 })

@@ -70,10 +70,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
           limit
         ])
         if (settled === undefined)
-          throw new ApiError(
-            'Timeout',
-            `it is ${circle.correspondence.messages.find(Id)?.state ?? 'gone'} still`
-          )
+          throw new ApiError('Timeout', standing(circle, circle.correspondence.messages.find(Id)))
         return { Message: messageRecord(circle.correspondence, settled) }
       } finally {
         stop.abort()
@@ -127,4 +124,17 @@ export function bodyOf(text: string, base64: string): Uint8Array {
 function lifetime(usec: number): number {
   if (usec > YEAR_USEC) throw new ApiError('InvalidValue', 'ExpiresInUSec: a year at most')
   return usec === 0 ? WEEK_MS : usec / 1000
+}
+
+/** What a message waits for. */
+function standing({ correspondence }: Circle, sent: Sent | undefined): string {
+  const name = sent === undefined ? '' : correspondence.nameOf(sent.peer)
+  const still: { readonly [S in SentState]?: string } = {
+    queued: `it waits here for ${name}`,
+    held: `another device keeps it for ${name}`,
+    received: `${name} has it, and has not begun with it`,
+    started: `its handler on ${name} runs still`,
+    later: `${name} tries it again later`
+  }
+  return `not waited for any longer: ${(sent && still[sent.state]) ?? 'it is over'}`
 }

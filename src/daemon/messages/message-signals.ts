@@ -25,8 +25,7 @@ export const tellSent = (publisher: Publisher, circle: Names, sent: Sent): void 
 /** Once, when it is on disk. */
 export function tellReceived(publisher: Publisher, circle: Names, received: Received): void {
   const { id, from, tag, state, payload, runs } = received
-  const first = runs === 0 ? state === 'received' || state === 'dead' : runs === 1 && state === 'started'
-  if (!first) return
+  if (state !== 'received' || runs > 0) return
   publisher.signal('MessageReceived', '', {
     Circle: circle.id,
     Id: id,
