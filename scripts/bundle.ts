@@ -1,5 +1,5 @@
 /**
- * The daemon, its database thread and the command line as one file each, in dist/ or the directory given:
+ * The daemon, its database thread and the command line as one file each, in dist/bundle or the directory given:
  * what packages carry. Native addons stay outside; Node finds them in the node_modules beside or above.
  */
 import { rmSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 const top = fileURLToPath(new URL('..', import.meta.url))
 
 /** Loaded by require() where they are installed. */
-const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-notify']
+export const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-notify']
 
 /**
  * CommonJS: as ES modules the files would start later, because an import of one of Node's own modules touches
@@ -18,10 +18,10 @@ const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-notify']
  */
 const BANNER = "const bundleUrl = require('node:url').pathToFileURL(__filename).href;"
 
-/** Resolves when the files are there. */
-export async function bundle(directory: string): Promise<void> {
+/** Resolves, when the files are there, with the names of the npm packages that are in them, sorted. */
+export async function bundle(directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
-  await build({
+  const { metafile } = await build({
     absWorkingDir: top,
     entryPoints: {
       coteried: 'src/daemon/main.ts',
@@ -36,12 +36,20 @@ export async function bundle(directory: string): Promise<void> {
     minify: true,
     keepNames: true,
     legalComments: 'none',
+    metafile: true,
     external: NATIVE,
     define: { 'import.meta.url': 'bundleUrl', 'import.meta.main': 'false' },
     banner: { js: BANNER },
     logLevel: 'warning'
   })
   writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n')
+  return packagesOf(Object.keys(metafile.inputs))
 }
 
-if (import.meta.main) await bundle(process.argv[2] ?? join(top, 'dist'))
+/** Names of the npm packages that files are of, sorted. */
+export function packagesOf(files: readonly string[]): string[] {
+  const names = files.flatMap(file => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [])
+  return [...new Set(names)].sort()
+}
+
+if (import.meta.main) await bundle(process.argv[2] ?? join(top, 'dist/bundle'))

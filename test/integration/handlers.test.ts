@@ -196,6 +196,9 @@ if (inside(t, import.meta.url)) {
     t.comment('it is removed')
     await anna.call('Remove', { Device: 'pc.home' })
     await lines(join(anna.directory, 'peers'), has('left pc.home '))
+    // a queue that is empty: the daemon waits 2 s for those that are for its end
+    const inactive = (all: readonly string[]) => all.filter(line => line === 'inactive  ').length === 2
+    await lines(join(anna.directory, 'daemon'), inactive)
 
     t.comment('the end')
     await anna.stop()
