@@ -309,6 +309,7 @@ const fakeMessage: MessageRecord = {
   Tag: 'backup/start',
   State: 'queued',
   Reason: '',
+  HeldBy: [],
   Exit: 0,
   Size: 0,
   SentUSec: 1_795_219_200_000_000,
@@ -388,7 +389,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     },
     async Send(params) {
       called('Send', params)
-      return { Messages: [fakeMessage] }
+      return { Messages: [fakeMessage], KeptCopies: 2, KeptBytes: 2_500 }
     },
     async WaitMessage(params, call) {
       called('WaitMessage', params)
@@ -397,7 +398,7 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     },
     async Outbox(params) {
       called('Outbox', params)
-      return { Messages: [fakeMessage] }
+      return { Messages: [fakeMessage], KeptCopies: 2, KeptBytes: 2_500 }
     },
     async CancelMessage(params) {
       called('CancelMessage', params)

@@ -203,6 +203,11 @@ export const PingPath = record('PingPath', 'What one way to a peer measured.', {
 })
 export type PingPathRecord = Value<typeof PingPath>
 
+export const Holder = record('Holder', 'A device that keeps a sealed copy of a message for its receiver.', {
+  Peer: field(string, 'Peer id.'),
+  Name: field(string, 'Its name.')
+})
+
 export const Message = record('Message', 'A message that this device sends, and what became of it.', {
   Id: field(string, 'Id of the message, the same on both sides.'),
   Circle: field(string, 'Circle id.'),
@@ -211,11 +216,15 @@ export const Message = record('Message', 'A message that this device sends, and 
   Tag: field(string, 'What it is about: the name of its handler there.'),
   State: field(
     string,
-    'queued (waits here), held (another device keeps it for the receiver), received (on disk there), started (its handler was), later (the handler asked to be run again), done, or dead: it will not run; Reason says why.'
+    'queued (waits here), held (others keep a sealed copy for the receiver too; HeldBy says who), received (on disk there), started (its handler was), later (the handler asked to be run again), done, or dead: it will not run; Reason says why.'
   ),
   Reason: field(
     string,
     'Why it is dead: no-handler, not-allowed, unsafe, not-started, failed, killed, timeout, output, unknown, expired, cancelled, removed or gave-up; empty otherwise.'
+  ),
+  HeldBy: field(
+    list(Holder),
+    'Who keeps a sealed copy of it for the receiver, by their own word: two at most.'
   ),
   Exit: field(uint32, 'Exit code of the handler once it ended.'),
   Size: field(uint64, 'Bytes of the body that is still kept.'),
@@ -694,7 +703,7 @@ export const methods = {
     params: {
       ...circle,
       Id: field(string, 'Id of the message.'),
-      State: optional(string, 'received, started or done; empty means done.'),
+      State: optional(string, 'held, received, started or done; empty means done.'),
       TimeoutUSec: optional(uint64, 'How long to wait, a duration; 0 means for ever.')
     },
     result: { Message: field(Message, 'As it is then.') }
@@ -705,7 +714,11 @@ export const methods = {
     surfaces: 'all',
     control: false,
     params: { ...circle, All: optional(boolean, 'Also the latest 1,000 that are done.') },
-    result: { Messages: field(list(Message), 'Oldest first.') }
+    result: {
+      Messages: field(list(Message), 'Oldest first.'),
+      KeptCopies: field(uint32, 'How many sealed copies this device keeps for others.'),
+      KeptBytes: field(uint64, 'And how large they are.')
+    }
   }),
   CancelMessage: method({
     doc: 'Take a message back that has not started, or drop a dead one. Where the receiver has it already, the receiver is asked; its answer decides.',

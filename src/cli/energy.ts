@@ -1,7 +1,7 @@
 /** `coterie status --energy`: what the daemon does to the battery. Pure. */
 import type { Result } from '../api/api.ts'
 import { aligned, type Look } from './print.ts'
-import { count, span } from './words.ts'
+import { bytes, count, number, span } from './words.ts'
 
 type Energy = Result<'Energy'>
 type Activity = Energy['Total']
@@ -68,15 +68,6 @@ function linksLine({ Links, SlowLinks, FarLinks, FarKeepaliveUSec, Power, Metere
   const far =
     FarLinks === 0 ? '' : `, ${FarLinks} to other networks, asked after ${span(FarKeepaliveUSec)} at most`
   return `${count(Links, 'link')} to other devices${slow}${far}.`
-}
-
-/** One digit behind the point while it says something. */
-const number = (n: number): string => (n >= 10 || Number.isInteger(n) ? String(Math.round(n)) : n.toFixed(1))
-
-function bytes(n: number): string {
-  if (n < 1000) return `${Math.round(n)} B`
-  const [size, unit] = n < 1e6 ? [1e3, 'kB'] : n < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
-  return `${number(n / size)} ${unit}`
 }
 
 function lasted(usec: number): string {

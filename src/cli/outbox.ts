@@ -4,7 +4,7 @@ import type { Result } from '../api/api.ts'
 import { json, type Look, lookOf, out, printable, table } from './print.ts'
 import { circleOf, withCircle, withDaemon, withJson } from './run.ts'
 import { sentence } from './send.ts'
-import { ago, deadReason } from './words.ts'
+import { ago, bytes, deadReason } from './words.ts'
 
 type Messages = Result<'Outbox'>['Messages']
 interface Options {
@@ -36,13 +36,18 @@ const list = (options: Options) =>
     const none = options.all ? 'Nothing was sent yet.' : 'Nothing waits to be sent; --all shows what is done.'
     if (found.Messages.length === 0) out(none)
     else for (const line of outboxLines(found.Messages, look, Date.now() * 1000)) out(line)
+    if (found.KeptCopies > 0)
+      out(
+        look.dim(`For others this device keeps ${found.KeptCopies} sealed, ${bytes(found.KeptBytes)} in all.`)
+      )
   })
 
 export function outboxLines(messages: Messages, look: Look, nowUSec: number): string[] {
   const rows = messages.map(message => {
-    const { Id, Name, Tag, State, Reason, Exit, SentUSec } = message
+    const { Id, Name, Tag, State, Reason, Exit, SentUSec, HeldBy } = message
     const state = State === 'dead' ? look.red('dead') : State === 'done' ? look.green('done') : State
-    const why = State === 'dead' ? deadReason(Reason, Tag, Exit) : ''
+    const by = State === 'held' ? `by ${HeldBy.map(holder => printable(holder.Name)).join(' and ')}` : ''
+    const why = State === 'dead' ? deadReason(Reason, Tag, Exit) : by
     return [Id, printable(Name), Tag, state, ago(SentUSec, nowUSec), why]
   })
   return table(look, ['ID', 'TO', 'TAG', 'STATE', 'SENT', ''], rows)

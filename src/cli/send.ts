@@ -19,15 +19,15 @@ interface SendOptions extends Options {
   expires?: string
 }
 
-const STATES = ['received', 'started', 'done']
+const STATES = ['held', 'received', 'started', 'done']
 /** Reasons of dead letters whose handler had been started. */
-const BEGAN = ['failed', 'killed', 'timeout', 'lost', 'gave-up']
+const BEGAN = ['failed', 'killed', 'timeout', 'output', 'unknown', 'gave-up']
 const ASK_TIMEOUT = '60s'
 
 export function addSendCommands(program: Command): void {
   withReceivers(program.command('send'))
     .description('run the handler of a tag on another device; it waits here while that one is away')
-    .option('--wait [state]', 'wait until it is received, started or done (default: done)')
+    .option('--wait [state]', 'wait until it is held, received, started or done (default: done)')
     .option('--expires <duration>', 'give it up if it is not delivered by then: 1h, 2d (default: 7d)')
     .addHelpText(
       'after',
@@ -130,10 +130,12 @@ export async function waitFor(
 }
 
 /** One message in words: `done on laptop`. */
-export function sentence({ State, Reason, Name, Exit, Tag }: Message): string {
+export function sentence({ State, Reason, Name, Exit, Tag, HeldBy }: Message): string {
   const name = printable(Name)
   if (State === 'dead') return `not done on ${name}: ${deadReason(Reason, Tag, Exit)}`
   if (State === 'later') return `${name} tries it again later`
+  if (State === 'held')
+    return `held for ${name} by ${HeldBy.map(({ Name }) => printable(Name)).join(' and ')}`
   return State === 'queued' ? `queued for ${name}` : `${State} on ${name}`
 }
 

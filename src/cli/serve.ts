@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
 import type { Client } from './client.ts'
 import { err, jsonLine, lookOf, printable } from './print.ts'
-import { orInterrupted, withDaemon } from './run.ts'
+import { withDaemon } from './run.ts'
 import { shortId } from './words.ts'
 
 type Served = Result<'Serve'>
@@ -32,10 +32,9 @@ export function addServeCommand(program: Command): void {
 }
 
 function serve(tag: string, command: string[], options: Options) {
-  return withDaemon(async client => {
-    const work = withDaemon(answers => loop(client, answers, tag, command, options.retry ?? false))
-    await orInterrupted(client, work, 'serves no more')
-  })
+  return withDaemon(client =>
+    withDaemon(answers => loop(client, answers, tag, command, options.retry ?? false))
+  )
 }
 
 async function loop(client: Client, answers: Client, tag: string, command: string[], retry: boolean) {

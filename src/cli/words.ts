@@ -189,3 +189,14 @@ export function deadReason(reason: string, tag: string, exit: number): string {
   }
   return sentences[reason] ?? reason
 }
+
+/** One digit behind the point while it says something. */
+export const number = (n: number): string =>
+  n >= 10 || Number.isInteger(n) ? String(Math.round(n)) : n.toFixed(1)
+
+/** "2.5 kB". */
+export function bytes(n: number): string {
+  if (n < 1000) return `${Math.round(n)} B`
+  const [size, unit] = n < 1e6 ? [1e3, 'kB'] : n < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
+  return `${number(n / size)} ${unit}`
+}

@@ -66,7 +66,7 @@ export type Row =
   | { table: 'outbox'; gid: Uint8Array; epoch: Uint8Array }
   /** The number that the next message to this member gets. */
   | { table: 'counter'; gid: Uint8Array; peer: string; next: number }
-  /** A message to a member (messages/outbox.ts); `ask` is 0 or 1. */
+  /** A message to a member (messages/outbox.ts); `ask` and `takenBack` are 0 or 1. */
   | {
       table: 'outgoing'
       gid: Uint8Array
@@ -82,6 +82,7 @@ export type Row =
       reason: string
       exit: number
       output: Uint8Array
+      takenBack: number
       changedMs: number
     }
   /** A message from a member (messages/inbox.ts); `ask` is 0 or 1. */
@@ -107,6 +108,33 @@ export type Row =
     }
   /** Below this number nothing comes again from that outbox. */
   | { table: 'floor'; gid: Uint8Array; peer: string; epoch: Uint8Array; floor: number }
+  /** A copy of a message that this device keeps for others (messages/custody.ts); `peer` deposited it. */
+  | {
+      table: 'copy'
+      gid: Uint8Array
+      peer: string
+      custody: Uint8Array
+      recipient: string
+      expiresMs: number
+      keptMs: number
+      sealed: Uint8Array
+      verdict: string
+      signature: Uint8Array
+    }
+  /** A copy of an own message that another member keeps (messages/deposits.ts). */
+  | {
+      table: 'deposit'
+      gid: Uint8Array
+      custody: Uint8Array
+      holder: string
+      peer: string
+      seq: number
+      expiresMs: number
+      serial: number
+      afterSeq: number
+      afterMs: number
+      state: string
+    }
   /** How a member can be woken, by the address it had: 6 bytes, last told by it then. */
   | { table: 'card'; gid: Uint8Array; peer: string; address: string; mac: Uint8Array; seenMs: number }
   | { table: 'setting'; key: string; value: string }
@@ -124,6 +152,8 @@ export type Write =
   | { remove: 'share'; gid: Uint8Array; counts: number }
   | { remove: 'outgoing'; gid: Uint8Array; peer: string; seq: number }
   | { remove: 'incoming'; gid: Uint8Array; peer: string; epoch: Uint8Array; seq: number }
+  | { remove: 'copy'; gid: Uint8Array; peer: string; custody: Uint8Array }
+  | { remove: 'deposit'; gid: Uint8Array; custody: Uint8Array }
   /** Empties all columns of the circle that hold keys; the rows stay. */
   | { remove: 'secrets'; gid: Uint8Array }
 
@@ -156,7 +186,7 @@ export const schema = `
   CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
     tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
@@ -164,6 +194,12 @@ export const schema = `
     retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
     UNIQUE (gid, peer, epoch)) STRICT;
+  CREATE TABLE copy (gid BLOB NOT NULL, peer TEXT NOT NULL, custody BLOB NOT NULL, recipient TEXT NOT NULL,
+    expiresMs INTEGER NOT NULL, keptMs INTEGER NOT NULL, sealed BLOB NOT NULL, verdict TEXT NOT NULL,
+    signature BLOB NOT NULL, UNIQUE (gid, peer, custody)) STRICT;
+  CREATE TABLE deposit (gid BLOB NOT NULL, custody BLOB NOT NULL, holder TEXT NOT NULL, peer TEXT NOT NULL,
+    seq INTEGER NOT NULL, expiresMs INTEGER NOT NULL, serial INTEGER NOT NULL, afterSeq INTEGER NOT NULL,
+    afterMs INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (gid, custody)) STRICT;
   CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
     seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
@@ -192,7 +228,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
     tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
   CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
     id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
     receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
@@ -200,6 +236,12 @@ export const migrations: readonly string[] = [
     retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
   CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
     UNIQUE (gid, peer, epoch)) STRICT;
+  CREATE TABLE copy (gid BLOB NOT NULL, peer TEXT NOT NULL, custody BLOB NOT NULL, recipient TEXT NOT NULL,
+    expiresMs INTEGER NOT NULL, keptMs INTEGER NOT NULL, sealed BLOB NOT NULL, verdict TEXT NOT NULL,
+    signature BLOB NOT NULL, UNIQUE (gid, peer, custody)) STRICT;
+  CREATE TABLE deposit (gid BLOB NOT NULL, custody BLOB NOT NULL, holder TEXT NOT NULL, peer TEXT NOT NULL,
+    seq INTEGER NOT NULL, expiresMs INTEGER NOT NULL, serial INTEGER NOT NULL, afterSeq INTEGER NOT NULL,
+    afterMs INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (gid, custody)) STRICT;
 `
 ]
 
@@ -229,6 +271,7 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'reason',
     'exit',
     'output',
+    'takenBack',
     'changedMs'
   ],
   incoming: [
@@ -251,6 +294,8 @@ export const columns: { readonly [T in Table]: readonly Exclude<keyof (Row & { t
     'retry'
   ],
   floor: ['gid', 'peer', 'epoch', 'floor'],
+  copy: ['gid', 'peer', 'custody', 'recipient', 'expiresMs', 'keptMs', 'sealed', 'verdict', 'signature'],
+  deposit: ['gid', 'custody', 'holder', 'peer', 'seq', 'expiresMs', 'serial', 'afterSeq', 'afterMs', 'state'],
   card: ['gid', 'peer', 'address', 'mac', 'seenMs'],
   setting: ['key', 'value']
 }
@@ -266,7 +311,9 @@ export const keys = {
   discovery: ['gid', 'id'],
   share: ['gid', 'counts'],
   outgoing: ['gid', 'peer', 'seq'],
-  incoming: ['gid', 'peer', 'epoch', 'seq']
+  incoming: ['gid', 'peer', 'epoch', 'seq'],
+  copy: ['gid', 'peer', 'custody'],
+  deposit: ['gid', 'custody']
 } as const
 
 /**
@@ -293,5 +340,7 @@ export const secrets: {
   outgoing: { of: [], by: [] },
   incoming: { of: [], by: [] },
   floor: { of: [], by: [] },
+  copy: { of: [], by: [] },
+  deposit: { of: [], by: [] },
   card: { of: [], by: [] }
 }

@@ -535,6 +535,13 @@ export class Mesh {
     return peer === undefined ? [] : candidatesOf(now, peer, this.#own)
   }
 
+  /** By its own last word: it is on mains, and on a network that does not cost by the byte. */
+  hasPlenty(id: PeerId): boolean {
+    const { census } = this.#gossip
+    const record = census.record(census.members.number(id))
+    return record !== undefined && !record.asleep && !saves(record)
+  }
+
   /** Who sees whom: our own verdicts, and those that peers we see told us. */
   matrix(now: number): Sight[] {
     return this.#watching.matrix(now)

@@ -8,6 +8,7 @@
  * time each, AT_ONCE in all, PER_SENDER for one sender; messages of one sender to one handler in the order they came.
  *
  *   in    receive, question, cancel   frames
+ *         handed                      a copy that a third member kept
  *         opened                      another session than before is written to
  *         exited                      what became of a run, or of one of an earlier process (`adopt`)
  *         handlersChanged, remove, expire
@@ -15,35 +16,32 @@
  */
 import type { PeerId } from '../crypto/identity.ts'
 import { EMPTY } from '../wire/bytes.ts'
-import { type DeadReason, encodeNext, type Message, type Receipt } from '../wire/message.ts'
+import type { Verdict } from '../wire/custody.ts'
+import { encodeNext, type Message, type Receipt } from '../wire/message.ts'
+import type { Opened } from './copy.ts'
 import { messageId } from './id.ts'
 import { Load } from './load.ts'
+import { Queues } from './queues.ts'
 import { Receipts } from './receipts.ts'
-import type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
+import {
+  arrived,
+  type Ending,
+  type InboxOptions,
+  type InboxOutput,
+  type InboxRecord,
+  type Received,
+  takenBack
+} from './received.ts'
 import { below, type Entry, ended, type Stream } from './stream.ts'
 import { isTag } from './tag.ts'
 
-export type { Choice, Ending, InboxOutput, InboxRecord, Received } from './received.ts'
-
-export interface InboxOptions {
-  readonly rows: readonly Received[]
-  readonly floors: readonly { readonly from: PeerId; readonly epoch: Uint8Array; readonly floor: number }[]
-  readonly now: number
-  readonly wall: number
-  /**
-   * The handler of a tag for this sender, or why there is none; `wait`: there will be one soon, or `handlersChanged`
-   * is called. `isBusy`: whether that one runs.
-   */
-  readonly choose: (
-    from: PeerId,
-    tag: string,
-    isBusy: (key: string) => boolean
-  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
-}
+export type { Choice, Ending, InboxOptions, InboxOutput, InboxRecord, Received } from './received.ts'
 
 /** EX_TEMPFAIL (sysexits.h): run me again later. */
 const LATER = 75
 const AT_ONCE = 4
+/** Of one outbox; an honest one has fewer that are not settled. */
+const MOST_KNOWN = 50_000
 const PER_SENDER = 2
 /** Waits between runs that asked for another one, milliseconds; then it is given up. */
 export const PAUSES = [
@@ -56,8 +54,7 @@ export class Inbox {
   readonly #options: InboxOptions
   readonly #streams = new Map<string, Stream>()
   readonly #loads = new Map<PeerId, Load<Stream>>()
-  /** By sender and tag, each in the order in which they are to run; the one whose turn was longest ago first. */
-  readonly #waiting = new Map<string, Set<Entry>>()
+  readonly #queues = new Queues<Entry>()
   /** By key of the handler. */
   readonly #running = new Map<string, Entry>()
   readonly #receipts = new Receipts()
@@ -71,7 +68,7 @@ export class Inbox {
     for (const received of rows) {
       const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
       if (received.state === 'started') this.#adopt(entry)
-      else if (!ended(received)) this.#wait(entry)
+      else if (!ended(received)) this.#queues.add(entry)
     }
     this.#pump()
   }
@@ -98,6 +95,28 @@ export class Inbox {
     else this.#take(now, wall, stream, message)
   }
 
+  /**
+   * A copy, by way of a holder. What is here, or settled, does not run again, however late a copy comes; what was sent
+   * before it goes first.
+   */
+  handed(now: number, wall: number, holder: PeerId, custody: Uint8Array, opened: Opened): void {
+    const { from, message, expiresMs, after, afterMs } = opened
+    const { epoch, seq, tag, payload, sentMs } = message
+    const stream = this.#stream(from, epoch)
+    const known = stream.entries.get(seq)
+    const say = (verdict: Verdict) => this.#outputs.push({ type: 'handed', holder, custody, verdict })
+    if (known?.received.id === messageId(message.id)) say('taken')
+    else if (known !== undefined || seq < stream.floor || expiresMs <= wall || !isTag(tag)) say('useless')
+    else if (after >= stream.floor && !stream.entries.has(after) && wall < afterMs) say('later')
+    else if (!this.#load(from).admits(stream, tag, seq, payload.length)) say('later')
+    else {
+      // whatever our clock says, no longer than its sender gave it
+      const ttl = Math.max(1, Math.ceil(Math.min(expiresMs - wall, expiresMs - sentMs) / 1_000))
+      this.#take(now, wall, stream, { ...message, ttl })
+      say('taken')
+    }
+  }
+
   /** What became of these, and what is settled. */
   question(from: PeerId, epoch: Uint8Array, floor: number, seqs: readonly number[]): void {
     const stream = this.#stream(from, epoch)
@@ -117,10 +136,12 @@ export class Inbox {
   }
 
   /** Its sender takes it back; what runs goes on. */
-  cancel(from: PeerId, epoch: Uint8Array, seq: number): void {
+  cancel(from: PeerId, epoch: Uint8Array, seq: number, id: Uint8Array): void {
     const stream = this.#stream(from, epoch)
     const entry = stream.entries.get(seq)
-    if (entry === undefined)
+    // it may still come, by a copy
+    if (entry === undefined && seq >= stream.floor) this.#ban(stream, seq, id)
+    else if (entry?.received.id !== messageId(id))
       this.#answer(stream, { seq, state: 'dead', reason: 'cancelled', exit: 0, output: EMPTY })
     else if (entry.received.state === 'received' || entry.received.state === 'later')
       this.#end(entry, { state: 'dead', reason: 'cancelled' })
@@ -174,7 +195,7 @@ export class Inbox {
         if (entry.until <= now) {
           if (state === 'later') {
             this.#change(entry, { state: 'received' })
-            this.#wait(entry)
+            this.#queues.add(entry)
             entry.until = now + Math.max(0, entry.received.expiresMs - wall)
           } else this.#end(entry, { state: 'dead', reason: 'expired' })
         }
@@ -191,29 +212,10 @@ export class Inbox {
   }
 
   #take(now: number, wall: number, stream: Stream, message: Message): void {
-    const { from, epoch } = stream
-    const { seq, tag, ask, payload, sentMs, ttl } = message
-    const received: Received = {
-      id: messageId(message.id),
-      from,
-      epoch,
-      seq,
-      tag,
-      ask,
-      payload,
-      sentMs,
-      receivedMs: wall,
-      expiresMs: wall + ttl * 1_000,
-      state: 'received',
-      reason: 'none',
-      exit: 0,
-      output: EMPTY,
-      runs: 0,
-      retry: false
-    }
-    const entry = this.#enter(received, now + ttl * 1_000)
+    const received = arrived(stream, message, wall)
+    const entry = this.#enter(received, now + message.ttl * 1_000)
     this.#outputs.push({ type: 'changed', received })
-    this.#wait(entry)
+    this.#queues.add(entry)
     this.#pump()
     if (entry.received.state === 'received') {
       this.#put(entry)
@@ -221,29 +223,28 @@ export class Inbox {
     }
   }
 
-  #wait(entry: Entry): void {
-    const key = turnOf(entry.received)
-    const waiting = this.#waiting.get(key)
-    if (waiting === undefined) this.#waiting.set(key, new Set([entry]))
-    else waiting.add(entry)
+  /** What was taken back before it came is dead here, so that it does not run when it comes. */
+  #ban(stream: Stream, seq: number, id: Uint8Array): void {
+    if (stream.entries.size >= MOST_KNOWN) {
+      this.#count('inbox-full')
+      return
+    }
+    const received = takenBack(stream, seq, id)
+    const entry = { received, until: Infinity }
+    stream.entries.set(seq, entry)
+    this.#put(entry)
+    this.#tell(stream, received)
   }
 
   /** Before all others of its sender and tag. */
   #restart(entry: Entry): void {
     this.#change(entry, { state: 'received' })
-    const key = turnOf(entry.received)
-    this.#waiting.set(key, new Set([entry, ...(this.#waiting.get(key) ?? [])]))
-  }
-
-  #waitNoMore(entry: Entry): void {
-    const key = turnOf(entry.received)
-    const waiting = this.#waiting.get(key)
-    if (waiting?.delete(entry) && waiting.size === 0) this.#waiting.delete(key)
+    this.#queues.addFirst(entry)
   }
 
   /** Starts what may be started, each sender and tag in turn. What has no handler ends here. */
   #pump(): void {
-    for (const [key, waiting] of [...this.#waiting]) {
+    for (const waiting of this.#queues.all) {
       const [first] = waiting
       const { from, tag } = first!.received
       const choice = this.#options.choose(from, tag, key => this.#running.has(key))
@@ -254,11 +255,7 @@ export class Inbox {
       }
       if (this.#running.size >= AT_ONCE) return
       if (this.#running.has(choice.key) || this.#load(from).running >= PER_SENDER) continue
-      this.#waitNoMore(first!)
-      if (waiting.size > 0) {
-        this.#waiting.delete(key)
-        this.#waiting.set(key, waiting)
-      }
+      this.#queues.had(first!)
       this.#running.set(choice.key, first!)
       this.#load(from).running++
       this.#change(first!, { state: 'started', runs: first!.received.runs + 1, retry: choice.retry })
@@ -290,7 +287,7 @@ export class Inbox {
   #end(entry: Entry, result: Partial<Received>): void {
     const { from, tag, payload } = entry.received
     const load = this.#load(from)
-    this.#waitNoMore(entry)
+    this.#queues.delete(entry)
     load.leave(tag, payload.length)
     this.#change(entry, { ...result, payload: EMPTY })
     for (const [stream, seq] of load.readmitted()) this.#wantAgain(stream, seq)
@@ -381,5 +378,4 @@ export class Inbox {
   }
 }
 
-const turnOf = ({ from, tag }: Received): string => `${from} ${tag}`
 const keyOf = (from: PeerId, epoch: Uint8Array): string => `${from} ${epoch.join()}`

@@ -21,8 +21,8 @@ export interface Entry {
   readonly stored: boolean
   /** It may have been sent at some time, so the receiver may have it. */
   tried: boolean
-  /** Its sender took it back, and the receiver is to say whether that was in time. */
-  cancelling: boolean
+  /** Copies of it were given to others: the receiver may get it at any time, and from anybody. */
+  deposited: boolean
 }
 
 export class Lane {

@@ -9,9 +9,10 @@
  *   in    draft, accept           a message: what to write for it, and that it is written
  *         opened, closed          a session with a member that may be written to
  *         receive                 receipts
- *         cancel, retry, remove   the user's wishes; a member was removed
+ *         cancel, drop, remove    the user's wishes; a member was removed
+ *         deposited, kept         a copy goes to another member; what is known of copies (deposits.ts)
  *         expire                  the deadline passed
- *   out   take, deadline, list, get
+ *   out   take, deadline, list, get, absent, wanting
  *
  * Every `now` is monotonic milliseconds; `wall` is milliseconds since 1970, stored and shown.
  */
@@ -22,7 +23,6 @@ import {
   type DeadReason,
   decodeNext,
   encodeCancel,
-  encodeMessage,
   encodeQuestion,
   MAX_RECEIPTS,
   type Receipt
@@ -31,7 +31,9 @@ import type { MessageId } from './id.ts'
 import { type Entry, Lane } from './lane.ts'
 import {
   type Draft,
+  frameOf,
   isSettled,
+  isWaiting,
   type OutboxOutput,
   type OutboxRecord,
   type Sent,
@@ -114,9 +116,36 @@ export class Outbox {
       reason: 'none',
       exit: 0,
       output: EMPTY,
+      takenBack: false,
       changedMs: wall
     }
     return { type: 'put', sent, next: lane.next }
+  }
+
+  /** Receivers that cannot be written to, and for whom something waits. */
+  get absent(): PeerId[] {
+    const lanes = [...this.#lanes.values()].filter(lane => !lane.online && lane.entries.size > 0)
+    return lanes.map(({ peer }) => peer)
+  }
+
+  /** What the receiver does not have, as far as is known, in order. */
+  *wanting(peer: PeerId): Iterable<Sent> {
+    for (const { sent } of this.#lanes.get(peer)?.entries.values() ?? [])
+      if (!sent.takenBack && isWaiting(sent)) yield sent
+  }
+
+  /** A copy of it goes to another member: from now on the receiver may get it at any time. False: it is settled, or taken back. */
+  deposited(peer: PeerId, seq: number): boolean {
+    const entry = this.#lanes.get(peer)?.entries.get(seq)
+    if (entry !== undefined) entry.tried = entry.deposited = true
+    return entry !== undefined && !entry.sent.takenBack
+  }
+
+  /** What is known by its copies: others keep some, or none, or the receiver has it. */
+  kept(wall: number, peer: PeerId, seq: number, state: 'queued' | 'held' | 'received'): void {
+    const entry = this.#lanes.get(peer)?.entries.get(seq)
+    if (entry === undefined || !isWaiting(entry.sent)) return
+    if (!entry.sent.takenBack || state === 'received') this.#change(wall, entry, { state })
   }
 
   /** It could not be written. */
@@ -138,10 +167,10 @@ export class Outbox {
     lane.ground()
     lane.online = true
     const open = [...lane.entries.values()]
-    for (const { sent } of open) if (sent.state === 'queued') lane.waiting.add(sent.tag, sent.seq)
-    for (const { sent, cancelling } of open)
-      if (cancelling) this.#send(lane, encodeCancel(this.#epoch, sent.seq))
-    const asked = open.filter(({ sent }) => sent.state !== 'queued').map(({ sent }) => sent.seq)
+    // what others keep goes as well: whichever way comes first, and in order
+    for (const { sent } of open) if (isWaiting(sent)) lane.waiting.add(sent.tag, sent.seq)
+    for (const { sent } of open) if (sent.takenBack) this.#cancel(lane, sent)
+    const asked = open.filter(({ sent }) => !isWaiting(sent)).map(({ sent }) => sent.seq)
     for (let i = 0; i < asked.length; i += MAX_RECEIPTS) this.#ask(lane, asked.slice(i, i + MAX_RECEIPTS))
     this.#pump(now, lane)
     this.#settling.add(lane)
@@ -179,10 +208,21 @@ export class Outbox {
     const entry = this.#byId.get(id)
     if (entry === undefined || isSettled(entry.sent) || entry.sent.state === 'started') return false
     const lane = this.#lane(entry.sent.peer)
-    entry.cancelling = true
     if (!entry.tried) this.#dead(now, wall, lane, entry, 'cancelled')
-    else if (lane.online) this.#send(lane, encodeCancel(this.#epoch, entry.sent.seq))
+    else this.#takeBack(lane, entry)
     return true
+  }
+
+  /** The receiver is asked not to begin with it, now or when it comes. */
+  #takeBack(lane: Lane, entry: Entry): void {
+    entry.sent = { ...entry.sent, takenBack: true }
+    this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
+    this.#outputs.push({ type: 'withdrawn', sent: entry.sent })
+    if (lane.online) this.#cancel(lane, entry.sent)
+  }
+
+  #cancel(lane: Lane, { seq, id }: Sent): void {
+    this.#send(lane, encodeCancel(this.#epoch, seq, fromBase32(id)!))
   }
 
   /** Drops a dead letter. Gives what it was, so that a new message can be made of it. */
@@ -230,7 +270,7 @@ export class Outbox {
     const lane = this.#lane(sent.peer)
     const left = sent.state === 'dead' ? sent.changedMs + DEAD_LETTER - wall : sent.expiresMs - wall
     const until = now + Math.max(0, left)
-    const entry = { sent, until, flying: false, stored, tried: stored, cancelling: false }
+    const entry = { sent, until, flying: false, stored, tried: stored, deposited: false }
     if (!isSettled(sent)) {
       lane.entries.set(sent.seq, entry)
       lane.waiting.add(sent.tag, sent.seq)
@@ -246,25 +286,12 @@ export class Outbox {
     if (!lane.online) return
     lane.waiting.offer(seq => {
       const entry = lane.entries.get(seq)
-      if (entry === undefined || entry.flying || entry.cancelling || entry.sent.state !== 'queued')
-        return 'gone'
+      if (entry === undefined || entry.flying || entry.sent.takenBack || !isWaiting(entry.sent)) return 'gone'
       const room = lane.room(entry.sent)
       if (room !== 'some') return room
       lane.fly(entry)
       lane.told = lane.floor
-      const ttl = Math.max(1, Math.ceil((entry.until - now) / 1_000))
-      const sentMs = Math.max(0, entry.sent.sentMs)
-      this.#send(
-        lane,
-        encodeMessage({
-          ...entry.sent,
-          id: fromBase32(entry.sent.id)!,
-          epoch: this.#epoch,
-          floor: lane.told,
-          sentMs,
-          ttl
-        })
-      )
+      this.#send(lane, frameOf(entry.sent, this.#epoch, { now, until: entry.until, floor: lane.told }))
       return 'sent'
     })
   }
@@ -276,30 +303,34 @@ export class Outbox {
       // it began, and now the receiver knows nothing of it: whether it ended nobody can say
       if (sent.state === 'started' || sent.state === 'later') this.#dead(now, wall, lane, entry, 'unknown')
       else {
-        this.#change(wall, entry, { state: 'queued' })
+        if (!isWaiting(sent)) this.#change(wall, entry, { state: 'queued' })
         lane.waiting.add(sent.tag, seq)
       }
     } else if (state === 'reused') {
       // what was there before may be what the receiver had under that number: it may have run
       if (entry.stored) this.#dead(now, wall, lane, entry, 'unknown')
       else this.#renumber(lane, entry, decodeNext(output) ?? 0)
-    } else if (state === 'dead') this.#dead(now, wall, lane, entry, reason, { exit, output })
-    else if (state === 'done') {
+    } else if (state === 'dead') {
+      const over = reason === 'cancelled' && entry.deposited && wall >= sent.expiresMs
+      this.#dead(now, wall, lane, entry, over ? 'expired' : reason, { exit, output })
+    } else if (state === 'done') {
       this.#change(wall, entry, { state, exit, output })
       this.#forget(entry)
       this.#remember(entry.sent)
-    } else if (state === 'later' || order.indexOf(state) > order.indexOf(sent.state))
+    } else if (state === 'later' || (state !== 'held' && order.indexOf(state) > order.indexOf(sent.state)))
       this.#change(wall, entry, { state })
   }
 
   /** The database was put back, and the number had been used: another one, above all that the receiver knows. */
   #renumber(lane: Lane, entry: Entry, free: number): void {
     const { sent } = entry
-    if (sent.state !== 'queued') return
+    if (!isWaiting(sent)) return
     lane.next = Math.max(lane.next, free)
     lane.entries.delete(sent.seq)
+    this.#outputs.push({ type: 'withdrawn', sent })
     this.#records.push({ type: 'drop', peer: lane.peer, seq: sent.seq })
-    entry.sent = { ...sent, seq: lane.next++ }
+    entry.sent = { ...sent, state: 'queued', seq: lane.next++ }
+    entry.deposited = false
     lane.entries.set(entry.sent.seq, entry)
     lane.waiting.add(sent.tag, entry.sent.seq)
     this.#records.push({ type: 'put', sent: entry.sent, next: lane.next })
@@ -307,11 +338,14 @@ export class Outbox {
 
   /** Its time is over. */
   #over(now: number, wall: number, entry: Entry): void {
-    const { sent } = entry
+    const { sent, deposited } = entry
+    const lane = this.#lane(sent.peer)
     if (sent.state === 'dead') this.#forget(entry)
-    // the receiver has it: what becomes of it the receiver says, or nobody
-    else if (sent.state !== 'queued' && wall < sent.expiresMs + DEAD_LETTER) entry.until = now + LONGEST
-    else this.#dead(now, wall, this.#lane(sent.peer), entry, sent.state === 'queued' ? 'expired' : 'unknown')
+    // the receiver has it, or may get it by a copy: what becomes of it the receiver says, or nobody
+    else if ((!isWaiting(sent) || deposited) && wall < sent.expiresMs + DEAD_LETTER) {
+      entry.until = now + LONGEST
+      if (isWaiting(sent) && !sent.takenBack) this.#takeBack(lane, entry)
+    } else this.#dead(now, wall, lane, entry, isWaiting(sent) && !deposited ? 'expired' : 'unknown')
   }
 
   #dead(

@@ -5,7 +5,7 @@
  *             flags: 1 = the sender wants the output (ask)
  *   receipts  u8 2 | epoch 8 | u16 n | n × (u64 seq | u8 state | u8 reason | u8 exit | u32 length | output)
  *   question  u8 3 | epoch 8 | u64 floor | u16 n | n × u64 seq           what became of these?
- *   cancel    u8 4 | epoch 8 | u64 seq                                   do not begin with it
+ *   cancel    u8 4 | epoch 8 | u64 seq | id 10                           do not begin with it
  *
  * A message is told from all others by its sender, the epoch of the sender's outbox (random, drawn with the database) and
  * its number, which counts the messages to one receiver from 1; people know it by its id (random). All numbers below
@@ -114,7 +114,7 @@ export type MessageBody =
       readonly floor: number
       readonly seqs: readonly number[]
     }
-  | { readonly type: 'cancel'; readonly epoch: Uint8Array; readonly seq: number }
+  | { readonly type: 'cancel'; readonly epoch: Uint8Array; readonly seq: number; readonly id: Uint8Array }
 
 export function encodeMessage(message: Message): Uint8Array {
   const tag = new TextEncoder().encode(message.tag)
@@ -164,8 +164,8 @@ export function decodeNext(output: Uint8Array): number | undefined {
   return reader.ended && seq >= 1 ? seq : undefined
 }
 
-export function encodeCancel(epoch: Uint8Array, seq: number): Uint8Array {
-  return new Writer().uint8(4).bytes(epoch, EPOCH).uint64(seq).take()
+export function encodeCancel(epoch: Uint8Array, seq: number, id: Uint8Array): Uint8Array {
+  return new Writer().uint8(4).bytes(epoch, EPOCH).uint64(seq).bytes(id, ID).take()
 }
 
 /** Copies what it keeps; undefined for anything but a body exactly as above. The tag's grammar is not looked at. */
@@ -181,7 +181,8 @@ export function decodeMessageBody(body: Uint8Array): MessageBody | undefined {
     case 4: {
       const epoch = reader.bytes(EPOCH)
       const seq = reader.uint64()
-      return reader.ended && seq >= 1 ? { type: 'cancel', epoch, seq } : undefined
+      const id = reader.bytes(ID)
+      return reader.ended && seq >= 1 ? { type: 'cancel', epoch, seq, id } : undefined
     }
     default:
       return undefined

@@ -109,6 +109,8 @@ export class Disk {
       for (const [key, row] of this.#rows) this.#rows.set(key, emptied(row, write.gid))
     else if (write.remove === 'discovery') this.#rows.delete(`discovery ${hex(write.id)}`)
     else if (write.remove === 'outgoing') this.#rows.delete(`outgoing ${write.peer} ${write.seq}`)
+    else if (write.remove === 'copy') this.#rows.delete(`copy ${write.peer} ${hex(write.custody)}`)
+    else if (write.remove === 'deposit') this.#rows.delete(`deposit ${hex(write.custody)}`)
     else this.#rows.delete(`incoming ${write.peer} ${hex(write.epoch)} ${write.seq}`)
   }
 }
@@ -135,6 +137,10 @@ function keyOf(row: Row): string {
       return `outgoing ${row.peer} ${row.seq}`
     case 'incoming':
       return `incoming ${row.peer} ${hex(row.epoch)} ${row.seq}`
+    case 'copy':
+      return `copy ${row.peer} ${hex(row.custody)}`
+    case 'deposit':
+      return `deposit ${hex(row.custody)}`
     case 'floor':
       return `floor ${row.peer} ${hex(row.epoch)}`
     case 'counter':

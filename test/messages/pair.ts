@@ -134,7 +134,7 @@ export class Side {
     const heard = decodeMessageBody(body)
     if (heard?.type === 'message') this.inbox.receive(now, now, from, heard.message)
     else if (heard?.type === 'question') this.inbox.question(from, heard.epoch, heard.floor, heard.seqs)
-    else if (heard?.type === 'cancel') this.inbox.cancel(from, heard.epoch, heard.seq)
+    else if (heard?.type === 'cancel') this.inbox.cancel(from, heard.epoch, heard.seq, heard.id)
     else if (heard?.type === 'receipts') this.outbox.receive(now, now, from, heard.epoch, heard.receipts)
     else throw new Error('malformed')
     this.carry()

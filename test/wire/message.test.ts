@@ -13,8 +13,9 @@ import {
 } from '../../src/wire/message.ts'
 
 const epoch = unhex('0102030405060708')
+const id = unhex('00112233445566778899')
 const message: Message = {
-  id: unhex('00112233445566778899'),
+  id,
   epoch,
   seq: 7,
   floor: 3,
@@ -38,7 +39,7 @@ t.test('bytes that stay as they are', async t => {
       encodeQuestion(epoch, 3, [4, 9]),
       '030102030405060708000000000000000300020000000000000004' + '0000000000000009'
     ],
-    [encodeCancel(epoch, 7), '0401020304050607080000000000000007']
+    [encodeCancel(epoch, 7, id), '0401020304050607080000000000000007' + '00112233445566778899']
   ]
   for (const [bytes, text] of frozen) t.equal(hex(bytes), text)
 })
@@ -56,7 +57,7 @@ t.test('there and back', async t => {
     floor: 3,
     seqs: [4, 9]
   })
-  t.same(decodeMessageBody(encodeCancel(epoch, 7)), { type: 'cancel', epoch, seq: 7 })
+  t.same(decodeMessageBody(encodeCancel(epoch, 7, id)), { type: 'cancel', epoch, seq: 7, id })
   t.equal(decodeNext(encodeNext(12)), 12)
 })
 
@@ -72,7 +73,7 @@ t.test('refused as a whole', async t => {
     ['a state that is none', encodeReceipts(epoch, [receipt]).with(19, 99)],
     ['asked below the floor', encodeQuestion(epoch, 5, [4])],
     ['cut short', encodeReceipts(epoch, [receipt]).slice(0, -1)],
-    ['too long', Uint8Array.of(...encodeCancel(epoch, 7), 0)]
+    ['too long', Uint8Array.of(...encodeCancel(epoch, 7, id), 0)]
   ]
   for (const [what, body] of wrong) t.equal(decodeMessageBody(body), undefined, what)
   const whole = encodeMessage({ ...message, payload: new Uint8Array() })

@@ -115,9 +115,7 @@ export class Circle {
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
-    this.correspondence = new Correspondence(stored, around, this.#membership, (peer, body) =>
-      this.#traffic.writing.write(peer, body)
-    )
+    this.correspondence = new Correspondence(stored, around, this.#membership, this.#traffic.writing)
     this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
       announcer: this.#announcer,

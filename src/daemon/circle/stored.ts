@@ -13,6 +13,9 @@ export interface StoredMessages {
   readonly outgoing: readonly Of<'outgoing'>[]
   readonly incoming: readonly Of<'incoming'>[]
   readonly floors: readonly Of<'floor'>[]
+  /** Kept for others, and those that others keep. */
+  readonly copies: readonly Of<'copy'>[]
+  readonly deposits: readonly Of<'deposit'>[]
 }
 
 /** All that is stored of one circle. */
@@ -67,7 +70,9 @@ export function storedCircles(rows: readonly Row[]): StoredCircle[] {
         counters: of('counter', row.gid),
         outgoing: of('outgoing', row.gid),
         incoming: of('incoming', row.gid),
-        floors: of('floor', row.gid)
+        floors: of('floor', row.gid),
+        copies: of('copy', row.gid),
+        deposits: of('deposit', row.gid)
       },
       cards: of('card', row.gid)
     }))

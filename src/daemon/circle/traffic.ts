@@ -77,7 +77,7 @@ export class Traffic {
     this.#probing = new Probing({ around, self, mesh: this.#mesh, sessions, carry: () => this.carry() })
     this.writing = new Writing({
       sessions: options.sessions,
-      session: peer => this.#mesh.session(peer),
+      mesh: this.#mesh,
       synced: number => membership.synced(number),
       onWritable: options.onWritable
     })

@@ -1,14 +1,18 @@
 /** What one circle has to do with handlers: its messages, what happens to its peers, and who its members are to both. */
 import { type CircleId, circleId, type PeerId, shortId } from '../../crypto/identity.ts'
 import type { PeerView } from '../../mesh/mesh.ts'
+import type { Sent } from '../../messages/outbox.ts'
 import type { Received } from '../../messages/received.ts'
 import type { Membership } from '../circle/membership.ts'
 import type { StoredCircle } from '../circle/stored.ts'
+import type { Writing } from '../sessions/writing.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Sender } from './handlers.ts'
 import { Happenings } from './happenings.ts'
 import { tellReceived, tellSent } from './message-signals.ts'
 import { Messages } from './messages.ts'
+import { isWhole } from './rules.ts'
+import type { Acquainted } from './safekeeping.ts'
 
 /** Flag of a member. */
 const GUEST = 1
@@ -20,12 +24,11 @@ export class Correspondence {
   readonly #membership: Membership
   readonly #happenings: Happenings
 
-  /** `write`: a Message frame to the member, on the session that is written to. */
   constructor(
     { row, messages }: StoredCircle,
     around: Surroundings,
     membership: Membership,
-    write: (peer: PeerId, body: Uint8Array) => void
+    writing: Writing
   ) {
     const { handlers, publisher } = around
     this.id = circleId(row.gid)
@@ -39,7 +42,14 @@ export class Correspondence {
       around,
       handlers,
       sender,
-      send: write,
+      circle: {
+        self: membership.self,
+        signer: membership.signingKey,
+        statics: () => membership.statics,
+        member: peer => this.#acquainted(peer),
+        hasPlenty: peer => writing.hasPlenty(peer)
+      },
+      send: (peer, body) => writing.write(peer, body),
       onSent: sent => tellSent(publisher, this, sent),
       onReceived: received => {
         tellReceived(publisher, this, received)
@@ -73,6 +83,23 @@ export class Correspondence {
     }
   }
 
+  /** A member as custody knows it. */
+  #acquainted(peer: PeerId): Acquainted | undefined {
+    const member = this.#membership.members.get(peer)
+    if (member === undefined || !this.#membership.admits(peer)) return undefined
+    const { level, flags, statics, serials } = member
+    return {
+      whole: isWhole({ level, guest: (flags & GUEST) !== 0 }),
+      staticKey: statics[0]!,
+      serial: serials.static
+    }
+  }
+
+  /** Who keeps that message, by their own word. */
+  holders(sent: Sent): readonly PeerId[] {
+    return this.messages.holders(sent)
+  }
+
   /** All members, this device too, as handlers and rules know them. */
   get members(): readonly Sender[] {
     return [...this.#membership.members.keys()].flatMap(id => this.sender(id) ?? [])
@@ -85,6 +112,7 @@ export class Correspondence {
 
   viewed(view: PeerView): void {
     this.#happenings.view(view)
+    this.messages.viewed()
   }
 
   /** There is a session with it. */
@@ -96,6 +124,7 @@ export class Correspondence {
   membersChanged(before: Iterable<PeerId>): void {
     const { members, self } = this.#membership
     for (const peer of before) if (!members.has(peer)) this.messages.remove(peer)
+    this.messages.membersChanged()
     this.#happenings.members([...members.keys()].filter(id => id !== self))
   }
 }

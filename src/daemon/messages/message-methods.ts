@@ -12,7 +12,7 @@ const WEEK_MS = 7 * 86_400_000
 const YEAR_USEC = 366 * 86_400_000_000
 const RECEIVERS_AT_MOST = 256
 /** Past each of these, in this order. */
-const STATES: readonly SentState[] = ['received', 'later', 'started', 'done', 'dead']
+const STATES: readonly SentState[] = ['held', 'received', 'later', 'started', 'done', 'dead']
 
 type MessageMethods = Pick<
   Implementation,
@@ -58,7 +58,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
     WaitMessage: async ({ Circle, Id, State, TimeoutUSec }, call) => {
       const { circle, sent } = found(Circle, Id)
       const wanted = STATES.indexOf((State || 'done') as SentState)
-      if (wanted < 0) throw new ApiError('InvalidValue', 'WaitMessage.State: received, started or done')
+      if (wanted < 0) throw new ApiError('InvalidValue', 'WaitMessage.State: held, received, started or done')
       const enough = ({ state }: Sent) => STATES.indexOf(state) >= wanted
       const stop = new AbortController()
       const signal = AbortSignal.any([call.signal, stop.signal])
@@ -80,7 +80,12 @@ export function messageMethods(daemon: Daemon): MessageMethods {
     Outbox: async ({ Circle, All }) => {
       const circle = daemon.circles.find(Circle)
       const sent = circle.correspondence.messages.sent.filter(({ state }) => All || state !== 'done')
-      return { Messages: sent.map(each => messageRecord(circle.correspondence, each)) }
+      const { copies, bytes } = circle.correspondence.messages.load
+      return {
+        Messages: sent.map(each => messageRecord(circle.correspondence, each)),
+        KeptCopies: copies,
+        KeptBytes: bytes
+      }
     },
 
     CancelMessage: async ({ Circle, Id }) => {
@@ -123,7 +128,7 @@ export function bodyOf(text: string, base64: string): Uint8Array {
 
 function lifetime(usec: number): number {
   if (usec > YEAR_USEC) throw new ApiError('InvalidValue', 'ExpiresInUSec: a year at most')
-  return usec === 0 ? WEEK_MS : usec / 1000
+  return usec === 0 ? WEEK_MS : Math.ceil(usec / 1000)
 }
 
 /** What a message waits for. */

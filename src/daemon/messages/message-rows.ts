@@ -1,5 +1,7 @@
 /** Messages as the database has them, and as the cores do. */
 import type { Write } from '../../host/database.ts'
+import type { CustodyRecord, Kept } from '../../messages/custody.ts'
+import type { Deposit, DepositRecord } from '../../messages/deposits.ts'
 import type { InboxRecord, Received } from '../../messages/inbox.ts'
 import type { OutboxRecord, Sent } from '../../messages/outbox.ts'
 import type { StoredMessages } from '../circle/stored.ts'
@@ -9,6 +11,7 @@ export function storedSent({ outgoing }: StoredMessages): Sent[] {
   return outgoing.map(({ table: _, gid: __, ...row }) => ({
     ...row,
     ask: row.ask === 1,
+    takenBack: row.takenBack === 1,
     state: row.state as Sent['state'],
     reason: row.reason as Sent['reason']
   }))
@@ -33,8 +36,9 @@ export function outboxWrites(gid: Uint8Array, records: readonly OutboxRecord[]):
     const key = `${peer} ${seq}`
     if (record.type === 'drop') rows.set(key, { remove: 'outgoing', gid, peer, seq })
     else {
-      const { ask, ...sent } = record.sent
-      rows.set(key, { put: { table: 'outgoing', gid, ask: ask ? 1 : 0, ...sent } })
+      const { ask, takenBack, ...sent } = record.sent
+      const flags = { ask: ask ? 1 : 0, takenBack: takenBack ? 1 : 0 }
+      rows.set(key, { put: { table: 'outgoing', gid, ...flags, ...sent } })
       rows.set(peer, { put: { table: 'counter', gid, peer, next: record.next } })
     }
   }
@@ -59,4 +63,32 @@ export function inboxWrites(gid: Uint8Array, records: readonly InboxRecord[]): W
     }
   }
   return [...rows.values()]
+}
+
+export function storedCopies({ copies }: StoredMessages): Kept[] {
+  return copies.map(({ table: _, gid: __, peer, ...row }) => ({
+    ...row,
+    depositor: peer,
+    verdict: row.verdict as Kept['verdict']
+  }))
+}
+
+export function storedDeposits({ deposits }: StoredMessages): Deposit[] {
+  return deposits.map(({ table: _, gid: __, afterSeq, ...row }) => ({
+    ...row,
+    after: afterSeq,
+    state: row.state as Deposit['state']
+  }))
+}
+
+export function custodyWrites(gid: Uint8Array, record: CustodyRecord): Write {
+  if (record.type === 'drop') return { remove: 'copy', gid, peer: record.depositor, custody: record.custody }
+  const { depositor, ...kept } = record.kept
+  return { put: { table: 'copy', gid, peer: depositor, ...kept } }
+}
+
+export function depositWrites(gid: Uint8Array, record: DepositRecord): Write {
+  if (record.type === 'drop') return { remove: 'deposit', gid, custody: record.custody }
+  const { after, ...deposit } = record.deposit
+  return { put: { table: 'deposit', gid, afterSeq: after, ...deposit } }
 }

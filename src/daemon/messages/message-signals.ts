@@ -9,6 +9,9 @@ interface Names {
   readonly id: CircleId
   nameOf(peer: PeerId): string
 }
+interface Holders extends Names {
+  holders(sent: Sent): readonly PeerId[]
+}
 
 export const tellSent = (publisher: Publisher, circle: Names, sent: Sent): void =>
   publisher.signal('ReceiptChanged', '', {
@@ -36,7 +39,7 @@ export function tellReceived(publisher: Publisher, circle: Names, received: Rece
   })
 }
 
-export function messageRecord(circle: Names, sent: Sent): MessageRecord {
+export function messageRecord(circle: Holders, sent: Sent): MessageRecord {
   return {
     Id: sent.id,
     Circle: circle.id,
@@ -45,6 +48,7 @@ export function messageRecord(circle: Names, sent: Sent): MessageRecord {
     Tag: sent.tag,
     State: sent.state,
     Reason: reasonOf(sent),
+    HeldBy: circle.holders(sent).map(peer => ({ Peer: peer, Name: circle.nameOf(peer) })),
     Exit: sent.exit,
     Size: sent.payload.length,
     SentUSec: sent.sentMs * 1000,

@@ -14,6 +14,7 @@ import type { StoredMessages } from '../circle/stored.ts'
 import type { Surroundings } from '../surroundings.ts'
 import { type Handlers, type Ran, runName, type Sender } from './handlers.ts'
 import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
+import { type Acquaintances, Safekeeping } from './safekeeping.ts'
 
 export interface MessagesOptions {
   readonly gid: Uint8Array
@@ -22,6 +23,7 @@ export interface MessagesOptions {
   readonly handlers: Handlers
   /** The member as handlers and rules know it; undefined when it is none. */
   readonly sender: (peer: PeerId) => Sender | undefined
+  readonly circle: Acquaintances
   /** A Message frame to the member, on the session that is written to. */
   readonly send: (peer: PeerId, body: Uint8Array) => void
   readonly onSent: (sent: Sent) => void
@@ -43,6 +45,7 @@ export class Messages {
   #named: boolean
   readonly #outbox: Outbox
   readonly #inbox: Inbox
+  readonly #safekeeping: Safekeeping
   readonly #journals: { readonly out: Journal; readonly in: Journal }
   readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
   #stopped = false
@@ -79,6 +82,16 @@ export class Messages {
         error => this.#trouble(error)
       )
     this.#journals = { out: journal(), in: journal() }
+    this.#safekeeping = new Safekeeping({
+      ...options,
+      epoch: this.#epoch,
+      outbox: this.#outbox,
+      onHanded: (holder, custody, opened) => {
+        this.#inbox.handed(around.now(), Math.floor(around.wall()), holder, custody, opened)
+        this.carry()
+      },
+      onChanged: () => this.carry()
+    })
     const started = this.#inbox.list.filter(({ state }) => state === 'started')
     handlers.runs.expect(started.map(runName))
     this.carry()
@@ -121,6 +134,7 @@ export class Messages {
       this.#outbox.accept(now, wall, record.sent)
       resolve()
     }
+    this.#safekeeping.look()
     this.carry()
   }
 
@@ -130,6 +144,14 @@ export class Messages {
   }
   get received(): readonly Received[] {
     return this.#inbox.list
+  }
+  /** What this device keeps for others. */
+  get load(): { copies: number; bytes: number } {
+    return this.#safekeeping.load
+  }
+  /** Who keeps that message, by their own word. */
+  holders(sent: Sent): readonly PeerId[] {
+    return this.#safekeeping.holders(sent)
   }
   find(id: MessageId): Sent | undefined {
     return this.#outbox.get(id)
@@ -189,13 +211,14 @@ export class Messages {
   // --- what happens
 
   get deadline(): number {
-    return Math.min(this.#outbox.deadline, this.#inbox.deadline)
+    return Math.min(this.#outbox.deadline, this.#inbox.deadline, this.#safekeeping.deadline)
   }
 
   expire(now: number): void {
     const wall = Math.floor(this.#options.around.wall())
     this.#outbox.expire(now, wall)
     this.#inbox.expire(now, wall)
+    this.#safekeeping.expire(now)
     this.carry()
   }
 
@@ -205,18 +228,23 @@ export class Messages {
       this.#outbox.opened(this.#options.around.now(), peer)
       this.#inbox.opened(peer)
     } else this.#outbox.closed(peer)
+    this.#safekeeping.session(peer, open)
     this.carry()
   }
 
   /** A Message frame of a member. */
   receive(from: PeerId, body: Uint8Array): void {
     const { around } = this.#options
+    if (Safekeeping.takes(body)) {
+      this.#safekeeping.receive(from, body)
+      return
+    }
     const [now, wall] = [around.now(), Math.floor(around.wall())]
     const heard = decodeMessageBody(body)
     if (heard === undefined) around.log('debug', 'dropped', { what: 'message-malformed' })
     else if (heard.type === 'message') this.#inbox.receive(now, wall, from, heard.message)
     else if (heard.type === 'question') this.#inbox.question(from, heard.epoch, heard.floor, heard.seqs)
-    else if (heard.type === 'cancel') this.#inbox.cancel(from, heard.epoch, heard.seq)
+    else if (heard.type === 'cancel') this.#inbox.cancel(from, heard.epoch, heard.seq, heard.id)
     else this.#outbox.receive(now, wall, from, heard.epoch, heard.receipts)
     this.carry()
   }
@@ -235,9 +263,20 @@ export class Messages {
     this.carry()
   }
 
+  /** Members or their keys are others. */
+  membersChanged(): void {
+    this.#safekeeping.membersChanged()
+  }
+
+  /** What is known of a peer changed. */
+  viewed(): void {
+    this.#safekeeping.look()
+  }
+
   /** What runs goes on, and with the next start what is on disk. */
   async stop(): Promise<void> {
     this.#stopped = true
+    await this.#safekeeping.stop()
     const journals = Object.values(this.#journals)
     // the second time for what came while the first was on its way
     for (let time = 0; time < 2; time++) {
@@ -265,6 +304,7 @@ export class Messages {
       this.#record('out', outboxWrites(gid, records), outputs, output => {
         if (output.type === 'send') send(output.peer, output.body)
         else if (output.type === 'changed') this.#changed(output.sent, onSent)
+        else if (output.type === 'withdrawn') this.#safekeeping.withdrawn(output.sent)
         else around.log('debug', 'dropped', { what: output.what })
       })
     }
@@ -277,6 +317,8 @@ export class Messages {
         else if (output.type === 'run') void this.#run(output.received, output.choice.key)
         else if (output.type === 'adopt') void this.#adopt(output.received)
         else if (output.type === 'release') void output.release()
+        else if (output.type === 'handed')
+          this.#safekeeping.said(output.holder, output.custody, output.verdict)
         else around.log('debug', 'dropped', { what: output.what })
       })
     }
@@ -317,6 +359,7 @@ export class Messages {
   }
 
   #changed(sent: Sent, onSent: (sent: Sent) => void): void {
+    this.#safekeeping.changed(sent)
     onSent(sent)
     for (const waiter of this.#waiting)
       if (waiter.id === sent.id && waiter.settle(sent)) this.#waiting.delete(waiter)

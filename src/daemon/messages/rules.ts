@@ -76,3 +76,7 @@ export function ruleProblem(
   const none = `no member is called ${JSON.stringify(from)}`
   return names.length === 0 ? none : `${none}; did you mean ${JSON.stringify(suggest(from, names))}?`
 }
+
+/** A member in every respect: neither a guest nor a relay. */
+export const isWhole = ({ level, guest }: Pick<Sender, 'level' | 'guest'>): boolean =>
+  level <= MEMBER && !guest
