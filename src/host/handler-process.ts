@@ -25,7 +25,8 @@ import { killStrays } from './strays.ts'
 
 /** How often it is looked whether one that is no child of ours is still there. */
 const LOOK_MS = 2_000
-const NICE = 5
+/** Half the share of others, as a unit's weight. */
+const NICE = 3
 /** proc_pid_stat(5) counts time in these. */
 const TICKS = 100
 /** The sh did not come so far as to start it. */

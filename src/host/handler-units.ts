@@ -230,7 +230,6 @@ function properties(
     ['TasksMax', 't', BigInt(run.tasks)],
     ['CPUWeight', 't', 50n],
     ['IOWeight', 't', 50n],
-    ['Nice', 'i', 5],
     ['NoNewPrivileges', 'b', true],
     ['LimitCORE', 't', 0n],
     // where there is no memory controller for users

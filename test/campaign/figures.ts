@@ -1,6 +1,6 @@
 /** Figures of repeated measurements, and their table. */
 
-export const units = ['ms', 'bytes', 'count', 'ms/s', '/s', 'B/s', 'B a flap'] as const
+export const units = ['ms', 'short', 'bytes', 'count', 'ms/s', '/s', 'B/s', 'B a flap', '×'] as const
 export type Unit = (typeof units)[number]
 /** What has not happened within its time. */
 export const NEVER = Number.POSITIVE_INFINITY
@@ -38,6 +38,8 @@ export function percentile(values: readonly number[], p: number): number {
 function show(value: number, unit: Unit): string {
   if (Number.isNaN(value)) return '–'
   if (value === NEVER) return 'never'
+  // milliseconds too, of what takes a few of them
+  if (unit === 'short') return `${value.toFixed(1)} ms`
   if (unit === 'ms') return `${(value / 1000).toFixed(3)} s`
   if (unit === 'bytes') return `${value} B`
   if (unit === 'count') return `${value}`

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Computer } from '../integration/daemon.ts'
+import { within } from '../lab/deadline.ts'
 import type { Lab } from '../lab/lab.ts'
 import { count, figure, type Series } from './figures.ts'
 import { couple, handler, ONLY_CABLE, Pipeline } from './post.ts'
@@ -151,7 +152,7 @@ export async function killed(
   const sides = [new Side(one, other), new Side(other, one)]
   for (const side of sides) await side.prepare()
   const loads = sides.map(side => side.load(random))
-  const together = () => Promise.all([one.sees(other.name), other.sees(one.name)])
+  const together = () => Promise.all([see(one, other), see(other, one)])
   let done = 0
   while (done < kills) {
     // at any moment of their life: while they start, meet, catch up, and later
@@ -182,6 +183,16 @@ export async function killed(
   }
   for (const side of sides) await side.audit(account)
   return account
+}
+
+/** Looks every so often: events are mostly of messages. */
+async function see(one: Computer, other: Computer): Promise<void> {
+  const look = async () => {
+    for (; ; await delay(50))
+      if ((await one.aside('Status')).Peers.some(({ Name, Reachable }) => Name === other.name && Reachable))
+        return
+  }
+  await within(60_000, `${one.name} sees ${other.name}`, look(), () => `${one.story()}\n${other.story()}`)
 }
 
 const pick = <T>(of: readonly T[], random: () => number): T => of[Math.floor(random() * of.length)]!

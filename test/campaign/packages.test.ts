@@ -12,6 +12,7 @@ import { VERSION } from '../../src/api/api.ts'
 import { Client } from '../../src/cli/client.ts'
 import { follow, lacking, run } from '../command.ts'
 import { inside } from '../namespace.ts'
+import { Root } from '../packages/root.ts'
 
 const dist = (name: string) => join(top, 'dist', name)
 const debs = ['amd64', 'arm64'].map(arch => dist(`coterie_${VERSION}_${arch}.deb`))
@@ -66,6 +67,22 @@ if (inside(t, import.meta.url)) {
     t.match(await rpm('-q', '--provides', 'coterie'), { out: /^(?!.*\.node)/s })
     t.match(await rpm('-e', '--noscripts', 'coterie'), { code: 0 })
     t.same(globSync(`${root}/{usr,etc}/**/*coterie*`), [])
+  })
+
+  t.test('its scripts reach the instances of users', { skip: skip || lacking('rpm') }, async t => {
+    const root = new Root(t)
+    root.share(join(top, 'dist'))
+    const uid = 65534
+    await root.serviceManager(t, uid)
+    const asked = () => readFileSync(`${root.path}/systemctl.log`, 'utf8').trimEnd().split('\n')
+    const rpm = (...args: string[]) => root.run('rpm', '--force-debian', '--nodeps', ...args)
+    t.match(await rpm('-i', rpms[0]!), { code: 0 })
+    t.same(asked(), [`${uid} --user --quiet daemon-reload`])
+    t.match(await rpm('-e', 'coterie'), { code: 0 })
+    t.same(asked().slice(1), [
+      `${uid} --user --quiet stop coterie.service coterie.socket`,
+      `${uid} --user --quiet daemon-reload`
+    ])
   })
 
   const qemu = 'qemu-aarch64-static'

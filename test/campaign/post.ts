@@ -6,23 +6,34 @@ import { INTERFACE, type MethodName, type Params, type Result } from '../../src/
 import { bundled } from '../bench/program.ts'
 import { Computer } from '../integration/daemon.ts'
 import type { Lab } from '../lab/lab.ts'
+import type { Plain } from '../lab/plain.ts'
 import type { Teardown } from '../namespace.ts'
 
 export const ONLY_CABLE: readonly string[] = ['--only', 'eth0']
 
-/** On a cable of LAN a each, with a daemon as packages have it, in one circle; they see each other. */
-export async function couple(t: Teardown, lab: Lab): Promise<[Computer, Computer]> {
-  const { launcher } = await bundled(join(lab.folder, 'installed'))
-  const open = async (number: number): Promise<Computer> => {
-    const { name, folder, space } = await lab.plain(number)
-    // the daemon is killed as a process of its own: it stays in the process namespace outside
-    const wrapper = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
-    return new Computer(t, name, { wrapper, place: folder, launcher, env: { ...space.environment } })
+/** The daemon as packages have it, made once a lab. */
+const made = new Map<Lab, ReturnType<typeof bundled>>()
+
+/**
+ * Two on a cable of LAN a each, with a daemon, in one circle; they see each other. `number`: of the first one in the lab.
+ * The last of the three is the computer of the second one.
+ */
+export async function couple(t: Teardown, lab: Lab, number = 10): Promise<[Computer, Computer, Plain]> {
+  if (!made.has(lab)) made.set(lab, bundled(join(lab.folder, 'installed')))
+  const { launcher } = await made.get(lab)!
+  const open = async (n: number): Promise<[Computer, Plain]> => {
+    const plain = await lab.plain(n)
+    const { name, folder, space } = plain
+    // the daemon is killed as a process of its own: it stays in the process namespace outside, with a /proc of that
+    const enter = ['nsenter', '--target', String(space.pid), '--net', '--mount', '--uts', '--']
+    const own = 'mount -t proc proc /proc; exec "$@"'
+    const wrapper = [...enter, 'unshare', '--mount', '--propagation', 'private', 'sh', '-ec', own, 'sh']
+    return [new Computer(t, name, { wrapper, place: folder, launcher, env: { ...space.environment } }), plain]
   }
-  const [one, other] = await Promise.all([open(10), open(11)])
+  const [[one], [other, plain]] = await Promise.all([open(number), open(number + 1)])
   await Promise.all([one.start(ONLY_CABLE), other.start(ONLY_CABLE)])
   await acquaint(one, other)
-  return [one, other]
+  return [one, other, plain]
 }
 
 export async function acquaint(one: Computer, other: Computer): Promise<void> {

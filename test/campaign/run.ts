@@ -12,12 +12,15 @@ import { labMissing } from '../lab/missing.ts'
 import { alarms, flaps, idleOnBattery, idleOnMains } from './endurance.ts'
 import { serf, syncthing } from './field.ts'
 import { place, rows, rowsIn, type Series, table } from './figures.ts'
+import { kills } from './kills.ts'
 import { downAndUp, endings, joins, neverMet, removals, stranger } from './measure.ts'
 import { address, battery, cable, moves, pair, sleep } from './presence.ts'
+import { messages } from './started.ts'
+import { jetstream, queued } from './throughput.ts'
 
 interface Measure {
   /** Where its figures stand. */
-  readonly section: 'Lab' | 'Presence' | 'Others'
+  readonly section: 'Lab' | 'Presence' | 'Others' | 'Messages'
   readonly run: (lab: Lab, times: number) => Promise<Series[]>
   /** Computers of the lab; h1 and h2 are in a circle for those of the first section. */
   readonly places: { readonly [host: string]: Lan }
@@ -34,6 +37,7 @@ const presence = (run: Measure['run'], places: Measure['places'] = three, labs =
   places,
   labs
 })
+const post = (run: Measure['run'], needs = ''): Measure => ({ section: 'Messages', run, places: {}, needs })
 const measures: { readonly [name: string]: Measure } = {
   down: lab(downAndUp),
   met: lab(neverMet),
@@ -52,7 +56,11 @@ const measures: { readonly [name: string]: Measure } = {
   'idle-battery': presence(idleOnBattery, { h1: 'a' }),
   serf: { section: 'Others', run: serf, places: {}, needs: 'serf' },
   syncthing: { section: 'Others', run: syncthing, places: {}, needs: 'syncthing' },
-  alarms: presence(alarms, { h1: 'a', h2: 'a', h3: 'a', h4: 'a' })
+  alarms: presence(alarms, { h1: 'a', h2: 'a', h3: 'a', h4: 'a' }),
+  messages: post(messages, 'serf'),
+  queued: post(queued),
+  jetstream: post(jetstream, 'nats-server'),
+  kills: post(kills)
 }
 /** What runs at once: those that wait more than they work, or whose figures another one cannot spoil. */
 const together = [
@@ -84,7 +92,9 @@ for (const name of wanted) {
   await Promise.all(group.map(measured))
 }
 if (words.length === 0) {
-  const tests = ['boxes', 'keys', 'apart', 'packages'].map(name => `test/campaign/${name}.test.ts`)
+  const tests = ['boxes', 'keys', 'apart', 'handlers', 'packages'].map(
+    name => `test/campaign/${name}.test.ts`
+  )
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])
     if (spawnSync('node', args, { cwd: top, stdio: 'inherit' }).status !== 0) failed++
@@ -141,8 +151,9 @@ function write(section: Measure['section'], all: readonly Series[]): void {
   const said = {
     Lab: 'A session counts when both ends show the other one `reachable`.',
     Presence: `${cpus().length} cores for all computers of a lab.`,
-    Others: `The same events in the same labs, on computers without NetworkManager.`
+    Others: `The same events in the same labs, on computers without NetworkManager.`,
+    Messages: `${cpus().length} cores for both computers, which have no NetworkManager; daemons as packages have them.`
   }[section]
-  const text = `Measured by \`npm run campaign\` in network namespaces${section === 'Others' ? '' : ' with real NetworkManagers'}. ${said}\n\n${table(own)}`
+  const text = `Measured by \`npm run campaign\` in network namespaces${['Others', 'Messages'].includes(section) ? '' : ' with real NetworkManagers'}. ${said}\n\n${table(own)}`
   writeFileSync(path, place(before, section, text))
 }

@@ -78,7 +78,7 @@ t.test('limits', async t => {
   const running = await processes.start(run)
   const folder = new RunFolder(runs, run.name)
   while (folder.text('process') === '') await new Promise(resolve => setImmediate(resolve))
-  t.equal(getPriority(Number.parseInt(folder.text('process'), 10)), 5)
+  t.equal(getPriority(Number.parseInt(folder.text('process'), 10)), 3)
   await running.ended
   await running.release()
   t.match(await ends('head -c 2G /dev/zero | tail -c 1G >/dev/null'), { type: 'exit', code: 1 }, 'memory')

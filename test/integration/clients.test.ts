@@ -291,12 +291,17 @@ if (isInside) {
       t.equal(code, 0, stderr)
     }
     await shoot(2000)
-    const memory = pc.memory
-    await shoot(20_000)
+    // What a flood leaves in the heap of the C library is used again by the next, and differs by chance: 0 to 50 MiB
+    // of one flood, 0 to 90 of six, though JavaScript holds 5 as before. What is kept of datagrams grows each time.
+    const sizes = [pc.memory]
+    const grown = () => (sizes.at(-1)! - sizes.at(-2)!) / 2 ** 20
+    do {
+      await shoot(20_000)
+      sizes.push(pc.memory)
+      t.comment(`${grown().toFixed(1)} MiB more after 40,000 datagrams`)
+    } while (grown() > 1 && sizes.length <= 8)
+    t.ok(grown() <= 1, `${grown().toFixed(1)} MiB more with each 40,000 datagrams`)
     t.equal((await pc.status()).Device.State, 'ready')
-    const grown = pc.memory - memory
-    t.ok(grown <= ALLOWED, `${(grown / 2 ** 20).toFixed(1)} MiB more after 40,000 datagrams`)
-    t.comment(`${(grown / 2 ** 20).toFixed(1)} MiB more after 40,000 datagrams`)
     t.strictSame(
       pc.log.filter(line => / error /.test(line)),
       []

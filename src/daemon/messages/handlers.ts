@@ -31,6 +31,8 @@ const PACE = 10
 const WATCHED = 1_024
 /** For handlers of `stopping`, milliseconds. */
 const FAREWELL_MS = 2_000
+/** What was seen of a file so long ago counts when it is run; where the disk was full it is longer. */
+const FRESH_MS = 1_000
 
 /** A member, as handlers and rules know it. */
 export interface Sender {
@@ -69,6 +71,8 @@ export class Handlers {
   readonly runs: Runs
   readonly #expected: Expected
   readonly #occasions: Occasions
+  /** By file: what is wrong with one that is about to run. */
+  readonly #looked = new Map<string, { at: number; problem: Promise<string> }>()
   #lookup = new Lookup([])
   readonly #watch = new FolderWatch(WATCHED, () => this.#soon())
   /** How long the last look took, milliseconds. */
@@ -169,12 +173,21 @@ export class Handlers {
     return this.#lookup.message(tag, from)
   }
 
+  /** It runs as soon as that is written down; whether it may is looked at meanwhile. `key`: of the choice. */
+  expect(key: string): void {
+    if (!this.programs.serves(key))
+      this.#looked.set(key, { at: performance.now(), problem: this.#problemOf(key) })
+  }
+
   /** `file`: the key of the choice. Aborting ends it. Never rejects. */
   async run(received: Received, file: string, from: Sender | undefined, signal?: AbortSignal): Promise<Ran> {
     if (from === undefined) return dead('removed', 'its sender is no member any more')
     if (this.programs.serves(file))
       return { ending: await this.programs.run(received, file, from), release: async () => {} }
-    const problem = await this.#problemOf(file)
+    const looked = this.#looked.get(file)
+    this.#looked.delete(file)
+    const isFresh = looked !== undefined && performance.now() - looked.at < FRESH_MS
+    const problem = await (isFresh ? looked.problem : this.#problemOf(file))
     if (problem !== '') {
       this.#options.log('warn', `the handler ${file} was not run: ${problem}`)
       return dead(problem === MISSING ? 'no-handler' : 'unsafe', problem)

@@ -28,6 +28,7 @@ export const tellSent = (publisher: Publisher, circle: Names, sent: Sent): void 
 /** Once, when it is on disk. */
 export function tellReceived(publisher: Publisher, circle: Names, received: Received): void {
   const { id, from, tag, state, payload, runs } = received
+  // its first state, whatever follows at once; one that is to run again has run before
   if (state !== 'received' || runs > 0) return
   publisher.signal('MessageReceived', '', {
     Circle: circle.id,

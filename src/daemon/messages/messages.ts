@@ -130,12 +130,10 @@ export class Messages {
     }
     this.#named = true
     const [now, wall] = [around.now(), Math.floor(around.wall())]
-    for (const { record, resolve } of drafts) {
-      this.#outbox.accept(now, wall, record.sent)
-      resolve()
-    }
+    for (const { record } of drafts) this.#outbox.accept(now, wall, record.sent)
     this.#safekeeping.look()
-    this.carry()
+    this.#carry()
+    for (const { resolve } of drafts) resolve()
   }
 
   /** Not done yet, dead, and the latest that are done. */
@@ -319,7 +317,7 @@ export class Messages {
 
   /** While a journal is busy its core gathers what is the next commit. */
   #carry(): void {
-    const { gid, send, onSent, onReceived, around } = this.#options
+    const { gid, handlers, send, onSent, onReceived, around } = this.#options
     if (!this.#carrying.out) {
       const { records, outputs } = this.#outbox.take()
       this.#record('out', outboxWrites(gid, records), outputs, output => {
@@ -331,6 +329,7 @@ export class Messages {
     }
     if (!this.#carrying.in) {
       const { records, outputs } = this.#inbox.take()
+      for (const output of outputs) if (output.type === 'run') handlers.expect(output.choice.key)
       const releases = this.#releases.splice(0).map(release => ({ type: 'release', release }) as const)
       this.#record('in', inboxWrites(gid, records), [...outputs, ...releases], output => {
         if (output.type === 'send') send(output.peer, output.body)
@@ -346,7 +345,8 @@ export class Messages {
     around.arm()
   }
 
-  #record<Output>(
+  /** What somebody waits for goes first. */
+  #record<Output extends { readonly type: string }>(
     journal: 'out' | 'in',
     writes: readonly Write[],
     outputs: readonly Output[],
@@ -356,7 +356,7 @@ export class Messages {
     this.#carrying[journal] = true
     this.#journals[journal].carry(writes, () => {
       this.#carrying[journal] = false
-      for (const output of outputs) carryOut(output)
+      for (const output of outputs.toSorted(byUrgency)) carryOut(output)
       this.carry()
     })
   }
@@ -394,3 +394,7 @@ export class Messages {
       around.log('warn', 'messages are not stored; trying again', { error: error.message })
   }
 }
+
+const urgency: { readonly [type: string]: number } = { run: 0, send: 1 }
+const byUrgency = (a: { readonly type: string }, b: { readonly type: string }): number =>
+  (urgency[a.type] ?? 2) - (urgency[b.type] ?? 2)
