@@ -75,13 +75,14 @@ if (inside(t, import.meta.url)) {
     const [anna] = await correspondents(t, { ben })
     const log = join(anna.directory, 'ben')
     const gate = join(anna.directory, 'gate')
+    const begun = join(anna.directory, 'begun')
     await handlers(ben, {
       'message/log': say(log),
-      'message/wait': `while [ ! -e ${gate} ]; do sleep 0.05; done`
+      'message/wait': `echo runs > ${begun}; while [ ! -e ${gate} ]; do sleep 0.05; done`
     })
     t.match(await sends(anna, 'ben', 'log', 'before'), { State: 'done' })
     const runs = await send(anna, '', 'wait')
-    await anna.aside('WaitMessage', { Id: runs, State: 'started', TimeoutUSec: 20e6 })
+    await lines(begun, all => all.length > 0)
     fill()
     const body = 'x'.repeat(100_000)
     const waiting = [await send(anna, `first ${body}`), await send(anna, `second ${body}`)]
