@@ -52,7 +52,7 @@ export interface InboxOptions {
     from: PeerId,
     tag: string,
     isBusy: (key: string) => boolean
-  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe'>
+  ) => Choice | 'wait' | Extract<DeadReason, 'no-handler' | 'not-allowed' | 'unsafe' | 'removed'>
 }
 
 /** How a run ended. */

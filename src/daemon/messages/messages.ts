@@ -73,7 +73,7 @@ export class Messages {
       wall,
       choose: (from, tag, isBusy) => {
         const who = sender(from)
-        return who === undefined ? 'not-allowed' : handlers.choose(who, tag, isBusy)
+        return who === undefined ? 'removed' : handlers.choose(who, tag, isBusy)
       }
     })
     const journal = () =>
