@@ -151,6 +151,10 @@ export class Messages {
   holders(sent: Sent): readonly PeerId[] {
     return this.#safekeeping.holders(sent)
   }
+  /** Whether something waits for it, and it cannot be written to. */
+  absent(peer: PeerId): boolean {
+    return this.#outbox.isAbsent(peer)
+  }
   find(id: MessageId): Sent | undefined {
     return this.#outbox.get(id)
   }
