@@ -408,6 +408,10 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       called('RetryMessage', params)
       return { Message: fakeMessage }
     },
+    async ClearOutbox(params) {
+      called('ClearOutbox', params)
+      return { Dropped: 2 }
+    },
     async Handlers(params) {
       called('Handlers', params)
       return {

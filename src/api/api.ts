@@ -736,6 +736,14 @@ export const methods = {
     params: { ...circle, Id: field(string, 'Id of the dead message.'), ...lifetime },
     result: { Message: field(Message, 'The new one.') }
   }),
+  ClearOutbox: method({
+    doc: 'Drop all dead letters: those that came to nothing.',
+    kind: 'call',
+    surfaces: 'all',
+    control: true,
+    params: { ...circle },
+    result: { Dropped: field(uint32, 'How many there were.') }
+  }),
   Handlers: method({
     doc: 'The files in the handler folders, and what each is for.',
     kind: 'call',

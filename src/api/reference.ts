@@ -56,6 +56,7 @@ export const examples: {
   Outbox: { params: {}, command: 'coterie outbox' },
   CancelMessage: { params: { Id: 'jxl3hhlg7srnozee' }, command: 'coterie outbox cancel jxl3hhlg7srnozee' },
   RetryMessage: { params: { Id: 'jxl3hhlg7srnozee' }, command: 'coterie outbox retry jxl3hhlg7srnozee' },
+  ClearOutbox: { params: {}, command: 'coterie outbox clear' },
   Handlers: { params: {}, command: 'coterie handlers' },
   TryHandler: {
     params: { Peer: 'laptop', Tag: 'backup/start' },

@@ -26,7 +26,17 @@ export function addOutboxCommand(program: Command): void {
     .description('send a dead message anew')
     .argument('<id>', 'id of the message')
     .action((id: string, _options: Options, command: Command) => retry(id, command.optsWithGlobals()))
+  withJson(withCircle(outbox.command('clear')))
+    .description('drop all dead messages')
+    .action((_options: Options, command: Command) => clear(command.optsWithGlobals()))
 }
+
+const clear = (options: Options) =>
+  withDaemon(async client => {
+    const { Dropped } = await client.call('ClearOutbox', circleOf(options))
+    if (options.json) return void json({ Dropped })
+    out(Dropped === 1 ? 'One dead message was dropped.' : `${Dropped || 'No'} dead messages were dropped.`)
+  })
 
 const list = (options: Options) =>
   withDaemon(async client => {

@@ -46,7 +46,9 @@ read -r stat </proc/$$/stat && printf '%s\\n' "$stat" >"$run/process" || exit ${
 shift 3
 unset PWD OLDPWD SHLVL
 "$@"
-printf '%s\\n' $? >"$run/exit"`
+code=$?
+printf '%s\\n' $code >"$run/exit"
+exit $code`
 
 export class Processes implements Runner {
   readonly #runs: string
@@ -94,10 +96,10 @@ export class Processes implements Runner {
       } catch {
         // it has ended
       }
-      const gone = new Promise<void>(resolve =>
-        child.once('exit', () => {
+      const gone = new Promise<number | undefined>(resolve =>
+        child.once('exit', code => {
           group(pid, 'SIGKILL')
-          resolve()
+          resolve(code ?? undefined)
         })
       )
       return running(run.name, pid, folder, run.timeoutMs, gone)
@@ -123,7 +125,14 @@ export class Processes implements Runner {
   }
 }
 
-function running(name: string, pid: number, folder: RunFolder, leftMs: number, gone: Promise<void>): Running {
+/** `gone`: the exit code of its sh, where it is known. */
+function running(
+  name: string,
+  pid: number,
+  folder: RunFolder,
+  leftMs: number,
+  gone: Promise<number | undefined>
+): Running {
   let late = false
   let kill: NodeJS.Timeout | undefined
   const all = (signal: NodeJS.Signals) => {
@@ -141,21 +150,22 @@ function running(name: string, pid: number, folder: RunFolder, leftMs: number, g
     },
     Math.max(0, leftMs)
   )
-  const ended = gone.then(async (): Promise<HandlerEnd> => {
+  const ended = gone.then(async (code): Promise<HandlerEnd> => {
     clearTimeout(limit)
     clearTimeout(kill)
     await killStrays(name, pid, 'SIGKILL')
     const { complaint, output } = folder
     const { bytes, tooMuch } = output
-    return { ...(late ? { type: 'timeout' } : howOf(folder)), output: bytes, tooMuch, complaint }
+    return { ...(late ? { type: 'timeout' } : howOf(folder, code)), output: bytes, tooMuch, complaint }
   })
   return { ended, end, release: async () => folder.remove() }
 }
 
-function howOf(folder: RunFolder): How {
-  const exit = /^(\d+)\n$/.exec(folder.text('exit'))
-  if (exit !== null) {
-    const code = Number(exit[1])
+/** `told`: what its sh ended with. On a full disk it is not written down. */
+function howOf(folder: RunFolder, told: number | undefined): How {
+  const written = /^(\d+)\n$/.exec(folder.text('exit'))?.[1]
+  const code = written === undefined ? told : Number(written)
+  if (code !== undefined && folder.text('process') !== '') {
     const signal = signalName(code - 128)
     return signal === undefined ? { type: 'exit', code } : { type: 'signal', signal }
   }
@@ -178,7 +188,7 @@ function beginning(stat: string): (Beginning & { readonly state: string }) | und
 }
 
 /** Resolves when the sh of a run, a child of somebody else, has ended. */
-function vanished(folder: RunFolder, began: Beginning): Promise<void> {
+function vanished(folder: RunFolder, began: Beginning): Promise<undefined> {
   const isThere = () => {
     try {
       const now = beginning(readFileSync(`/proc/${began.pid}/stat`, 'latin1'))
@@ -187,12 +197,12 @@ function vanished(folder: RunFolder, began: Beginning): Promise<void> {
       return false
     }
   }
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise, resolve } = Promise.withResolvers<undefined>()
   const look = () => {
     if (isThere() && folder.text('exit') === '') return
     clearInterval(timer)
     watcher?.close()
-    resolve()
+    resolve(undefined)
   }
   const timer = setInterval(look, LOOK_MS).unref()
   const watcher = existsSync(folder.path) ? watch(folder.path, { persistent: false }, look) : undefined

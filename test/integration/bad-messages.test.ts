@@ -135,7 +135,12 @@ if (inside(t, import.meta.url)) {
     )
     const large = 'x'.repeat(MEBIBYTE)
     t.match(await sends(anna, 'ben', 'reads-nothing', large), { State: 'done' }, 'a body that nobody reads')
-    t.match(await sends(anna, 'ben', 'bytes', large, true), { State: 'done' })
+    t.match(await sends(anna, 'ben', 'bytes', large), { State: 'done' })
+    t.match(
+      await sends(anna, 'ben', 'bytes', large, true),
+      { State: 'dead', Reason: 'output' },
+      'too long an answer'
+    )
     t.match(
       await failure(anna.call('Send', { Peers: ['ben'], Tag: 'bytes', Body: `${large}x` })),
       /at most 1 MiB/

@@ -1,23 +1,11 @@
 /** A database that is damaged, gone or too new; a disk that is full, or cannot be written. */
 import { execFileSync } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-  writeSync
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { inside, type Teardown } from '../namespace.ts'
+import { inside } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
 import { openDatabase } from './kept.ts'
+import { onSmallDisk } from './small-disk.ts'
 
 const CONFIGURATION = 78
 
@@ -25,38 +13,6 @@ function flip(path: string, at: number): void {
   const bytes = readFileSync(path)
   bytes[at]! ^= 0x10
   writeFileSync(path, bytes)
-}
-
-/** The whole of a computer on a disk of its own, of this many KiB. */
-function onSmallDisk(t: Teardown, name: string, kib: number) {
-  const place = mkdtempSync(join(tmpdir(), 'ct-'))
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'tmpfs', place])
-  const computer = new Computer(t, name, { place })
-  t.teardown(() => {
-    execFileSync('umount', ['-l', place])
-    rmSync(place, { recursive: true })
-  })
-  const ballast = join(place, 'ballast')
-  return {
-    computer,
-    place,
-    /** Leaves no byte. */
-    fill() {
-      const file = openSync(ballast, 'w')
-      try {
-        for (const size of [65536, 4096, 1]) {
-          try {
-            for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break
-          } catch (error) {
-            if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-          }
-        }
-      } finally {
-        closeSync(file)
-      }
-    },
-    free: () => rmSync(ballast)
-  }
 }
 
 if (inside(t, import.meta.url)) {

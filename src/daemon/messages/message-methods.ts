@@ -16,7 +16,7 @@ const STATES: readonly SentState[] = ['held', 'received', 'later', 'started', 'd
 
 type MessageMethods = Pick<
   Implementation,
-  'Send' | 'WaitMessage' | 'Outbox' | 'CancelMessage' | 'RetryMessage'
+  'Send' | 'WaitMessage' | 'Outbox' | 'CancelMessage' | 'RetryMessage' | 'ClearOutbox'
 >
 
 export function messageMethods(daemon: Daemon): MessageMethods {
@@ -88,8 +88,8 @@ export function messageMethods(daemon: Daemon): MessageMethods {
 
     CancelMessage: async ({ Circle, Id }) => {
       const { circle, sent } = found(Circle, Id)
-      if (sent.state === 'dead') circle.correspondence.messages.drop(Id)
-      else if (!circle.correspondence.messages.cancel(Id))
+      if (sent.state === 'dead') await circle.correspondence.messages.drop(Id)
+      else if (!(await circle.correspondence.messages.cancel(Id)))
         throw new ApiError('InvalidValue', `it is ${sent.state} already, and cannot be taken back`)
       return {
         Message: messageRecord(circle.correspondence, circle.correspondence.messages.find(Id) ?? sent)
@@ -102,7 +102,11 @@ export function messageMethods(daemon: Daemon): MessageMethods {
       if (again === undefined)
         throw new ApiError('InvalidValue', `it is ${sent.state}; only a dead message can be sent anew`)
       return { Message: messageRecord(circle.correspondence, again) }
-    }
+    },
+
+    ClearOutbox: async ({ Circle }) => ({
+      Dropped: await daemon.circles.find(Circle).correspondence.messages.clear()
+    })
   }
 }
 

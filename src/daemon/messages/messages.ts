@@ -3,7 +3,7 @@
  * journal of its own, so that what one waits for does not hold up the other.
  */
 import { ApiError } from '../../api/api.ts'
-import type { PeerId } from '../../crypto/identity.ts'
+import { circleId, type PeerId } from '../../crypto/identity.ts'
 import type { Write } from '../../host/database.ts'
 import { type MessageId, messageId } from '../../messages/id.ts'
 import { Inbox, type Received } from '../../messages/inbox.ts'
@@ -19,7 +19,7 @@ import { type Acquaintances, Safekeeping } from './safekeeping.ts'
 export interface MessagesOptions {
   readonly gid: Uint8Array
   readonly stored: StoredMessages
-  readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'arm'>
+  readonly around: Pick<Surroundings, 'now' | 'wall' | 'random' | 'commit' | 'log' | 'note' | 'arm'>
   readonly handlers: Handlers
   /** The member as handlers and rules know it; undefined when it is none. */
   readonly sender: (peer: PeerId) => Sender | undefined
@@ -107,7 +107,7 @@ export class Messages {
     if (record === 'full')
       throw new ApiError(
         'OutboxFull',
-        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` makes room'
+        'too much waits to be sent; `coterie outbox` lists it, `coterie outbox cancel` and `clear` make room'
       )
     return new Promise((resolve, reject) => {
       this.#drafts.push({ record, resolve: () => resolve(record.sent), reject })
@@ -184,11 +184,11 @@ export class Messages {
     })
   }
 
-  /** False when it is settled, or running. */
-  cancel(id: MessageId): boolean {
+  /** On disk when it resolves. False when it is settled, or running. Rejects ApiError. */
+  async cancel(id: MessageId): Promise<boolean> {
     const { around } = this.#options
     const cancelled = this.#outbox.cancel(around.now(), Math.floor(around.wall()), id)
-    this.carry()
+    await this.#stored()
     return cancelled
   }
 
@@ -203,11 +203,19 @@ export class Messages {
     return sent
   }
 
-  /** Drops a dead letter. False when there is none of that id. */
-  drop(id: MessageId): boolean {
+  /** Drops a dead letter. On disk when it resolves. False when there is none of that id. Rejects ApiError. */
+  async drop(id: MessageId): Promise<boolean> {
     const dropped = this.#outbox.drop(id) !== undefined
-    this.carry()
+    await this.#stored()
     return dropped
+  }
+
+  /** Drops all dead letters. On disk when it resolves. Gives how many there were. Rejects ApiError. */
+  async clear(): Promise<number> {
+    const dead = this.#outbox.list.filter(({ state }) => state === 'dead')
+    for (const { id } of dead) this.#outbox.drop(id)
+    await this.#stored()
+    return dead.length
   }
 
   // --- what happens
@@ -286,6 +294,19 @@ export class Messages {
       await Promise.all(journals.map(journal => journal.settled()))
     }
     for (const journal of journals) journal.stop()
+  }
+
+  /** Resolves when what the outbox has to write is on disk; rejects ApiError when that fails at first. */
+  async #stored(): Promise<void> {
+    const { out } = this.#journals
+    // what is on its way, then what was gathered meanwhile
+    for (let time = 0; time < 2; time++) {
+      this.#carry()
+      const carried = new Promise<void>(resolve => out.carry([], resolve))
+      await Promise.race([carried, out.committed()]).catch(({ message }: Error) => {
+        throw new ApiError('NoSpace', `it is not stored yet, and is tried again: ${message}`)
+      })
+    }
   }
 
   /** At the end of this tick, so that what many frames bring is one commit. */
@@ -370,8 +391,11 @@ export class Messages {
   }
 
   #trouble(error: Error | undefined): void {
-    const { log } = this.#options.around
-    if (error !== undefined) log('warn', 'messages are not stored; trying again', { error: error.message })
+    const { around, gid } = this.#options
+    const waits = error === undefined ? '' : `messages wait to be stored: ${error.message}`
+    around.note(`messages of ${circleId(gid)}`, waits)
+    if (error !== undefined)
+      around.log('warn', 'messages are not stored; trying again', { error: error.message })
   }
 }
 
