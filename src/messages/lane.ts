@@ -51,6 +51,11 @@ export class Lane {
     return Math.min(first, draft)
   }
 
+  /** It cannot be written to, and something waits for it. */
+  get absent(): boolean {
+    return !this.online && this.entries.size > 0
+  }
+
   /** Whether this may be sent now; `full`: nothing of its tag. */
   room({ tag, payload }: Pick<Sent, 'tag' | 'payload'>): 'some' | 'full' | 'over' {
     const all = this.#flying

@@ -124,8 +124,10 @@ export class Outbox {
 
   /** Receivers that cannot be written to, and for whom something waits. */
   get absent(): PeerId[] {
-    const lanes = [...this.#lanes.values()].filter(lane => !lane.online && lane.entries.size > 0)
-    return lanes.map(({ peer }) => peer)
+    return [...this.#lanes.values()].filter(({ absent }) => absent).map(({ peer }) => peer)
+  }
+  isAbsent(peer: PeerId): boolean {
+    return this.#lanes.get(peer)?.absent === true
   }
 
   /** What the receiver does not have, as far as is known, in order. */

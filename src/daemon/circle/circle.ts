@@ -115,7 +115,7 @@ export class Circle {
       onDialFailed: (peer, address, reason) => this.explaining.dialFailed(peer, address, reason),
       onMet: () => this.#met()
     })
-    this.correspondence = new Correspondence(stored, around, this.#membership, this.#traffic.writing)
+    this.correspondence = new Correspondence(stored, around, this.#membership, this.#traffic)
     this.waking = new Waking(stored, around, this.#membership, this.#traffic)
     this.#following = new Following({
       announcer: this.#announcer,

@@ -5,12 +5,12 @@ import type { Sent } from '../../messages/outbox.ts'
 import type { Received } from '../../messages/received.ts'
 import type { Membership } from '../circle/membership.ts'
 import type { StoredCircle } from '../circle/stored.ts'
-import type { Writing } from '../sessions/writing.ts'
+import type { Traffic } from '../circle/traffic.ts'
 import type { Surroundings } from '../surroundings.ts'
 import type { Sender } from './handlers.ts'
 import { Happenings } from './happenings.ts'
 import { tellReceived, tellSent } from './message-signals.ts'
-import { Messages } from './messages.ts'
+import { Messages, type Wish } from './messages.ts'
 import { isWhole } from './rules.ts'
 import type { Acquainted } from './safekeeping.ts'
 
@@ -23,14 +23,17 @@ export class Correspondence {
   readonly #name: string
   readonly #membership: Membership
   readonly #happenings: Happenings
+  readonly #traffic: Pick<Traffic, 'peers' | 'retry'>
 
   constructor(
     { row, messages }: StoredCircle,
     around: Surroundings,
     membership: Membership,
-    writing: Writing
+    traffic: Pick<Traffic, 'writing' | 'peers' | 'retry'>
   ) {
     const { handlers, publisher } = around
+    const { writing } = traffic
+    this.#traffic = traffic
     this.id = circleId(row.gid)
     this.#name = row.name
     this.#membership = membership
@@ -56,6 +59,13 @@ export class Correspondence {
         if (received.state === 'dead') this.#tellDead(around, received)
       }
     })
+  }
+
+  /** On disk when it resolves. Rejects ApiError. */
+  async send(wish: Wish): Promise<Sent> {
+    const sent = await this.messages.accept(wish)
+    this.#reach(sent.peer)
+    return sent
   }
 
   /** The name of a member, or its id where it is none any more. */
@@ -113,6 +123,7 @@ export class Correspondence {
   viewed(view: PeerView): void {
     this.#happenings.view(view)
     this.messages.viewed()
+    this.#reach(view.id)
   }
 
   /** There is a session with it. */
@@ -126,5 +137,10 @@ export class Correspondence {
     for (const peer of before) if (!members.has(peer)) this.messages.remove(peer)
     this.messages.membersChanged()
     this.#happenings.members([...members.keys()].filter(id => id !== self))
+  }
+  /** In a large circle others may reach a member with whom there is no session: one is made when something waits for it. */
+  #reach(peer: PeerId): void {
+    if (!this.messages.absent(peer)) return
+    if (this.#traffic.peers.get(peer)?.state === 'reachable') this.#traffic.retry(peer)
   }
 }

@@ -49,9 +49,7 @@ export function messageMethods(daemon: Daemon): MessageMethods {
         throw new ApiError('InvalidValue', `Send.Peers: at most ${RECEIVERS_AT_MOST} at a time`)
       const ttlMs = lifetime(ExpiresInUSec)
       const wish = { tag: Tag, ask: Ask, payload, ttlMs }
-      const sent = await Promise.all(
-        peers.map(peer => circle.correspondence.messages.accept({ ...wish, peer }))
-      )
+      const sent = await Promise.all(peers.map(peer => circle.correspondence.send({ ...wish, peer })))
       return { Messages: sent.map(each => messageRecord(circle.correspondence, each)) }
     },
 

@@ -7,7 +7,7 @@ import { circleId, type PeerId } from '../../crypto/identity.ts'
 import type { Write } from '../../host/database.ts'
 import { type MessageId, messageId } from '../../messages/id.ts'
 import { Inbox, type Received } from '../../messages/inbox.ts'
-import { isSettled, Outbox, type OutboxRecord, type Sent } from '../../messages/outbox.ts'
+import { Outbox, type OutboxRecord, type Sent } from '../../messages/outbox.ts'
 import { decodeMessageBody, EPOCH, ID } from '../../wire/message.ts'
 import { Journal } from '../circle/journal.ts'
 import type { StoredMessages } from '../circle/stored.ts'
@@ -15,6 +15,7 @@ import type { Surroundings } from '../surroundings.ts'
 import { type Handlers, type Ran, runName, type Sender } from './handlers.ts'
 import { inboxWrites, outboxWrites, storedReceived, storedSent } from './message-rows.ts'
 import { type Acquaintances, Safekeeping } from './safekeeping.ts'
+import { Waiting } from './waiting.ts'
 
 export interface MessagesOptions {
   readonly gid: Uint8Array
@@ -47,7 +48,7 @@ export class Messages {
   readonly #inbox: Inbox
   readonly #safekeeping: Safekeeping
   readonly #journals: { readonly out: Journal; readonly in: Journal }
-  readonly #waiting = new Set<{ id: MessageId; settle: (sent: Sent) => boolean }>()
+  readonly #waiting = new Waiting()
   #stopped = false
   /** Of runs whose end is on its way to the disk. */
   readonly #releases: Ran['release'][] = []
@@ -151,33 +152,17 @@ export class Messages {
   holders(sent: Sent): readonly PeerId[] {
     return this.#safekeeping.holders(sent)
   }
+  /** Whether something waits for it, and it cannot be written to. */
+  absent(peer: PeerId): boolean {
+    return this.#outbox.isAbsent(peer)
+  }
   find(id: MessageId): Sent | undefined {
     return this.#outbox.get(id)
   }
 
   /** Resolves when it is settled, or `enough` says so; at once when it is. */
   until(sent: Sent, enough: (sent: Sent) => boolean, signal: AbortSignal): Promise<Sent> {
-    const now = this.#outbox.get(sent.id) ?? sent
-    if (isSettled(now) || enough(now)) return Promise.resolve(now)
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        id: sent.id,
-        settle: (changed: Sent) => {
-          if (!isSettled(changed) && !enough(changed)) return false
-          resolve(changed)
-          return true
-        }
-      }
-      this.#waiting.add(waiter)
-      signal.addEventListener(
-        'abort',
-        () => {
-          this.#waiting.delete(waiter)
-          reject(signal.reason)
-        },
-        { once: true }
-      )
-    })
+    return this.#waiting.until(this.#outbox.get(sent.id) ?? sent, enough, signal)
   }
 
   /** On disk when it resolves. False when it is settled, or running. Rejects ApiError. */
@@ -382,8 +367,7 @@ export class Messages {
   #changed(sent: Sent, onSent: (sent: Sent) => void): void {
     this.#safekeeping.changed(sent)
     onSent(sent)
-    for (const waiter of this.#waiting)
-      if (waiter.id === sent.id && waiter.settle(sent)) this.#waiting.delete(waiter)
+    this.#waiting.changed(sent)
   }
 
   #trouble(error: Error | undefined): void {
