@@ -2,15 +2,17 @@
  * Handlers as plain processes, where there is no systemd of the user: in a session of their own, with the limits that
  * the kernel has for a single process.
  *
- * Each is the child of a small sh that does nothing but set the limits, say which process it is, wait, and write down
- * the exit code. It does not end with the daemon, and what it wrote can be read by the next one. Nothing of a message
- * is in what sh reads, and that the kernel can execute the file is looked at before (handler-files). A handler that a
- * signal ends is, as always in sh, one that exits with 128 and the signal.
+ * Each is the child of a small sh that does nothing but set the limits, say which process it is (unless somebody was
+ * quicker: then nothing is started), wait, and write down the exit code. It does not end with the daemon, and what it
+ * wrote can be read by the next one. Nothing of a message is in what sh reads, and that the kernel can execute the file
+ * is looked at before (handler-files). A handler that a signal ends is, as always in sh, one that exits with 128 and
+ * the signal.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, watch } from 'node:fs'
 import { constants, setPriority, uptime } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type HandlerEnd,
   type HandlerRun,
@@ -29,6 +31,10 @@ const LOOK_MS = 2_000
 const NICE = 3
 /** proc_pid_stat(5) counts time in these. */
 const TICKS = 100
+/** In place of who it is: nobody began it, and nobody can. */
+const NOBODY = 'nobody'
+/** For a sh to write who it is, seconds. */
+const WRITTEN_S = 1
 /** The sh did not come so far as to start it. */
 const NOT_STARTED = 125
 
@@ -42,6 +48,7 @@ trap '' XFSZ
 ulimit -c 0
 ulimit -d "$2"
 ulimit -f "$3"
+set -C
 read -r stat </proc/$$/stat && printf '%s\\n' "$stat" >"$run/process" || exit ${NOT_STARTED}
 shift 3
 unset PWD OLDPWD SHLVL
@@ -111,8 +118,13 @@ export class Processes implements Runner {
     }
   }
 
-  async adopt(name: string, limits: Limits): Promise<Running | undefined> {
+  async adopt(name: string, limits: Limits): Promise<Running | 'unbegun' | undefined> {
     const folder = new RunFolder(this.#runs, name)
+    if (!existsSync(folder.path)) return undefined
+    if (folder.claim(NOBODY) || folder.text('process') === NOBODY) return 'unbegun'
+    // its sh may have made the file and not written it
+    for (const since = uptime(); folder.text('process') === '' && uptime() - since < WRITTEN_S; )
+      await delay(10)
     const began = beginning(folder.text('process'))
     if (began === undefined) return undefined
     return running(

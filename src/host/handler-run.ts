@@ -67,6 +67,6 @@ export interface Running {
 export interface Runner {
   /** Rejects when it is certain that nothing was started. */
   start(run: HandlerRun): Promise<Running>
-  /** A run of an earlier process; undefined: nothing is known of it. */
-  adopt(name: string, limits: Limits): Promise<Running | undefined>
+  /** A run of an earlier process. `unbegun`: it was not started, and will not be. Undefined: nothing is known of it. */
+  adopt(name: string, limits: Limits): Promise<Running | 'unbegun' | undefined>
 }

@@ -45,6 +45,9 @@ const ADDED = [
 /** systemd.exec(5), "Process Exit Codes": what failed before the handler's own first step. */
 const EXEC_FAILED = 203
 
+/** In the file that says which process a run is. */
+export const UNIT = 'unit'
+
 export class Units implements Runner {
   readonly #manager: UserSystemd
   readonly #runs: string
@@ -64,6 +67,7 @@ export class Units implements Runner {
     let asked = false
     try {
       const wanted = properties(run, folder, await this.#manager.environment())
+      if (!folder.claim(UNIT)) throw new Error('it was begun already')
       asked = true
       await this.#manager.start(unit, wanted)
     } catch (error) {

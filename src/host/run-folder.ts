@@ -8,6 +8,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -36,10 +37,27 @@ export class RunFolder {
     this.path = join(runs, name)
   }
 
-  /** Throws when it is there already, or the disk takes nothing. */
+  /** Its place, before it is on disk that it is started: where there is none, what became of it is not known. */
+  reserve(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 })
+  }
+
+  /** Throws when it was begun already, or the disk takes nothing. */
   make(body: Uint8Array): void {
-    mkdirSync(this.path, { mode: 0o700 })
+    this.reserve()
+    if (existsSync(this.file('process'))) throw new Error('it was begun already')
     if (body.length > 0) writeFileSync(this.file('stdin'), body, { mode: 0o600 })
+  }
+
+  /** Who makes this file begins the run; nobody else does. False: somebody did. Throws when there is no place. */
+  claim(by: string): boolean {
+    try {
+      writeFileSync(this.file('process'), by, { mode: 0o600, flag: 'wx' })
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+      throw error
+    }
   }
 
   file(name: 'stdin' | 'stdout' | 'stderr' | 'process' | 'exit'): string {

@@ -65,7 +65,7 @@ export class Inbox {
     this.#options = options
     const { rows, floors, now, wall } = options
     for (const { from, epoch, floor } of floors) this.#stream(from, epoch).floor = floor
-    for (const received of rows) {
+    for (const received of asSent(rows)) {
       const entry = this.#enter(received, now + Math.max(0, received.expiresMs - wall))
       if (received.state === 'started') this.#adopt(entry)
       else if (!ended(received)) this.#queues.add(entry)
@@ -378,4 +378,9 @@ export class Inbox {
   }
 }
 
+/** Rows are stored in the order in which they were last written; those of one outbox run in the order of their numbers. */
+const asSent = (rows: readonly Received[]): Received[] =>
+  [...Map.groupBy(rows, ({ from, epoch }) => keyOf(from, epoch)).values()].flatMap(each =>
+    each.toSorted((a, b) => a.seq - b.seq)
+  )
 const keyOf = (from: PeerId, epoch: Uint8Array): string => `${from} ${epoch.join()}`

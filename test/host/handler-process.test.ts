@@ -1,12 +1,21 @@
 /** Handlers as plain processes: real scripts, good and bad. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Processes } from '../../src/host/handler-process.ts'
-import type { HandlerEnd, HandlerRun } from '../../src/host/handler-run.ts'
+import type { HandlerEnd, HandlerRun, Running } from '../../src/host/handler-run.ts'
 import { RunFolder } from '../../src/host/run-folder.ts'
 import { findStrays } from '../../src/host/strays.ts'
 
@@ -153,36 +162,65 @@ t.test('who started it is killed', async t => {
     await once(parent, 'message')
     parent.kill('SIGKILL')
     await once(parent, 'exit')
+    await written(new RunFolder(runs, run.name), 'process')
     return run
   }
 
   const waits = `until [ -e "${go}" ]; do sleep 0.05; done; echo went; exit 4`
   const running = await orphan(waits)
-  const adopted = await processes.adopt(running.name, running)
+  const adopted = await adopt(running)
   writeFileSync(go, '')
-  t.match(await adopted!.ended, { type: 'exit', code: 4, output: text('went\n') }, 'it runs still')
-  await adopted!.release()
+  t.match(await adopted.ended, { type: 'exit', code: 4, output: text('went\n') }, 'it runs still')
+  await adopted.release()
 
   const over = await orphan('echo short; exit 5')
   const folder = new RunFolder(runs, over.name)
-  while (folder.text('exit') === '') await new Promise(resolve => setImmediate(resolve))
-  t.match(
-    await (await processes.adopt(over.name, over))!.ended,
-    { code: 5, output: text('short\n') },
-    'it ended'
-  )
+  await written(folder, 'exit')
+  t.match(await (await adopt(over)).ended, { code: 5, output: text('short\n') }, 'it ended')
 
   const hangs = await orphan('sleep 600')
-  const late = await processes.adopt(hangs.name, { ...hangs, timeoutMs: 1 })
-  t.match(await late!.ended, { type: 'timeout' }, 'its time is over')
+  const late = await adopt({ ...hangs, timeoutMs: 1 })
+  t.match(await late.ended, { type: 'timeout' }, 'its time is over')
 
   const ended = await orphan('sleep 600')
   process.kill(-Number.parseInt(new RunFolder(runs, ended.name).text('process'), 10), 'SIGKILL')
-  t.match(await (await processes.adopt(ended.name, ended))!.ended, { type: 'unknown' }, 'somebody ended it')
+  t.match(await (await adopt(ended)).ended, { type: 'unknown' }, 'somebody ended it')
 
   t.equal(await processes.adopt('coterie-handler-nobody', hangs), undefined)
-  await t.rejects(processes.start(over), /EEXIST/, 'a name is given once')
+  await t.rejects(processes.start(over), /begun already/, 'a name is given once')
 })
+
+t.test('it has its place, and who began it was killed before it was started', async t => {
+  const effect = join(directory, 'effect')
+  const run = wanted(`touch "${effect}"`)
+  new RunFolder(runs, run.name).reserve()
+  t.equal(await processes.adopt(run.name, run), 'unbegun')
+  t.equal(await processes.adopt(run.name, run), 'unbegun', 'who found that was killed too')
+  await t.rejects(processes.start(run), /begun already/, 'and will not be')
+
+  t.comment('its sh, and somebody who takes it for unbegun: one of them is the first')
+  for (let i = 0; i < 20; i++) {
+    const raced = wanted(`touch "${effect}"`)
+    const folder = new RunFolder(runs, raced.name)
+    const running = await processes.start(raced)
+    if (i % 2) await new Promise(resolve => setTimeout(resolve, i / 4))
+    const unbegun = folder.claim('nobody')
+    t.match(await running.ended, { type: 'exit', code: unbegun ? 125 : 0 })
+    t.equal(existsSync(effect), !unbegun)
+    rmSync(effect, { force: true })
+    await running.release()
+  }
+})
+
+async function adopt(run: HandlerRun): Promise<Running> {
+  const running = await processes.adopt(run.name, run)
+  if (running === undefined || running === 'unbegun') throw new Error(`${run.name} is ${running}`)
+  return running
+}
+
+async function written(folder: RunFolder, name: 'process' | 'exit'): Promise<void> {
+  while (folder.text(name) === '') await new Promise(resolve => setImmediate(resolve))
+}
 
 function runFolders(): string[] {
   return readdirSync(runs)

@@ -6,8 +6,8 @@ import { ids } from '../mesh/drive.ts'
 const [anna, ben] = [ids[0]!, ids[1]!]
 const epoch = new Uint8Array(8)
 
-function inbox(choose: InboxOptions['choose']) {
-  const core = new Inbox({ rows: [], floors: [], now: 0, wall: 0, choose })
+function inbox(choose: InboxOptions['choose'], rows: InboxOptions['rows'] = []) {
+  const core = new Inbox({ rows, floors: [], now: 0, wall: 0, choose })
   const receive = (seq: number, from = anna, tag = 'x') => {
     const id = Uint8Array.from({ length: 10 }, () => seq)
     const rest = { floor: 1, sentMs: 0, ttl: 60, ask: false, payload: new Uint8Array() }
@@ -78,3 +78,16 @@ t.test('one that was gone before it got the message', async t => {
   ends(1, done)
   t.same(runs(), [[2, 'two']])
 })
+
+t.test(
+  'rows as they are stored: the one that was to run before is the last, as it was written last',
+  async t => {
+    const choose = () => ({ key: 'one', retry: false })
+    const before = inbox(choose)
+    for (let seq = 1; seq <= 3; seq++) before.receive(seq)
+    const stored = new Map(before.core.list.map(received => [received.seq, received]))
+    const first = { ...stored.get(1)!, state: 'received' as const }
+    const { runs } = inbox(choose, [stored.get(2)!, stored.get(3)!, first])
+    t.same(runs(), [[1, 'one']])
+  }
+)

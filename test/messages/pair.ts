@@ -32,8 +32,11 @@ export class Disk {
     if (record.type === 'put' && 'sent' in record) {
       this.sent.set(`${record.sent.peer} ${record.sent.seq}`, record.sent)
       this.next.set(record.sent.peer, record.next)
-    } else if (record.type === 'put') this.received.set(keyOf(record.received), record.received)
-    else if (record.type === 'floor') this.floors.set(`${record.from} ${record.epoch}`, record)
+    } else if (record.type === 'put') {
+      // as INSERT OR REPLACE: it is the last of the table
+      this.received.delete(keyOf(record.received))
+      this.received.set(keyOf(record.received), record.received)
+    } else if (record.type === 'floor') this.floors.set(`${record.from} ${record.epoch}`, record)
     else if ('peer' in record) this.sent.delete(`${record.peer} ${record.seq}`)
     else this.received.delete(keyOf(record))
   }

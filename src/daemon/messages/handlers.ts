@@ -174,16 +174,21 @@ export class Handlers {
   }
 
   /** It runs as soon as that is written down; whether it may is looked at meanwhile. `key`: of the choice. */
-  expect(key: string): void {
-    if (!this.programs.serves(key))
-      this.#looked.set(key, { at: performance.now(), problem: this.#problemOf(key) })
+  expect(received: Received, key: string): void {
+    if (this.programs.serves(key)) return
+    this.runs.reserve(runName(received))
+    this.#looked.set(key, { at: performance.now(), problem: this.#problemOf(key) })
   }
 
   /** `file`: the key of the choice. Aborting ends it. Never rejects. */
   async run(received: Received, file: string, from: Sender | undefined, signal?: AbortSignal): Promise<Ran> {
+    const release = async () => this.runs.abandon(runName(received))
+    const dead = (reason: DeadReason, complaint: string): Ran => ({
+      ending: { type: 'dead', reason, output: new Uint8Array(), complaint },
+      release
+    })
     if (from === undefined) return dead('removed', 'its sender is no member any more')
-    if (this.programs.serves(file))
-      return { ending: await this.programs.run(received, file, from), release: async () => {} }
+    if (this.programs.serves(file)) return { ending: await this.programs.run(received, file, from), release }
     const looked = this.#looked.get(file)
     this.#looked.delete(file)
     const isFresh = looked !== undefined && performance.now() - looked.at < FRESH_MS
@@ -209,8 +214,11 @@ export class Handlers {
 
   /** The run of an earlier process. Never rejects. */
   async adopt(received: Received): Promise<Ran> {
-    const running = await this.runs.adopt(runName(received))
+    const name = runName(received)
+    const running = await this.runs.adopt(name)
     if (running === undefined) return { ending: unknown(), release: async () => {} }
+    if (running === 'unbegun')
+      return { ending: { type: running }, release: async () => this.runs.abandon(name) }
     const end = await running.ended
     return { ending: this.#ending(received, 'adopted', end), release: () => running.release() }
   }
@@ -280,7 +288,3 @@ export const runName = ({ id, runs }: Pick<Received, 'id' | 'runs'>): string =>
   runs > 1 ? `coterie-handler-${id}-${runs}` : `coterie-handler-${id}`
 
 const unknown = (): Ending => ({ type: 'unknown', output: new Uint8Array() })
-const dead = (reason: DeadReason, complaint: string): Ran => ({
-  ending: { type: 'dead', reason, output: new Uint8Array(), complaint },
-  release: async () => {}
-})

@@ -314,7 +314,8 @@ export class Messages {
     }
     if (!this.#carrying.in) {
       const { records, outputs } = this.#inbox.take()
-      for (const output of outputs) if (output.type === 'run') handlers.expect(output.choice.key)
+      for (const output of outputs)
+        if (output.type === 'run') handlers.expect(output.received, output.choice.key)
       const releases = this.#releases.splice(0).map(release => ({ type: 'release', release }) as const)
       this.#record('in', inboxWrites(gid, records), [...outputs, ...releases], output => {
         if (output.type === 'send') send(output.peer, output.body)

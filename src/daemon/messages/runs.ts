@@ -14,7 +14,7 @@ import {
   type Running,
   unitName
 } from '../../host/handler-run.ts'
-import { Units } from '../../host/handler-units.ts'
+import { UNIT, Units } from '../../host/handler-units.ts'
 import { RunFolder, runNames } from '../../host/run-folder.ts'
 import { UserSystemd } from '../../host/user-systemd.ts'
 import type { Config } from '../config.ts'
@@ -64,6 +64,22 @@ export class Runs {
     return this.#manager.present
   }
 
+  /** A run is about to be written down as started: what is started only then can be told from what is not. */
+  reserve(name: string): void {
+    this.#known.add(name)
+    try {
+      new RunFolder(this.#options.folder, name).reserve()
+    } catch {
+      // after a kill it will not be known whether it was started
+    }
+  }
+
+  /** Nothing is started in its place. */
+  abandon(name: string): void {
+    new RunFolder(this.#options.folder, name).remove()
+    this.#known.delete(name)
+  }
+
   /** Never rejects. */
   async start(wanted: Wanted): Promise<Running> {
     const { folder, log } = this.#options
@@ -89,14 +105,15 @@ export class Runs {
     }
   }
 
-  /** A run of an earlier process, or its end; undefined when nothing is known of it. Never rejects. */
-  async adopt(name: string): Promise<Running | undefined> {
+  /**
+   * A run of an earlier process, or its end. `unbegun`: it was not started, and will not be; `abandon` follows when that
+   * is on disk. Undefined: nothing is known of it. Never rejects.
+   */
+  async adopt(name: string): Promise<Running | 'unbegun' | undefined> {
     this.#known.add(name)
     const running = await this.#find(name).catch(() => undefined)
-    if (running !== undefined) return this.#keep(name, running)
-    this.#known.delete(name)
-    new RunFolder(this.#options.folder, name).remove()
-    return undefined
+    if (running === undefined) this.abandon(name)
+    return running === undefined || running === 'unbegun' ? running : this.#keep(name, running)
   }
 
   /** Some of those that are asked for: what nobody asks for is ended, and its files go. */
@@ -120,20 +137,23 @@ export class Runs {
     return { timeoutMs: timeout * 1_000, memory, tasks }
   }
 
-  async #find(name: string): Promise<Running | undefined> {
+  async #find(name: string): Promise<Running | 'unbegun' | undefined> {
     const folder = new RunFolder(this.#options.folder, name)
     await this.#manager.known
     // there was one when it was started
-    if (this.#earlier.has(name) && folder.text('process') === '') await this.#manager.appears(MANAGER_MS)
+    const wasUnit = folder.text('process') === UNIT
+    if (wasUnit) await this.#manager.appears(MANAGER_MS)
     const unit = this.#manager.present ? await this.#units.adopt(name) : undefined
-    return unit ?? this.#processes.adopt(name, this.#limits)
+    return unit ?? (wasUnit ? undefined : this.#processes.adopt(name, this.#limits))
   }
 
   async #leftOver(name: string): Promise<void> {
     this.#options.log('debug', 'an earlier run of a handler that nobody asks for', { name })
     const running = await this.adopt(name)
-    await running?.ended
-    await running?.release()
+    if (running === 'unbegun') this.abandon(name)
+    if (running === undefined || running === 'unbegun') return
+    await running.ended
+    await running.release()
   }
 
   #keep(name: string, running: Running): Running {
