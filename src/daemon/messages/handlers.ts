@@ -79,6 +79,8 @@ export class Handlers {
   #took = 0
   #unwatched = 0
   #settling: NodeJS.Timeout | undefined
+  /** Something changed since the last look: there may be a handler that is not known yet. */
+  #stale = false
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
   #active = false
@@ -165,7 +167,7 @@ export class Handlers {
     const { handler, unsafe } = this.found(from, tag)
     if (handler !== undefined) return { key: join(handler.folder, handler.path), retry: handler.naming.retry }
     if (program !== undefined) return program
-    if (this.programs.expects(tag)) return 'wait'
+    if (this.#stale || this.programs.expects(tag)) return 'wait'
     return unsafe.length > 0 ? 'unsafe' : 'no-handler'
   }
 
@@ -267,10 +269,14 @@ export class Handlers {
       placed(({ files }) => files),
       placed(({ closed }) => closed)
     )
+    this.#stale = false
     this.#options.onChange()
+    // what waits has been decided on, however often something changes
+    this.#stale = this.#settling !== undefined
   }
 
   #soon(): void {
+    this.#stale = true
     this.#settling ??= setTimeout(
       () => {
         this.#settling = undefined
