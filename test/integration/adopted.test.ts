@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { inside } from '../namespace.ts'
-import { handler, type Message, pair } from './messages.ts'
+import { correspondents, handler, type Message } from './correspondents.ts'
 
 /** Until the file has something in it; a file that is made tells its folder, if that is there. */
 async function appears(file: string): Promise<void> {
@@ -23,7 +23,7 @@ t.setTimeout(120_000)
 
 if (inside(t, import.meta.url)) {
   t.test('a daemon that is killed while a handler runs finds it again', async t => {
-    const [anna, ben] = await pair(t)
+    const [anna, ben] = await correspondents(t, { toml: '[handlers]\ntimeout = 1\n' })
     ben.configure('[handlers]\ntimeout = 20\n')
     await ben.call('Reload')
     const runs = join(ben.runtime, 'runs')

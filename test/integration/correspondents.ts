@@ -19,6 +19,13 @@ export function place(on: Computer, path: string, script: string, mode = 0o700):
   return file
 }
 
+/** Writes one, and waits until the daemon knows it. */
+export async function handler(on: Computer, path: string, script: string, mode = 0o700): Promise<string> {
+  const file = place(on, path, script, mode)
+  while (!(await on.aside('Handlers')).Handlers.some(({ Path }) => Path === file)) await on.logs(/./)
+  return file
+}
+
 /** Writes handlers, and has the daemon look at them. */
 export async function handlers(
   on: Computer,

@@ -3,12 +3,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { inside } from '../namespace.ts'
+import { correspondents, handler, sends } from './correspondents.ts'
 import { failure } from './daemon.ts'
-import { handler, pair, sends } from './messages.ts'
 
 if (inside(t, import.meta.url)) {
   t.test('a message runs its handler', async t => {
-    const [anna, ben] = await pair(t)
+    const [anna, ben] = await correspondents(t, { toml: '[handlers]\ntimeout = 1\n' })
     const out = join(ben.directory, 'out')
     await handler(
       ben,
@@ -54,7 +54,7 @@ if (inside(t, import.meta.url)) {
   })
 
   t.test('handlers that are no good: a reason, and the next message is not held up', async t => {
-    const [anna, ben] = await pair(t)
+    const [anna, ben] = await correspondents(t, { toml: '[handlers]\ntimeout = 1\n' })
     await handler(ben, 'message/good', 'true')
     await handler(ben, 'message/fails', 'echo no >&2; exit 3')
     await handler(ben, 'message/writable', 'true', 0o722)
@@ -95,7 +95,7 @@ if (inside(t, import.meta.url)) {
   })
 
   t.test('a device that is away gets it when it comes, once', async t => {
-    const [anna, ben] = await pair(t)
+    const [anna, ben] = await correspondents(t, { toml: '[handlers]\ntimeout = 1\n' })
     const out = join(ben.directory, 'out')
     await handler(ben, 'message/note', `cat >> ${out}`)
     await ben.stop()
@@ -121,7 +121,7 @@ if (inside(t, import.meta.url)) {
   })
 
   t.test('who may send what', async t => {
-    const [anna, ben] = await pair(t)
+    const [anna, ben] = await correspondents(t, { toml: '[handlers]\ntimeout = 1\n' })
     ben.configure('[[allow]]\nfrom = "anna"\ntags = ["clipboard/*"]\n')
     await ben.call('Reload')
     await handler(ben, 'message/clipboard/set', 'true')
