@@ -5,11 +5,9 @@ import { Inbox } from '../../src/messages/inbox.ts'
 import { BYTES, TAG_MESSAGES } from '../../src/messages/load.ts'
 import { MAX_BYTES, MAX_MESSAGES, Outbox, type Sent } from '../../src/messages/outbox.ts'
 import { decodeMessageBody, type Message } from '../../src/wire/message.ts'
-import { Dice } from '../circle/dice.ts'
 import { ids } from '../mesh/drive.ts'
-import { Clock } from '../sim/clock.ts'
 import { missing, vectors } from '../vectors.ts'
-import { Side, Wire } from './pair.ts'
+import { pair } from './pair.ts'
 
 const [me, ben] = [ids[0]!, ids[1]!]
 const epoch = new Uint8Array(8)
@@ -132,13 +130,7 @@ t.test('the inbox is full by size, but one always gets in', async t => {
 })
 
 t.test('more of one tag than a device takes in: all run, once, in order', async t => {
-  const clock = new Clock()
-  const dice = new Dice(1)
-  const wire = new Wire(clock)
-  const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
-  a.other = b
-  b.other = a
-  for (const side of [a, b]) side.start()
+  const { clock, wire, a, b } = pair()
   b.took = () => (b.runs.length < 2 ? 200_000 : 0)
   for (let i = 0; i < TAG_MESSAGES + 500; i++) a.send('x', `${i}`)
   clock.run(60_000)

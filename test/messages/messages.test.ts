@@ -1,19 +1,7 @@
 /** Outbox and inbox of two devices, one situation at a time. */
 import t from 'tap'
-import { Dice } from '../circle/dice.ts'
-import { Clock } from '../sim/clock.ts'
-import { Disk, Side, Wire } from './pair.ts'
+import { Disk, pair, type Side } from './pair.ts'
 
-function pair(): { clock: Clock; wire: Wire; a: Side; b: Side } {
-  const clock = new Clock()
-  const dice = new Dice(1)
-  const wire = new Wire(clock)
-  const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
-  a.other = b
-  b.other = a
-  for (const side of [a, b]) side.start()
-  return { clock, wire, a, b }
-}
 const states = (side: Side): string[] => side.outbox.list.map(({ state, reason }) => `${state} ${reason}`)
 
 t.test('a sender whose database was put back: what it sends then arrives too, each once', async t => {

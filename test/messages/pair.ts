@@ -6,9 +6,9 @@ import { messageId } from '../../src/messages/id.ts'
 import { Inbox, type InboxRecord, type Received } from '../../src/messages/inbox.ts'
 import { Outbox, type OutboxRecord, type Sent } from '../../src/messages/outbox.ts'
 import { decodeMessageBody } from '../../src/wire/message.ts'
-import type { Dice } from '../circle/dice.ts'
+import { Dice } from '../circle/dice.ts'
 import { ids } from '../mesh/drive.ts'
-import type { Clock } from '../sim/clock.ts'
+import { Clock } from '../sim/clock.ts'
 
 const LATENCY = 2
 const COMMIT = 3
@@ -232,4 +232,16 @@ export class Wire {
       if (session === this.session && from.other.process !== 0) from.other.hear(body)
     })
   }
+}
+
+/** Two that know each other; no session yet. */
+export function pair(seed = 1): { clock: Clock; dice: Dice; wire: Wire; a: Side; b: Side } {
+  const clock = new Clock()
+  const dice = new Dice(seed)
+  const wire = new Wire(clock)
+  const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
+  a.other = b
+  b.other = a
+  for (const side of [a, b]) side.start()
+  return { clock, dice, wire, a, b }
 }

@@ -1,17 +1,9 @@
 /** The database of a receiver was put back from a copy: what runs again and what does not (docs/handlers.md). */
 import t from 'tap'
-import { Dice } from '../circle/dice.ts'
-import { Clock } from '../sim/clock.ts'
-import { Disk, Side, Wire } from './pair.ts'
+import { Disk, pair } from './pair.ts'
 
-function pair() {
-  const clock = new Clock()
-  const dice = new Dice(7)
-  const wire = new Wire(clock)
-  const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
-  a.other = b
-  b.other = a
-  for (const side of [a, b]) side.start()
+function receiver() {
+  const { clock, wire, a, b } = pair(7)
   wire.open(a, b)
   const putBack = (disk: Disk) => {
     b.kill()
@@ -24,7 +16,7 @@ function pair() {
 }
 
 t.test('a copy from before the message', async t => {
-  const { clock, a, b, putBack, states } = pair()
+  const { clock, a, b, putBack, states } = receiver()
   a.send('x', 'zero')
   clock.run(100)
   const copy = new Disk(b.disk)
@@ -48,7 +40,7 @@ t.test('a copy from before the message', async t => {
 })
 
 t.test('a copy in which the message runs', async t => {
-  const { clock, a, b, putBack, states } = pair()
+  const { clock, a, b, putBack, states } = receiver()
   b.took = () => 100
   a.send('x', 'one')
   clock.run(50)
@@ -66,7 +58,7 @@ t.test('a copy in which the message runs', async t => {
 })
 
 t.test('a copy in which the message waits', async t => {
-  const { clock, a, b, putBack, states } = pair()
+  const { clock, a, b, putBack, states } = receiver()
   b.took = () => 100
   a.send('x', 'one')
   a.send('x', 'two')

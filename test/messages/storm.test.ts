@@ -1,8 +1,6 @@
 /** Whatever is cut or killed and whenever: each accepted message runs once at most, and its sender learns how it ended. */
 import t from 'tap'
-import { Dice } from '../circle/dice.ts'
-import { Clock } from '../sim/clock.ts'
-import { Side, Wire } from './pair.ts'
+import { pair } from './pair.ts'
 
 const SEEDS = 200
 
@@ -14,13 +12,7 @@ for (const [name, kills] of [
     let total = 0
     let lost = 0
     for (let seed = 0; seed < SEEDS; seed++) {
-      const clock = new Clock()
-      const dice = new Dice(1_000 * kills + seed)
-      const wire = new Wire(clock)
-      const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
-      a.other = b
-      b.other = a
-      for (const side of [a, b]) side.start()
+      const { clock, dice, wire, a, b } = pair(1_000 * kills + seed)
       for (let i = 0; i < 60; i++)
         for (const side of [a, b])
           clock.after(dice.nat(2_000), () => side.process > 0 && side.send(`t${dice.nat(3)}`, `${i}`))

@@ -1,20 +1,7 @@
 /** What goes before what: a little of one tag is not held up by much of another, and of each tag nothing overtakes. */
 import t from 'tap'
 import { Turns } from '../../src/messages/turns.ts'
-import { Dice } from '../circle/dice.ts'
-import { Clock } from '../sim/clock.ts'
-import { Side, Wire } from './pair.ts'
-
-function pair(seed = 1): { clock: Clock; dice: Dice; wire: Wire; a: Side; b: Side } {
-  const clock = new Clock()
-  const dice = new Dice(seed)
-  const wire = new Wire(clock)
-  const [a, b] = [new Side(0, clock, dice, wire), new Side(1, clock, dice, wire)]
-  a.other = b
-  b.other = a
-  for (const side of [a, b]) side.start()
-  return { clock, dice, wire, a, b }
-}
+import { pair } from './pair.ts'
 
 t.test('tags in turn, each in order', async t => {
   const turns = new Turns()
