@@ -160,6 +160,29 @@ export type Write =
 /** Of user_version. A database with a greater one is left alone. */
 export const SCHEMA_VERSION = 5
 
+/** As version 5 brought them. */
+const messageTables = `
+  CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
+  CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
+  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
+    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
+    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
+  CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
+    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
+    receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL,
+    retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
+  CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
+    UNIQUE (gid, peer, epoch)) STRICT;
+  CREATE TABLE copy (gid BLOB NOT NULL, peer TEXT NOT NULL, custody BLOB NOT NULL, recipient TEXT NOT NULL,
+    expiresMs INTEGER NOT NULL, keptMs INTEGER NOT NULL, sealed BLOB NOT NULL, verdict TEXT NOT NULL,
+    signature BLOB NOT NULL, UNIQUE (gid, peer, custody)) STRICT;
+  CREATE TABLE deposit (gid BLOB NOT NULL, custody BLOB NOT NULL, holder TEXT NOT NULL, peer TEXT NOT NULL,
+    seq INTEGER NOT NULL, expiresMs INTEGER NOT NULL, serial INTEGER NOT NULL, afterSeq INTEGER NOT NULL,
+    afterMs INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (gid, custody)) STRICT;
+`.trim()
+
 /** Rowids keep the order of insertion: operations are read in it, each after its parents. */
 export const schema = `
   CREATE TABLE circle (gid BLOB NOT NULL UNIQUE, name TEXT NOT NULL, device TEXT NOT NULL,
@@ -181,25 +204,7 @@ export const schema = `
     atMs INTEGER NOT NULL) STRICT;
   CREATE TABLE share (gid BLOB NOT NULL, counts INTEGER NOT NULL, share BLOB NOT NULL, holders BLOB NOT NULL,
     giver TEXT NOT NULL, atMs INTEGER NOT NULL, UNIQUE (gid, counts)) STRICT;
-  CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
-  CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
-  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
-  CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
-    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
-    receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
-    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL,
-    retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
-  CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
-    UNIQUE (gid, peer, epoch)) STRICT;
-  CREATE TABLE copy (gid BLOB NOT NULL, peer TEXT NOT NULL, custody BLOB NOT NULL, recipient TEXT NOT NULL,
-    expiresMs INTEGER NOT NULL, keptMs INTEGER NOT NULL, sealed BLOB NOT NULL, verdict TEXT NOT NULL,
-    signature BLOB NOT NULL, UNIQUE (gid, peer, custody)) STRICT;
-  CREATE TABLE deposit (gid BLOB NOT NULL, custody BLOB NOT NULL, holder TEXT NOT NULL, peer TEXT NOT NULL,
-    seq INTEGER NOT NULL, expiresMs INTEGER NOT NULL, serial INTEGER NOT NULL, afterSeq INTEGER NOT NULL,
-    afterMs INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (gid, custody)) STRICT;
+  ${messageTables}
   CREATE TABLE card (gid BLOB NOT NULL, peer TEXT NOT NULL, address TEXT NOT NULL, mac BLOB NOT NULL,
     seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `
@@ -223,25 +228,7 @@ export const migrations: readonly string[] = [
     seenMs INTEGER NOT NULL, UNIQUE (gid, peer, address)) STRICT;
 `,
   `
-  CREATE TABLE outbox (gid BLOB NOT NULL UNIQUE, epoch BLOB NOT NULL) STRICT;
-  CREATE TABLE counter (gid BLOB NOT NULL, peer TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (gid, peer)) STRICT;
-  CREATE TABLE outgoing (gid BLOB NOT NULL, peer TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL,
-    tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL, exit INTEGER NOT NULL, output BLOB NOT NULL,
-    takenBack INTEGER NOT NULL, changedMs INTEGER NOT NULL, UNIQUE (gid, peer, seq)) STRICT;
-  CREATE TABLE incoming (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, seq INTEGER NOT NULL,
-    id TEXT NOT NULL, tag TEXT NOT NULL, ask INTEGER NOT NULL, payload BLOB NOT NULL, sentMs INTEGER NOT NULL,
-    receivedMs INTEGER NOT NULL, expiresMs INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
-    exit INTEGER NOT NULL, output BLOB NOT NULL, runs INTEGER NOT NULL,
-    retry INTEGER NOT NULL, UNIQUE (gid, peer, epoch, seq)) STRICT;
-  CREATE TABLE floor (gid BLOB NOT NULL, peer TEXT NOT NULL, epoch BLOB NOT NULL, floor INTEGER NOT NULL,
-    UNIQUE (gid, peer, epoch)) STRICT;
-  CREATE TABLE copy (gid BLOB NOT NULL, peer TEXT NOT NULL, custody BLOB NOT NULL, recipient TEXT NOT NULL,
-    expiresMs INTEGER NOT NULL, keptMs INTEGER NOT NULL, sealed BLOB NOT NULL, verdict TEXT NOT NULL,
-    signature BLOB NOT NULL, UNIQUE (gid, peer, custody)) STRICT;
-  CREATE TABLE deposit (gid BLOB NOT NULL, custody BLOB NOT NULL, holder TEXT NOT NULL, peer TEXT NOT NULL,
-    seq INTEGER NOT NULL, expiresMs INTEGER NOT NULL, serial INTEGER NOT NULL, afterSeq INTEGER NOT NULL,
-    afterMs INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (gid, custody)) STRICT;
+  ${messageTables}
 `
 ]
 
