@@ -1,6 +1,7 @@
 /** What one device has sent to one receiver and is not settled, and how much of it is on its way. */
 import type { PeerId } from '../crypto/identity.ts'
 import type { Sent } from './sent.ts'
+import { Tally } from './tally.ts'
 import { Turns } from './turns.ts'
 
 /** Sent on one session and not acknowledged, at most; one message may always be. */
@@ -37,8 +38,8 @@ export class Lane {
   online = false
   /** The floor that it was told last on this session. */
   told = 0
-  readonly #flying = new Flight()
-  readonly #byTag = new Map<string, Flight>()
+  readonly #flying = new Tally()
+  readonly #byTag = new Map<string, Tally>()
 
   constructor(peer: PeerId) {
     this.peer = peer
@@ -72,7 +73,7 @@ export class Lane {
   fly(entry: Entry): void {
     const { tag, payload } = entry.sent
     entry.flying = entry.tried = true
-    const its = this.#byTag.get(tag) ?? new Flight()
+    const its = this.#byTag.get(tag) ?? new Tally()
     this.#byTag.set(tag, its)
     for (const flight of [this.#flying, its]) flight.add(payload.length)
   }
@@ -94,22 +95,5 @@ export class Lane {
     this.#byTag.clear()
     this.waiting.clear()
     this.told = 0
-  }
-}
-
-/** What is on its way. */
-class Flight {
-  messages = 0
-  bytes = 0
-  add(bytes: number): void {
-    this.messages++
-    this.bytes += bytes
-  }
-  take(bytes: number): void {
-    this.messages--
-    this.bytes -= bytes
-  }
-  clear(): void {
-    this.messages = this.bytes = 0
   }
 }

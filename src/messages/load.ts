@@ -1,5 +1,6 @@
 /** What one sender has in the inbox that has not ended, and what was not taken in for want of room. */
 import { MAX_RECEIPTS } from '../wire/message.ts'
+import { Tally } from './tally.ts'
 
 /** What is above is not taken in until there is room again; one message always is. */
 export const MESSAGES = 16_384
@@ -7,28 +8,14 @@ export const BYTES = 64 * 1_048_576
 /** Of that for one tag: the others are not held up by it. */
 export const TAG_MESSAGES = 12_288
 export const TAG_BYTES = 48 * 1_048_576
-
-class Held {
-  messages = 0
-  bytes = 0
-  add(size: number): void {
-    this.messages++
-    this.bytes += size
-  }
-  take(size: number): void {
-    this.messages--
-    this.bytes -= size
-  }
-  admits(size: number, messages: number, bytes: number): boolean {
-    return this.messages < messages && (this.messages === 0 || this.bytes + size <= bytes)
-  }
-}
+const ALL = { messages: MESSAGES, bytes: BYTES }
+const ONE_TAG = { messages: TAG_MESSAGES, bytes: TAG_BYTES }
 
 /** `Stream`: what the numbers of messages are counted in. */
 export class Load<Stream> {
   running = 0
-  readonly #all = new Held()
-  readonly #byTag = new Map<string, Held>()
+  readonly #all = new Tally()
+  readonly #byTag = new Map<string, Tally>()
   /** By tag and stream: what was not taken in, and is to come before anything else of that tag. */
   readonly #refused = new Map<string, Map<Stream, Set<number>>>()
   /** Tags for which there is no room, and which were not told since that there is. */
@@ -37,15 +24,14 @@ export class Load<Stream> {
   /** Whether there is room, and it is the turn of this one: of a tag nothing goes before what was refused. */
   admits(stream: Stream, tag: string, seq: number, size: number): boolean {
     const its = this.#byTag.get(tag)
-    const room =
-      this.#all.admits(size, MESSAGES, BYTES) && its?.admits(size, TAG_MESSAGES, TAG_BYTES) !== false
+    const room = this.#all.admits(size, ALL) && its?.admits(size, ONE_TAG) !== false
     if (!room) this.#closed.add(tag)
     const refused = this.#refused.get(tag)?.get(stream)
     return room && (refused === undefined || (!this.#closed.has(tag) && refused.has(seq)))
   }
 
   enter(stream: Stream, tag: string, seq: number, size: number): void {
-    const its = this.#byTag.get(tag) ?? new Held()
+    const its = this.#byTag.get(tag) ?? new Tally()
     this.#byTag.set(tag, its)
     this.#all.add(size)
     its.add(size)
