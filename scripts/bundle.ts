@@ -5,7 +5,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 
 const top = fileURLToPath(new URL('..', import.meta.url))
 
@@ -18,29 +18,34 @@ export const NATIVE = ['better-sqlite3-multiple-ciphers', 'sodium-native', 'sd-n
  */
 const BANNER = "const bundleUrl = require('node:url').pathToFileURL(__filename).href;"
 
+/** How one file is made of many; paths are relative to the top of the checkout. */
+export const ONE_FILE = {
+  absWorkingDir: top,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node24',
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning'
+} as const satisfies BuildOptions
+
 /** Resolves, when the files are there, with the names of the npm packages that are in them, sorted. */
 export async function bundle(directory: string): Promise<string[]> {
   rmSync(directory, { recursive: true, force: true })
   const { metafile } = await build({
-    absWorkingDir: top,
     entryPoints: {
       coteried: 'src/daemon/main.ts',
       worker: 'src/daemon/worker.ts',
       coterie: 'src/cli/main.ts'
     },
     outdir: directory,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    minify: true,
-    keepNames: true,
-    legalComments: 'none',
-    metafile: true,
+    ...ONE_FILE,
     external: NATIVE,
     define: { 'import.meta.url': 'bundleUrl', 'import.meta.main': 'false' },
-    banner: { js: BANNER },
-    logLevel: 'warning'
+    banner: { js: BANNER }
   })
   writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n')
   return packagesOf(Object.keys(metafile.inputs))

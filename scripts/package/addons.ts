@@ -6,7 +6,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { build } from 'esbuild'
-import { packagesOf } from '../bundle.ts'
+import { ONE_FILE, packagesOf } from '../bundle.ts'
 import { run, top } from './run.ts'
 import type { Target } from './target.ts'
 
@@ -61,19 +61,10 @@ export async function placeAddons(folder: string, target: Target, node: string):
     const directory = join(folder, name)
     mkdirSync(directory, { recursive: true })
     const { metafile } = await build({
-      absWorkingDir: top,
       entryPoints: [join('node_modules', name, entry(target))],
       outfile: join(directory, 'index.js'),
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
-      target: 'node24',
-      minify: true,
-      keepNames: true,
-      legalComments: 'none',
-      metafile: true,
+      ...ONE_FILE,
       external: ['./addon.node'],
-      logLevel: 'warning',
       plugins: [
         {
           name: 'addon',
