@@ -94,37 +94,19 @@ export class Host {
   }
   /** The same; resolves when no such moment can be missed any more. */
   async awaits(address: string, milliseconds = PATIENCE_MS): Promise<{ readonly at: Promise<number> }> {
-    const text = ` inet ${address}${address.endsWith('.') ? '' : '/'}`
-    const monitor = this.lines(['ip', '-o', 'monitor', 'address'])
+    const kernel = this.lines(['python3', `${top}test/lab/addresses.py`])
+    const listening = Promise.withResolvers<void>()
     const event = (async () => {
-      for await (const line of monitor.lines)
-        if (line.includes(text) && !line.startsWith('Deleted')) return performance.now()
-      throw new Error('ip monitor ended')
+      for await (const line of kernel.lines) {
+        if (line === 'listening') listening.resolve()
+        else if (address.endsWith('.') ? line.startsWith(address) : line === address) return performance.now()
+      }
+      throw new Error('addresses.py ended')
     })()
-    event.catch(() => {})
-    try {
-      await within(PATIENCE_MS, 'ip monitor listens', this.#subscribed(monitor.child))
-      const there = (await this.space.run('ip -o -4 address')).includes(text)
-      const moment = there ? Promise.resolve(performance.now()) : event
-      const at = within(milliseconds, `${this.name} gets ${address}`, moment, () => this.story())
-      at.catch(() => {}).finally(() => monitor.stop())
-      return { at }
-    } catch (error) {
-      monitor.stop()
-      throw error
-    }
-  }
-
-  /** The kernel tells that program of changes: from here on none is missed. */
-  async #subscribed(child: ChildProcess): Promise<void> {
-    for (; ; await new Promise(setImmediate)) {
-      const pid = inner(child)
-      if (!pid || !readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('ip')) continue
-      const own = /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-      const sockets = readFileSync(`/proc/${pid}/net/netlink`, 'utf8').split('\n')
-      const groups = sockets.map(s => s.trim().split(/\s+/)).filter(f => f[1] === '0' && f[2] === own)
-      if (groups.some(f => Number.parseInt(f[3]!, 16) !== 0)) return
-    }
+    const at = within(milliseconds, `${this.name} gets ${address}`, event, () => this.story())
+    at.catch(() => {}).finally(() => kernel.stop())
+    await Promise.race([listening.promise, at])
+    return { at }
   }
 
   // --- what runs on it ------------------------------------------------------------------------------------
