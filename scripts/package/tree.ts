@@ -54,7 +54,8 @@ const COPIED: readonly (readonly [from: string, to: string])[] = [
 
 /** Whole folders. */
 const FOLDERS: readonly (readonly [from: string, to: string])[] = [
-  ['handlers', '/usr/share/coterie/handlers']
+  ['handlers', '/usr/share/coterie/handlers'],
+  ['packaging/icons', '/usr/share/icons']
 ]
 
 /** Changed by administrators, kept in upgrades. */

@@ -75,6 +75,7 @@ if (inside(t, import.meta.url)) {
       ...['usr/lib/systemd/user-preset/90-coterie.preset', 'usr/lib/firewalld/services/coterie.xml'],
       ...['etc/ufw/applications.d/coterie', 'usr/share/dbus-1/services/org.coterie.Coterie1.service'],
       ...['usr/share/dbus-1/interfaces/org.coterie.Coterie1.xml', 'usr/share/doc/coterie/sbom.cdx.json.gz'],
+      ...['usr/share/icons/hicolor/scalable/apps/org.coterie.Coterie.svg'],
       ...['usr/share/man/man1/coterie.1.gz', 'usr/share/man/man8/coteried.8.gz'],
       ...['usr/share/man/man5/coterie.toml.5.gz', 'usr/share/bash-completion/completions/coterie'],
       ...['usr/share/zsh/vendor-completions/_coterie', 'usr/share/fish/vendor_completions.d/coterie.fish']
