@@ -125,7 +125,10 @@ scenario('the life of a package', {}, async (t, lab) => {
         new RegExp(`newer coterie \\(schema ${NEXT_SCHEMA}, this one knows ${SCHEMA_VERSION}\\); upgrade`)
       )
       const status = await agent.try('coterie status')
-      t.match(status, { code: 3, stderr: /^coterie: coteried cannot start: .* newer coterie .*upgrade this one/ })
+      t.match(status, {
+        code: 3,
+        stderr: /^coterie: coteried cannot start: .* newer coterie .*upgrade this one/
+      })
     })
   })
 
