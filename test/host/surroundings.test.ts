@@ -45,7 +45,7 @@ t.test('walls', async t => {
           }
         }
       }),
-      '/home/a b'
+      '/users/a b'
     )
   const mount = (place: string, mode: string, device = 'rw') =>
     `29 1 254:0 / ${place} ${mode},relatime shared:1 - ext4 /dev/vda ${device}\n`
@@ -62,8 +62,8 @@ t.test('walls', async t => {
     ...open,
     mount('/usr', 'rw'),
     mount('/usr', 'ro'),
-    mount('/home', 'ro'),
-    mount('/home/a\\040b/x', 'rw')
+    mount('/users', 'ro'),
+    mount('/users/a\\040b/x', 'rw')
   ]
   t.same(made(1, 2, walled), {
     noNewPrivileges: true,
@@ -72,8 +72,8 @@ t.test('walls', async t => {
     homeReadOnly: true,
     usersAllowed: true
   })
-  t.same(made(0, 0, [mount('/', 'ro'), mount('/home/a\\040b', 'rw')]), { ...none, systemReadOnly: true })
-  t.same(made(0, 0, [mount('/', 'rw', 'ro'), mount('/home/a', 'rw')]), {
+  t.same(made(0, 0, [mount('/', 'ro'), mount('/users/a\\040b', 'rw')]), { ...none, systemReadOnly: true })
+  t.same(made(0, 0, [mount('/', 'rw', 'ro'), mount('/users/a', 'rw')]), {
     ...none,
     systemReadOnly: true,
     homeReadOnly: true
