@@ -20,6 +20,7 @@ import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
 import { addServeCommand } from './serve.ts'
+import { addTrayCommand } from './tray.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -52,6 +53,7 @@ export function makeProgram(): Command {
   addOutboxCommand(program)
   addHandlersCommand(program)
   addServeCommand(program)
+  addTrayCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program
