@@ -5,6 +5,7 @@ import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { first } from './first.ts'
 import { addHandlersCommand } from './handlers.ts'
 import { addInitCommand } from './init.ts'
 import { addInviteCommand } from './invite.ts'
@@ -34,7 +35,7 @@ export function makeProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'coterie: ')) })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
+      '\n`coterie` alone says what to do next.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
   addWakeCommand(program)
@@ -74,11 +75,8 @@ export async function run(words: readonly string[]): Promise<number> {
           'the command asks for it, or reads it from stdin'
       )
     }
+    if (words.length === 0) return await first()
     const program = makeProgram()
-    if (words.length === 0) {
-      program.outputHelp({ error: true })
-      return USAGE
-    }
     await program.parseAsync(words, { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {

@@ -130,11 +130,12 @@ if (inside(t, import.meta.url)) {
     t.match(await root.run('dpkg', '-i', deb), { code: 0 })
     t.same(asked().slice(1), [
       `${USER} --user --quiet daemon-reload`,
+      `${USER} --user --quiet is-failed coterie.service`,
       `${USER} --user --quiet try-restart coterie.service`
     ])
     writeFileSync(`${root.path}/etc/ufw/applications.d/coterie`, '# mine\n')
     t.match(await root.run('dpkg', '-r', 'coterie'), { code: 0 })
-    t.same(asked().slice(3), [
+    t.same(asked().slice(4), [
       `${USER} --user --quiet stop coterie.service coterie.socket`,
       `${USER} --user --quiet daemon-reload`
     ])
