@@ -33,7 +33,8 @@ export class Panel {
       return { signature: '', body: [] }
     })
     this.bus.onUp(() => void this.bus.requestName(WATCHER))
-    for (const its of [ITEM, MENU]) this.bus.match({ interface: its }, ({ member }) => this.signals.put(member))
+    for (const its of [ITEM, MENU])
+      this.bus.match({ interface: its }, ({ member }) => this.signals.put(member))
   }
 
   /** Resolves when it takes icons. */

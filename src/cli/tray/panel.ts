@@ -10,6 +10,7 @@ import { Bus } from '../../host/bus.ts'
 import { Notifications } from '../../host/notifications.ts'
 import { err, out, printable } from '../print.ts'
 import { Failure } from '../run.ts'
+import { starting } from '../starting.ts'
 import { Actions, type Tell } from './actions.ts'
 import { Following } from './following.ts'
 import { Item } from './item.ts'
@@ -39,12 +40,13 @@ export function showPanel(socket: string): Promise<string> {
   })
   const quit = () => resolve('')
   const actions = new Actions({ bus, socket, tell, onChange: () => show(), quit })
-  const item = new Item(bus, iconsOfCheckout(), faceOf(undefined, 0))
+  const item = new Item(bus, iconsOfCheckout(), faceOf(undefined, starting().command, 0))
   const menu = new Menu(bus, () => following.refresh())
   function show(): void {
     const now = Date.now() * 1000
-    item.show(faceOf(following.status, now))
-    menu.show(entriesOf(following.status, { inviting: actions.inviting, trouble }, actions, now))
+    const start = starting().command
+    item.show(faceOf(following.status, start, now))
+    menu.show(entriesOf(following.status, { start, inviting: actions.inviting, trouble }, actions, now))
   }
   show()
   serve(bus, [item, menu])

@@ -26,9 +26,9 @@ const ORDER = ['reachable', 'suspect', 'asleep', 'unreachable']
 const rank = ({ State }: Peer) => (ORDER.indexOf(State) + ORDER.length + 1) % (ORDER.length + 1)
 const iconOf = (state: string) => `coterie-${ORDER.includes(state) ? state : 'unreachable'}`
 
-export function faceOf(picture: Picture, nowUSec: number): Face {
-  if (picture === undefined)
-    return { icon: iconOf(''), title: 'Coterie is not running', more: START, label: '' }
+/** `start`: what to type when it does not run. */
+export function faceOf(picture: Picture, start: string, nowUSec: number): Face {
+  if (picture === undefined) return { icon: iconOf(''), title: ABSENT, more: start, label: '' }
   const { Peers } = picture
   const near = Peers.filter(p => p.Reachable)
   const states = Peers.map(p => p.State)
@@ -48,13 +48,13 @@ export function faceOf(picture: Picture, nowUSec: number): Face {
 /** `inviting`: a code is shown now. `trouble`: what could be told nowhere else. */
 export function entriesOf(
   picture: Picture,
-  { inviting, trouble }: { inviting: boolean; trouble: string },
+  { start, inviting, trouble }: { start: string; inviting: boolean; trouble: string },
   wishes: Wishes,
   nowUSec: number
 ): Entry[] {
   const blocks: Entry[][] = [
-    [say('heading', picture ? heading(picture) : 'Coterie is not running')],
-    picture === undefined ? [say('start', `To start it: ${START}`)] : devices(picture, wishes, nowUSec),
+    [say('heading', picture ? heading(picture) : ABSENT)],
+    picture === undefined ? [say('start', `To start it: ${start}`)] : devices(picture, wishes, nowUSec),
     picture?.Circle.Id ? [invitation(inviting, wishes)] : [],
     [
       ...(trouble ? [say('trouble', trouble)] : []),
@@ -66,8 +66,7 @@ export function entriesOf(
     .flatMap((block, i) => (i === 0 ? block : [{ key: `line-${i}`, label: '' }, ...block]))
 }
 
-/** What to type, of a package; docs/desktop.md has more. */
-const START = 'systemctl --user enable --now coterie'
+const ABSENT = 'Coterie is not running'
 const say = (key: string, label: string): Entry => ({ key, label })
 
 const sorted = (peers: readonly Peer[]) =>
