@@ -98,6 +98,7 @@ export class Agent {
 export interface Status {
   readonly Device: { readonly State: string; readonly Name: string }
   readonly DBus: string
+  readonly NetworkSource: string
   readonly Version: string
   readonly Circle: { readonly Id: string }
   readonly Peers: readonly { readonly Name: string; readonly State: string }[]

@@ -73,6 +73,13 @@ export const well: Facts = {
   apart: new Map(),
   logind: { present: true, inhibition: 'held', why: '' },
   handlers: { units: true, manager: true },
-  sandbox: { noNewPrivileges: true, seccomp: true, ownUsers: true, usersAllowed: true },
+  sandbox: {
+    noNewPrivileges: true,
+    seccomp: true,
+    systemReadOnly: true,
+    homeReadOnly: true,
+    usersAllowed: true
+  },
+  unit: { own: '', packaged: '/usr/lib/systemd/user/coterie.service' },
   network
 }
