@@ -176,26 +176,19 @@ class Top {
   // --- keys -----------------------------------------------------------------------------------------------
 
   #do(wish: Wish): void {
-    switch (wish.type) {
-      case 'quit':
-        return this.#over.resolve()
-      case 'suspend':
-        return this.#screen.suspend()
-      case 'help':
-        return this.#scene.show(helpPage(this.#look))
-      case 'anew':
-        // the stream ends with its connection, and another one begins
-        this.#anew = this.#scene.trouble === ''
-        for (const client of this.#clients) client.close()
-        return
-      default:
-        void this.#about(wish.type, wish.peer).catch((error: unknown) => {
-          const text =
-            error instanceof ApiError || error instanceof NotRunning ? error.message : String(error)
-          this.#scene.show(undefined)
-          this.#remark(`${wish.type} ${wish.peer.Name}: ${text}`)
-        })
-    }
+    if (wish.type === 'quit') this.#over.resolve()
+    else if (wish.type === 'suspend') this.#screen.suspend()
+    else if (wish.type === 'help') this.#scene.show(helpPage(this.#look))
+    else if (wish.type === 'anew') {
+      // the stream ends with its connection, and another one begins
+      this.#anew = this.#scene.trouble === ''
+      for (const client of this.#clients) client.close()
+    } else
+      void this.#about(wish.type, wish.peer).catch((error: unknown) => {
+        const text = error instanceof ApiError || error instanceof NotRunning ? error.message : String(error)
+        this.#scene.show(undefined)
+        this.#remark(`${wish.type} ${wish.peer.Name}: ${text}`)
+      })
   }
 
   async #about(what: 'why' | 'wake' | 'ping', { Id, Name, Circle }: Peer): Promise<void> {

@@ -26,10 +26,10 @@ const near = nearness({
 })
 const status = () => readyStatus(NOW.getTime())
 const path = (id: string) => `/circle/${ids.circle}/peer/${id}`
-const event = (Type: string, Object: string, Kind: string, Properties: object) => ({
+const event = (Type: string, place: string, Kind: string, Properties: object) => ({
   Cursor: '',
   Type,
-  Object,
+  Object: place,
   Kind,
   Properties: Properties as { [name: string]: unknown }
 })
