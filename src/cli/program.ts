@@ -22,6 +22,7 @@ import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
 import { addServeCommand } from './serve.ts'
 import { addTopCommand } from './top.ts'
+import { addTrayCommand } from './tray.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -55,6 +56,7 @@ export function makeProgram(): Command {
   addOutboxCommand(program)
   addHandlersCommand(program)
   addServeCommand(program)
+  addTrayCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program
