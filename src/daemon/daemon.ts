@@ -36,7 +36,7 @@ import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
 import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
-import { Notices } from './notices.ts'
+import { tellingNotices } from './notices.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
 import { summaryOf } from './summary.ts'
@@ -213,13 +213,7 @@ export class Daemon {
       links: () => this.circles.all.map(circle => circle.links)
     })
     const onChange = () => this.circles.handlersChanged()
-    const notices = new Notices({
-      config: () => this.config.notifications,
-      tell: notice => notifications.tell(notice),
-      after: afterMs
-    })
-    this.publisher.subscribe(events => notices.events(events))
-    const onPeer: Notices['peer'] = (...happened) => notices.peer(...happened)
+    const onPeer = tellingNotices(() => this.config.notifications, notifications, this.publisher)
     this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange, onPeer })
     const around: Surroundings = {
       now,

@@ -4,12 +4,14 @@
  * comes meanwhile waits, little of it: one that hangs, or is not there, costs nothing.
  */
 import { deadReason, reason } from '../api/words.ts'
-import type { Notice } from '../host/notifications.ts'
+import type { Notice, Notifications } from '../host/notifications.ts'
 import type { PeerEvent } from '../messages/naming.ts'
 import type { Config } from './config.ts'
 import type { PeerFacts } from './messages/environment.ts'
 import type { Sender } from './messages/handlers.ts'
 import type { EventRecord } from './surfaces/events.ts'
+import type { Publisher } from './surfaces/publisher.ts'
+import { afterMs } from './timer.ts'
 
 type Kind = keyof Config['notifications']
 interface Line {
@@ -35,6 +37,17 @@ const TITLES: {
   joined: { one: name => `${name} has joined`, many: n => `${n} devices have joined` },
   failed: { one: name => `Not done on ${name}`, many: n => `${n} messages came to nothing` },
   lost: { one: name => `${name} is out of sight`, many: n => `${n} devices are out of sight` }
+}
+
+/** Tells of what is published; what comes back is to be called when something happens to a member. */
+export function tellingNotices(
+  config: () => Config['notifications'],
+  notifications: Notifications,
+  publisher: Publisher
+): Notices['peer'] {
+  const notices = new Notices({ config, tell: notice => notifications.tell(notice), after: afterMs })
+  publisher.subscribe(events => notices.events(events))
+  return (...happened) => notices.peer(...happened)
 }
 
 export class Notices {
