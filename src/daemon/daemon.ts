@@ -340,7 +340,7 @@ export class Daemon {
     return this.#inviting.open(inviting, tellingSilent(invite, this.#attachment), signal)
   }
 
-  /** Where all of it stands, for people. */
+  /** For people. */
   get summary(): string {
     return summaryOf(this.#unlocking.away, this.circles)
   }
@@ -394,8 +394,7 @@ export class Daemon {
       socket: this.paths.socket,
       trouble: [away, ...this.#trouble.values()]
     })
-    this.#shown = { ...this.#shown, Notes }
-    this.publisher.set('Daemon', '', this.#shown)
+    this.publisher.set('Daemon', '', (this.#shown = { ...this.#shown, Notes }))
     void this.#supervisor.notify({ status: this.summary })
   }
 }

@@ -308,7 +308,15 @@ t.test('jobs', async t => {
 
 t.test('what a job found may have the name of what an error has', async t => {
   const Message = { Id: 'm', Circle: 'c', Peer: 'p', Name: 'laptop', Tag: 'note', State: 'done', Reason: '' }
-  const times = { Exit: 0, Size: 0, SentUSec: 1, ExpiresUSec: 2, ChangedUSec: 3, Output: '', OutputBase64: '' }
+  const times = {
+    Exit: 0,
+    Size: 0,
+    SentUSec: 1,
+    ExpiresUSec: 2,
+    ChangedUSec: 3,
+    Output: '',
+    OutputBase64: ''
+  }
   const whole = { ...Message, HeldBy: [], ...times }
   const own = await Surface.up(t, {
     WaitMessage: async ({ Id }) => {
