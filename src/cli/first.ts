@@ -42,7 +42,7 @@ export function nextLines(status: Status, look: Look): string[] {
       ...steps(
         [
           ['coterie init', 'starts a circle here'],
-          ['coterie join CODE', 'joins one; `coterie invite` on a device of it shows the code']
+          ['coterie join CODE', 'joins one, with the code that `coterie invite` shows there']
         ],
         look
       )
@@ -70,7 +70,7 @@ export function nextLines(status: Status, look: Look): string[] {
   return [
     `${name} in the circle ${home}: ${near} of ${count(Peers.length, 'other')} reachable${notes}`,
     ...peersLine(status, look),
-    `More: ${['status', 'watch', 'help'].map(word => look.bold(`coterie ${word}`)).join(', ')}`
+    `More: ${['status', 'top', 'help'].map(word => look.bold(`coterie ${word}`)).join(', ')}`
   ]
 }
 
