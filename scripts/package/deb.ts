@@ -10,6 +10,8 @@ import { filled } from './scripts.ts'
 import type { Target } from './target.ts'
 import { CONFIGURATION, settle, type Tree } from './tree.ts'
 
+const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm']
+
 /** As dpkg counts: a KiB for each begun one, and one for each directory. */
 function size({ root, files }: Tree): number {
   const directories = new Set(files.flatMap(f => f.split('/').map((_, i, all) => all.slice(0, i).join('/'))))
@@ -39,10 +41,9 @@ export function makeDeb(tree: Tree, target: Target, folder: string, quickly: boo
   writeFileSync(join(control, 'control'), filled('deb/control', values))
   writeFileSync(join(control, 'md5sums'), sums.join(''))
   writeFileSync(join(control, 'conffiles'), CONFIGURATION.map(f => `${f}\n`).join(''))
-  for (const script of ['postinst', 'prerm', 'postrm'])
-    writeFileSync(join(control, script), filled(`deb/${script}`, values))
+  for (const script of SCRIPTS) writeFileSync(join(control, script), filled(`deb/${script}`, values))
   settle(root)
-  for (const script of ['postinst', 'prerm', 'postrm']) chmodSync(join(control, script), 0o755)
+  for (const script of SCRIPTS) chmodSync(join(control, script), 0o755)
   const path = join(folder, `coterie_${VERSION}_${target.deb}.deb`)
   // One thread: with more of them the result would depend on how many.
   const compression = quickly ? ['-Zzstd', '-z1'] : ['-Zxz', '-z9', '-Sextreme', '--threads-max=1']

@@ -42,6 +42,8 @@ export interface Tree {
 const COPIED: readonly (readonly [from: string, to: string])[] = [
   ['systemd/coterie.service', '/usr/lib/systemd/user/'],
   ['systemd/coterie.socket', '/usr/lib/systemd/user/'],
+  ['systemd/coterie-tray.service', '/usr/lib/systemd/user/'],
+  ['packaging/org.coterie.Coterie.desktop', '/usr/share/applications/'],
   ['systemd/90-coterie.preset', '/usr/lib/systemd/user-preset/'],
   ['systemd/hardening.conf', '/usr/share/coterie/'],
   ['dbus/org.coterie.Coterie1.service', '/usr/share/dbus-1/services/'],
@@ -54,7 +56,8 @@ const COPIED: readonly (readonly [from: string, to: string])[] = [
 
 /** Whole folders. */
 const FOLDERS: readonly (readonly [from: string, to: string])[] = [
-  ['handlers', '/usr/share/coterie/handlers']
+  ['handlers', '/usr/share/coterie/handlers'],
+  ['packaging/icons', '/usr/share/icons']
 ]
 
 /** Changed by administrators, kept in upgrades. */

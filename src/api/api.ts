@@ -1191,6 +1191,7 @@ export const errors = {
   Timeout: 'There was no answer in time.',
   Cancelled: 'The call was cancelled.',
   NoSpace: 'The disk is full; nothing was changed.',
+  NotStarted: 'The daemon cannot start: what is wrong with its configuration or with what it keeps.',
   Internal: 'A fault of the daemon; its log has the whole story.'
 } as const
 export type ErrorName = keyof typeof errors

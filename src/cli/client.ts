@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { ErrorName, MethodName, Methods, Params, Result } from '../api/api.ts'
 import { ApiError, errors, INTERFACE, methods } from '../api/api.ts'
+import { starting } from './starting.ts'
 
 /** Methods by how they answer. */
 export type StreamName = { [M in MethodName]: Methods[M]['kind'] extends 'stream' ? M : never }[MethodName]
@@ -16,8 +17,10 @@ type Given<M extends MethodName> = Partial<Params<M>>
 export class NotRunning extends Error {
   override name = 'NotRunning'
 }
-const NOT_RUNNING =
-  'coteried is not running; start it with `systemctl --user start coterie` (or `npm start` in a checkout)'
+const notRunning = () => {
+  const { command, what } = starting()
+  return `coteried is not running; start it with \`${command}\` (${what})`
+}
 
 interface Reply {
   readonly parameters?: { readonly [name: string]: unknown }
@@ -53,7 +56,7 @@ export class Client {
       })
       socket.once('error', (error: NodeJS.ErrnoException) => {
         const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
-        reject(absent ? new NotRunning(NOT_RUNNING) : new Error(`${path} cannot be used: ${error.message}`))
+        reject(absent ? new NotRunning(notRunning()) : new Error(`${path} cannot be used: ${error.message}`))
       })
     })
   }

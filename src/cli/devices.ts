@@ -1,7 +1,8 @@
 /** `coterie devices`: who belongs to the circle, and what is to be known of each. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
-import { json, type Look, lookOf, out, printable, table, width } from './print.ts'
+import { fitted } from './columns.ts'
+import { json, type Look, lookOf, out, printable, table } from './print.ts'
 import { circleOf, withCircle, withDaemon, withJson } from './run.ts'
 import { age, ago, day, level, shortId } from './words.ts'
 
@@ -37,7 +38,9 @@ export function deviceLines(all: readonly Device[], look: Look, nowUSec: number)
     age(d.KeyChangedUSec, nowUSec),
     marks(d, look.terminal ? 2 : 4).join(', ')
   ])
-  const cut = look.terminal ? fitted([HEADING, ...rows], look).slice(1) : rows
+  const cut = look.terminal
+    ? fitted([HEADING, ...rows], look.columns, SHORTENED, LEAST, look.mark('…', '~')).slice(1)
+    : rows
   const painted = cut.map((row, i) => {
     const d = all[i]!
     const [name = '', rank = '', id = '', by = '', when = '', key = '', mark = ''] = row
@@ -65,24 +68,4 @@ function marks(d: Device, most: number): string[] {
   if (d.Expired) words.push('expired')
   if (d.Guest && !d.Expired && words.length + 2 <= most) words.push(`until ${day(d.ExpiresUSec)}`)
   return words.slice(0, most)
-}
-
-/** Long names give way until all columns fit the terminal, or are as short as they may be. */
-function fitted(rows: readonly (readonly string[])[], look: Look): string[][] {
-  const cut = rows.map(row => [...row])
-  const widest = (column: number) => Math.max(...cut.map(row => width(row[column] ?? '')))
-  for (;;) {
-    const total = HEADING.map((_, column) => widest(column)).reduce((sum, each) => sum + each + 2, -2)
-    const column = SHORTENED.toSorted((a, b) => widest(b) - widest(a))[0]!
-    if (total <= look.columns || widest(column) <= LEAST) return cut
-    const limit = widest(column) - 1
-    for (const row of cut) row[column] = shortened(row[column]!, limit, look.mark('…', '~'))
-  }
-}
-
-function shortened(text: string, columns: number, mark: string): string {
-  if (width(text) <= columns) return text
-  const letters = [...text.replace(new RegExp(`${mark}$`), '')]
-  while (letters.length > 1 && width(letters.join('')) >= columns) letters.pop()
-  return letters.join('') + mark
 }

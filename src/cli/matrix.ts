@@ -1,7 +1,8 @@
 /** `coterie status --matrix`: who sees whom. On a terminal a table, observers down, observed across; else rows. */
 import type { Result } from '../api/api.ts'
+import { width } from './columns.ts'
 import type { Look } from './print.ts'
-import { aligned, printable, width, wrapped } from './print.ts'
+import { aligned, printable, wrapped } from './print.ts'
 import { duration, latency, reason } from './words.ts'
 
 type Sight = Result<'Matrix'>['Rows'][number]

@@ -58,7 +58,7 @@ const status = (options: StatusOptions) =>
     }
     const found = await client.call('Status', { ...circleOf(options), All: options.all ?? false })
     if (options.json) return void json(found)
-    for (const line of statusLines(found, lookOf(process.stdout), Date.now() * 1000)) out(line)
+    for (const line of statusLines(found, lookOf(process.stdout), Date.now() * 1000, options.all)) out(line)
   })
 
 const peers = (options: { circle?: string; json?: boolean }) =>

@@ -5,6 +5,7 @@ import { addCirclesCommand } from './circles.ts'
 import { addDaemonCommands } from './daemon.ts'
 import { addDevicesCommand } from './devices.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { first } from './first.ts'
 import { addHandlersCommand } from './handlers.ts'
 import { addInitCommand } from './init.ts'
 import { addInviteCommand } from './invite.ts'
@@ -20,6 +21,8 @@ import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
 import { addServeCommand } from './serve.ts'
+import { addTopCommand } from './top.ts'
+import { addTrayCommand } from './tray.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -33,9 +36,10 @@ export function makeProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'coterie: ')) })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
+      '\n`coterie` alone says what to do next.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
+  addTopCommand(program)
   addWakeCommand(program)
   addWhyCommand(program)
   addInitCommand(program)
@@ -52,6 +56,7 @@ export function makeProgram(): Command {
   addOutboxCommand(program)
   addHandlersCommand(program)
   addServeCommand(program)
+  addTrayCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program
@@ -72,11 +77,8 @@ export async function run(words: readonly string[]): Promise<number> {
           'the command asks for it, or reads it from stdin'
       )
     }
+    if (words.length === 0) return await first()
     const program = makeProgram()
-    if (words.length === 0) {
-      program.outputHelp({ error: true })
-      return USAGE
-    }
     await program.parseAsync(words, { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {

@@ -57,6 +57,8 @@ const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export function explain(error: unknown): number {
   if (error instanceof UsageError) return tell(error.message, USAGE)
   if (error instanceof NotRunning) return tell(error.message, NOT_RUNNING)
+  if (error instanceof ApiError && error.code === 'NotStarted')
+    return tell(`coteried cannot start: ${error.message}`, NOT_RUNNING)
   if (error instanceof ApiError)
     return tell(error.message, NOBODY.includes(error.code) ? UNREACHABLE : FAILED)
   if (error instanceof Failure || error instanceof PathError) return tell(error.message, FAILED)

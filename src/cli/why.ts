@@ -1,8 +1,9 @@
 /** `coterie why`: why a peer is reachable by the path it has, or why it is not, and what would help. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
+import { width } from './columns.ts'
 import type { Look } from './print.ts'
-import { aligned, json, lookOf, out, printable, progressLine, table, width, wrapped } from './print.ts'
+import { aligned, json, lookOf, out, printable, progressLine, table, wrapped } from './print.ts'
 import { circleOf, withCircle, withDaemon, withJson } from './run.ts'
 import { address, ago, evidence, latency, linkKind, namedBy, reason, result, since } from './words.ts'
 
@@ -83,7 +84,9 @@ function addresses(why: Why, look: Look, nowUSec: number): string[] {
   return rows.flatMap(([where = '', by = '', tried = '', ...rest]) => [
     where,
     ...wrapped(
-      [by, tried && `tried ${tried}`, ...rest].filter(Boolean).join(look.mark(' · ', ', ')),
+      [by, tried === 'never' ? 'never tried' : tried && `tried ${tried}`, ...rest]
+        .filter(Boolean)
+        .join(look.mark(' · ', ', ')),
       look.columns,
       '    '
     )

@@ -200,3 +200,16 @@ export function bytes(n: number): string {
   const [size, unit] = n < 1e6 ? [1e3, 'kB'] : n < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
   return `${number(n / size)} ${unit}`
 }
+
+/** Whether others hear of this device where it listens. */
+export const policy = (word: string): string =>
+  word === 'announce' ? 'announcing' : word === 'listen' ? 'listening only' : word
+
+/** What the property DBus means. */
+export const onBus = (word: string): string =>
+  ({ owned: 'on the session bus', taken: 'name on the session bus taken', absent: 'no session bus' })[word] ??
+  word
+
+/** 14:05:07, by the clock here. */
+export const clock = (now: Date): string =>
+  [now.getHours(), now.getMinutes(), now.getSeconds()].map(n => `${n}`.padStart(2, '0')).join(':')

@@ -3,6 +3,7 @@ import type { CheckRecord } from '../api/api.ts'
 import type { LogindState } from '../host/logind.ts'
 import type { Power } from '../host/power.ts'
 import type { Sandbox } from '../host/sandbox.ts'
+import type { UnitFiles } from '../host/unit-files.ts'
 import { failed, ok, warning } from './verdicts.ts'
 
 export interface ComputerFacts {
@@ -15,6 +16,7 @@ export interface ComputerFacts {
   /** Process that has our name on the session bus, where that is another one; 0 = not known. */
   readonly dbusOwner: number
   readonly sandbox: Sandbox
+  readonly unit: UnitFiles
   readonly logind: LogindState
   /** How programs that run for messages are run. */
   readonly handlers: {
@@ -133,17 +135,34 @@ export function sleepCheck({ logind: { present, inhibition, why }, power }: Comp
   )
 }
 
+/** A unit of one's own, as a checkout installs it, counts more than that of a package. */
+export function unitCheck({ unit: { own, packaged }, supervised }: ComputerFacts): CheckRecord {
+  const name = 'unit'
+  if (own !== '' && packaged !== '')
+    return warning(
+      name,
+      `${own} hides the unit of the package: it is not what you installed that is started.`,
+      `rm ${own} && systemctl --user daemon-reload && systemctl --user restart coterie`
+    )
+  if (!supervised) return ok(name, 'The daemon was not started by systemd.')
+  return ok(name, `The unit is ${own || packaged || 'none that is known'}.`)
+}
+
 /** Without systemd nothing is walled off, which is as it must be in a checkout. */
 export function sandboxCheck({ sandbox, supervised }: ComputerFacts): CheckRecord {
   const name = 'sandbox'
-  const { noNewPrivileges, seccomp, ownUsers, usersAllowed } = sandbox
+  const { noNewPrivileges, seccomp, systemReadOnly, homeReadOnly, usersAllowed } = sandbox
   if (noNewPrivileges && seccomp) {
-    const more = ownUsers
-      ? ', and sees only its own part of the disk'
-      : usersAllowed
-        ? '; systemd/hardening.conf would wall off the disk too'
-        : '; more needs user namespaces, which are denied here'
-    return ok(name, `The daemon can gain no privileges and makes only filtered system calls${more}.`)
+    const more = usersAllowed
+      ? 'hardening.conf would keep it from more of the disk'
+      : 'more needs user namespaces, which are denied here'
+    const disk =
+      systemReadOnly && homeReadOnly
+        ? '; of the disk it can change only its own folders'
+        : systemReadOnly
+          ? `; it can change your files, but not the system: ${more}`
+          : `; ${more}`
+    return ok(name, `The daemon can gain no privileges and makes only filtered system calls${disk}.`)
   }
   if (!supervised)
     return warning(

@@ -9,6 +9,7 @@ import { type CoreDumps, coreDumps } from '../host/core-dumps.ts'
 import { diskEncryption, type Encryption, swapEncryption } from '../host/disk-encryption.ts'
 import { lingers } from '../host/linger.ts'
 import { sandbox } from '../host/sandbox.ts'
+import { unitFiles } from '../host/unit-files.ts'
 import type { Paths } from '../paths.ts'
 import {
   type ComputerFacts,
@@ -17,7 +18,8 @@ import {
   powerCheck,
   sandboxCheck,
   sessionBusCheck,
-  sleepCheck
+  sleepCheck,
+  unitCheck
 } from './computer-checks.ts'
 import {
   coreDumpCheck,
@@ -75,6 +77,7 @@ const checks: readonly ((facts: Facts) => CheckRecord)[] = [
   coreDumpCheck,
   swapCheck,
   lingerCheck,
+  unitCheck,
   sandboxCheck,
   sessionBusCheck,
   handlersCheck,
@@ -95,7 +98,7 @@ export const examine = (facts: Facts): CheckRecord[] => checks.map(check => chec
 /** Looks at the computer; what only the daemon knows is given. */
 export function findFacts(
   paths: Paths,
-  known: Omit<ComputerFacts, 'wall' | 'sandbox'> &
+  known: Omit<ComputerFacts, 'wall' | 'sandbox' | 'unit'> &
     PeerFacts &
     Pick<Facts, 'away' | 'network'> & { keyStore: () => KeyStoreName | undefined }
 ): Facts {
@@ -109,6 +112,7 @@ export function findFacts(
     keyPath,
     wall: Date.now(),
     sandbox: sandbox(),
+    unit: unitFiles(dirname(paths.config)),
     lingers: lingers(),
     disk: diskEncryption(paths.state),
     swap: swapEncryption(),

@@ -10,12 +10,14 @@ import { leaveMemoryOut } from '../host/core-dumps.ts'
 import { DatabaseError } from '../host/database-error.ts'
 import { FileError } from '../host/files.ts'
 import { LockError } from '../host/lock.ts'
+import { listenFds, Supervisor } from '../host/systemd.ts'
 import { PathError, type Paths, paths } from '../paths.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { Daemon } from './daemon.ts'
 import { VaultError } from './keys/vault.ts'
 import { openLog } from './log.ts'
 import { SocketPlaceError } from './surfaces/place.ts'
+import { refuse } from './surfaces/refusal.ts'
 
 const usage = `Usage: coteried [--only INTERFACE,…] [--check-config [FILE]] [--version] [--help]
 
@@ -39,6 +41,15 @@ const sentences: readonly [new (...args: never[]) => Error, number][] = [
 
 function fail(code: number, sentence: string): never {
   process.stderr.write(`coteried: ${sentence}\n`)
+  process.exit(code)
+}
+
+/** The same, for what whoever runs it may not see: it is told to systemd, and to who waits for an answer. */
+async function refuseAndFail(code: number, sentence: string): Promise<never> {
+  process.stderr.write(`coteried: ${sentence}\n`)
+  await new Supervisor().notify({ status: sentence })
+  const fds = listenFds().map(({ fd }) => fd)
+  await refuse(fds, sentence, () => {}).catch(() => {})
   process.exit(code)
 }
 
@@ -67,15 +78,6 @@ function findPaths(): Paths {
   }
 }
 
-function config(path: string) {
-  try {
-    return readConfig(path, hostname())
-  } catch (error) {
-    if (error instanceof ConfigError) return fail(EX_CONFIG, error.message)
-    throw error
-  }
-}
-
 async function main(): Promise<void> {
   const { values, positionals } = parse()
   if (values.help) return void process.stdout.write(usage)
@@ -83,13 +85,29 @@ async function main(): Promise<void> {
   const places = findPaths()
   if (values['check-config']) {
     const path = positionals[0] ?? places.configFile
-    config(path)
+    try {
+      readConfig(path, hostname())
+    } catch (error) {
+      if (error instanceof ConfigError) fail(EX_CONFIG, error.message)
+      throw error
+    }
     return void process.stdout.write(`${path}: no errors\n`)
   }
   if (positionals.length > 0) fail(EX_USAGE, `unexpected argument ${positionals[0]}\n\n${usage}`)
 
   leaveMemoryOut()
-  const { log, setLevel } = openLog(config(places.configFile).log.level)
+  try {
+    await run(places, values.only)
+  } catch (error) {
+    const code = sentences.find(([kind]) => error instanceof kind)?.[1]
+    if (code === undefined) throw error
+    await refuseAndFail(code, (error as Error).message)
+  }
+}
+
+/** Resolves when it is ready. */
+async function run(places: Paths, only: readonly string[] | undefined): Promise<void> {
+  const { log, setLevel } = openLog(readConfig(places.configFile, hostname()).log.level)
   process.on('uncaughtException', error => {
     log('error', 'internal error', { stack: error.stack })
     process.exit(1)
@@ -99,9 +117,9 @@ async function main(): Promise<void> {
     readConfig: () => {
       const fresh = readConfig(places.configFile, hostname())
       setLevel(fresh.log.level)
-      return values.only === undefined
+      return only === undefined
         ? fresh
-        : { ...fresh, network: { ...fresh.network, only: values.only.flatMap(s => s.split(',')) } }
+        : { ...fresh, network: { ...fresh.network, only: only.flatMap(s => s.split(',')) } }
     },
     log
   })
@@ -121,13 +139,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   process.on('SIGHUP', () => daemon.reload().catch(error => log('error', error.message)))
-  try {
-    await daemon.start()
-  } catch (error) {
-    const code = sentences.find(([kind]) => error instanceof kind)?.[1]
-    if (code === undefined) throw error
-    fail(code, (error as Error).message)
-  }
+  await daemon.start()
 }
 
 void main()

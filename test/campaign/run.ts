@@ -92,7 +92,7 @@ for (const name of wanted) {
   await Promise.all(group.map(measured))
 }
 if (words.length === 0) {
-  const tests = ['boxes', 'keys', 'apart', 'handlers', 'packages'].map(
+  const tests = ['boxes', 'keys', 'apart', 'handlers', 'packages', 'life', 'walls', 'first-minutes'].map(
     name => `test/campaign/${name}.test.ts`
   )
   const packages = ['scripts/package.ts', '--twice']

@@ -123,7 +123,6 @@ t.test('the examples of the API page do what they say', async t => {
 t.test('exit codes, and sentences that help', async t => {
   const { coterie, facts } = await desk(t)
   const table: [string, number, RegExp][] = [
-    ['', 2, /Usage: coterie/],
     ['statsu', 2, /unknown command 'statsu'\n\(Did you mean status\?\)/],
     ['status --bogus', 2, /unknown option '--bogus'/],
     ['ping', 2, /missing required argument 'peer'/],
@@ -173,12 +172,13 @@ t.test('exit codes, and sentences that help', async t => {
   }
 })
 
+const NOT_RUNNING =
+  /^coterie: coteried is not running; start it with `npm start` \(in another terminal, in .+\)\n$/
+
 t.test('without a daemon', async t => {
   const { coterie } = await desk(t, { daemon: false })
-  const sentence =
-    'coterie: coteried is not running; start it with `systemctl --user start coterie` (or `npm start` in a checkout)\n'
   for (const words of ['status', 'status --json', 'watch', 'init', 'version --json']) {
-    t.same(await coterie(words), { code: 3, out: '', err: sentence }, words)
+    t.match(await coterie(words), { code: 3, out: '', err: NOT_RUNNING }, words)
   }
   t.same(await coterie('version'), { code: 0, out: `coterie ${VERSION}\ncoteried is not running\n`, err: '' })
   const long = await coterie('status', { env: { XDG_RUNTIME_DIR: `/${'x'.repeat(120)}` } })

@@ -1,20 +1,23 @@
 /** What is shown of the members, and what removing and leaving mean. */
 import t from 'tap'
+import { width } from '../../src/cli/columns.ts'
 import { checkRemovable, findDevice, leavingLines, removalLines } from '../../src/cli/consequences.ts'
 import { type Device, deviceLines } from '../../src/cli/devices.ts'
-import { type Look, width } from '../../src/cli/print.ts'
+import type { Look } from '../../src/cli/print.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12) * 1000
 const DAY = 86_400_000_000
 const same = (text: string) => text
 const look = (terminal: boolean, columns = 80): Look => ({
   terminal,
+  coloured: false,
   columns,
   bold: same,
   dim: same,
   green: same,
   yellow: same,
   red: same,
+  cyan: same,
   mark: fine => fine
 })
 const idOf = (name: string) =>

@@ -42,7 +42,7 @@ t.test('on a terminal: colours, marks and headings', { skip }, async t => {
   facts.status = newStatus()
   t.match(
     bare((await coterie('status', { terminal })).out),
-    /^thinkpad is in no circle yet\.\n\n {2}Start one here: +coterie init\n/
+    /^thinkpad is in no circle yet\.\n\n {2}coterie init +starts one here\n/
   )
 })
 

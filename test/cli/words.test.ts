@@ -1,5 +1,6 @@
 import t from 'tap'
-import { aligned, lookOf, printable, width, wrapped } from '../../src/cli/print.ts'
+import { width } from '../../src/cli/columns.ts'
+import { aligned, lookOf, printable, wrapped } from '../../src/cli/print.ts'
 import { statusLines } from '../../src/cli/status.ts'
 import { EventLines } from '../../src/cli/watch.ts'
 import {
@@ -174,10 +175,12 @@ t.test('status', async t => {
 
   const work = { ...ready.Circle, Id: 'w', Name: 'work' }
   t.same(
-    lines({ ...ready, Circles: [ready.Circle, work], Peers: [{ ...desktop!, Circle: 'w' }, nas!] }).slice(
-      3,
-      8
-    ),
+    statusLines(
+      { ...ready, Circles: [ready.Circle, work], Peers: [{ ...desktop!, Circle: 'w' }, nas!] },
+      pipe,
+      NOW,
+      true
+    ).slice(3, 8),
     [
       'home',
       '  nas      unreachable           last seen 2 min ago · no answer',
@@ -224,7 +227,7 @@ t.test('watch', async t => {
   const message = { Circle: 'c', Id: 'id', Peer: ids.nas, Name: 'nas', Tag: 'backup/start' }
   t.equal(
     say('MessageReceived', '', 'Daemon', { ...message, Size: 12 }),
-    '09:05:07  nas  sent backup/start  12 bytes  id'
+    '09:05:07  nas  sent backup/start  12 B  id'
   )
   const receipt = { ...message, State: 'done', Reason: '', Exit: 0 }
   t.equal(say('ReceiptChanged', '', 'Daemon', receipt), '09:05:07  nas  backup/start  done  id')
@@ -235,14 +238,23 @@ t.test('watch', async t => {
   const listener = { Interface: 'eth0', Address: '10.0.0.1', Port: 24747, Policy: 'announce' }
   t.equal(
     say('Added', '/listener/1', 'Listener', listener),
-    '09:05:07  listener eth0 10.0.0.1 port 24747  announce'
+    '09:05:07  listener eth0 10.0.0.1 port 24747  announcing'
   )
-  t.equal(say('Removed', '/listener/1', 'Listener', {}), '09:05:07  listener eth0 10.0.0.1 port 24747  gone')
+  t.equal(
+    say('Removed', '/listener/1', 'Listener', {}),
+    '09:05:07  listener eth0 10.0.0.1 port 24747  closed'
+  )
   t.equal(
     say('Added', `/circle/${ids.circle}`, 'Circle', { Name: 'home', Members: 2 }),
-    '09:05:07  circle home  Name home  Members 2'
+    '09:05:07  circle home  2 members'
   )
-  t.equal(say('Changed', '', 'Daemon', { DBus: 'taken' }), '09:05:07  coteried  DBus taken')
-  t.equal(say('CloneDetected', '', 'Daemon', { Id: 'co1x' }), '09:05:07  CloneDetected  Id co1x')
+  t.equal(
+    say('Changed', '', 'Daemon', { DBus: 'taken' }),
+    '09:05:07  coteried  name on the session bus taken'
+  )
+  t.equal(
+    say('CloneDetected', '', 'Daemon', { Id: 'co1x' }),
+    '09:05:07  x  exists twice: a disk was copied; remove one of them'
+  )
   t.match(say('Gap', '', '', {}), /missed/)
 })

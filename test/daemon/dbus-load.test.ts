@@ -3,6 +3,7 @@ import { INTERFACE, ROOT } from '../../src/api/api.ts'
 import type { EventRecord } from '../../src/daemon/surfaces/events.ts'
 import { type BusMessage, plain } from '../../src/host/bus.ts'
 import { follow, lacking } from '../command.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
 import { CIRCLE, peer, peerPath } from './example.ts'
 import { call, client, Surface } from './surface.ts'
 
@@ -111,7 +112,7 @@ t.test('100 peers that change without pause', { skip: lacking('gjs') }, async t 
   const truth: State = new Map(publisher.list().map(o => [o.path, { ...o.properties }]))
   const onBus: State = new Map([...truth].filter(([path]) => path !== '').map(([p, v]) => [ROOT + p, v]))
   const same = () => JSON.stringify(sorted(seen)) === JSON.stringify(sorted(onBus))
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + PATIENCE_MS
   while (!same() && performance.now() < deadline) {
     await new Promise<void>(resolve => {
       wake = resolve

@@ -21,7 +21,13 @@ t.test('what is not, is said with what would mend it', async t => {
   const dumps = (limit: number | undefined, filter: number | undefined, pattern: string) => ({
     coreDumps: { limit, filter, pattern }
   })
-  const walls = { noNewPrivileges: true, seccomp: true, ownUsers: false, usersAllowed: true }
+  const walls = {
+    noNewPrivileges: true,
+    seccomp: true,
+    systemReadOnly: false,
+    homeReadOnly: false,
+    usersAllowed: true
+  }
   const open = { ...walls, noNewPrivileges: false, seccomp: false }
   const table: [string, Partial<Facts>, string, RegExp][] = [
     [
@@ -127,8 +133,23 @@ t.test('what is not, is said with what would mend it', async t => {
     ['session-bus', { dbus: 'absent' }, 'warning', /no session bus.*→ systemctl --user start dbus.socket$/],
     ['session-bus', { dbus: 'taken', dbusOwner: 4711 }, 'failed', /Another program.*→ kill 4711$/],
     ['session-bus', { dbus: 'taken' }, 'failed', /→ busctl --user status/],
-    ['sandbox', { sandbox: { ...walls, ownUsers: true } }, 'ok', /only its own part of the disk\.$/],
-    ['sandbox', { sandbox: walls }, 'ok', /system calls; .*hardening\.conf would/],
+    [
+      'sandbox',
+      { sandbox: { ...walls, systemReadOnly: true, homeReadOnly: true } },
+      'ok',
+      /of the disk it can change only its own folders\.$/
+    ],
+    [
+      'sandbox',
+      { sandbox: { ...walls, systemReadOnly: true } },
+      'ok',
+      /change your files, but not the system: hardening\.conf would/
+    ],
+    ['sandbox', { sandbox: walls }, 'ok', /system calls; hardening\.conf would/],
+    ['unit', { unit: { own: '', packaged: '/usr/lib/u' } }, 'ok', /^The unit is \/usr\/lib\/u\.$/],
+    ['unit', { unit: { own: '/h/u', packaged: '' } }, 'ok', /^The unit is \/h\/u\.$/],
+    ['unit', { supervised: false }, 'ok', /not started by systemd/],
+    ['unit', { unit: { own: '/h/u', packaged: '/usr/u' } }, 'warning', /\/h\/u hides .*→ rm \/h\/u && /],
     ['sandbox', { sandbox: { ...walls, usersAllowed: false } }, 'ok', /user namespaces, which are denied/],
     [
       'sandbox',

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { Handlers, type Sender } from '../../src/daemon/messages/handlers.ts'
 import { Bus } from '../../src/host/bus.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { missing, vectors } from '../vectors.ts'
 
 type Test = { teardown(fn: () => unknown): void; equal(a: unknown, b: unknown, what: string): void }
@@ -57,7 +57,7 @@ function world(
     const wait = async () => {
       while (choose(tag) !== expected) await new Promise<void>(resolve => (wake = resolve))
     }
-    await within(5_000, `${tag} goes to ${expected}`, wait(), () => choose(tag))
+    await within(PATIENCE_MS, `${tag} goes to ${expected}`, wait(), () => choose(tag))
     t.equal(choose(tag), expected, `${tag}: ${expected}`)
   }
   return { directory, config, handlers, file, write, choose, until, log }

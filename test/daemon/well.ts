@@ -19,6 +19,7 @@ export const card = (name: string, change: Partial<Interface> = {}): Interface =
   zone: '',
   metered: false,
   open: false,
+  unknown: false,
   mac: '02:00:00:00:00:01',
   ...change
 })
@@ -73,6 +74,13 @@ export const well: Facts = {
   apart: new Map(),
   logind: { present: true, inhibition: 'held', why: '' },
   handlers: { units: true, manager: true },
-  sandbox: { noNewPrivileges: true, seccomp: true, ownUsers: true, usersAllowed: true },
+  sandbox: {
+    noNewPrivileges: true,
+    seccomp: true,
+    systemReadOnly: true,
+    homeReadOnly: true,
+    usersAllowed: true
+  },
+  unit: { own: '', packaged: '/usr/lib/systemd/user/coterie.service' },
   network
 }

@@ -5,6 +5,7 @@ import { Bus, Variant } from '../../src/host/bus.ts'
 import { hasOwner, ownerPid } from '../../src/host/bus-names.ts'
 import { mdnsResponders } from '../../src/host/mdns-responders.ts'
 import { sandbox } from '../../src/host/sandbox.ts'
+import { unitFiles } from '../../src/host/unit-files.ts'
 import { TestBus } from '../bus.ts'
 import { client } from '../daemon/surface.ts'
 
@@ -30,32 +31,66 @@ t.test('who is on the bus', async t => {
 })
 
 t.test('walls', async t => {
-  const made = (nnp: number, seccomp: number, map: string, apparmor = '0') =>
+  const made = (nnp: number, seccomp: number, mountinfo: readonly string[], apparmor = '0') =>
     sandbox(
       t.testdir({
         proc: {
           self: {
             status: `Name:\tx\nNoNewPrivs:\t${nnp}\nSeccomp:\t${seccomp}\nSeccomp_filters:\t3\n`,
-            uid_map: map
+            mountinfo: mountinfo.join('')
           },
           sys: {
             user: { max_user_namespaces: '100\n' },
             kernel: { apparmor_restrict_unprivileged_userns: `${apparmor}\n` }
           }
         }
-      })
+      }),
+      '/users/a b'
     )
-  const whole = '         0          0 4294967295\n'
-  const none = { noNewPrivileges: false, seccomp: false, ownUsers: false, usersAllowed: true }
-  t.same(made(0, 0, whole), none)
-  t.same(made(1, 2, '1000 1000 1\n'), {
+  const mount = (place: string, mode: string, device = 'rw') =>
+    `29 1 254:0 / ${place} ${mode},relatime shared:1 - ext4 /dev/vda ${device}\n`
+  const open = [mount('/', 'rw')]
+  const none = {
+    noNewPrivileges: false,
+    seccomp: false,
+    systemReadOnly: false,
+    homeReadOnly: false,
+    usersAllowed: true
+  }
+  t.same(made(0, 0, open), none)
+  const walled = [
+    ...open,
+    mount('/usr', 'rw'),
+    mount('/usr', 'ro'),
+    mount('/users', 'ro'),
+    mount('/users/a\\040b/x', 'rw')
+  ]
+  t.same(made(1, 2, walled), {
     noNewPrivileges: true,
     seccomp: true,
-    ownUsers: true,
+    systemReadOnly: true,
+    homeReadOnly: true,
     usersAllowed: true
   })
-  t.equal(made(0, 0, whole, '1').usersAllowed, false)
+  t.same(made(0, 0, [mount('/', 'ro'), mount('/users/a\\040b', 'rw')]), { ...none, systemReadOnly: true })
+  t.same(made(0, 0, [mount('/', 'rw', 'ro'), mount('/users/a', 'rw')]), {
+    ...none,
+    systemReadOnly: true,
+    homeReadOnly: true
+  })
+  t.equal(made(0, 0, open, '1').usersAllowed, false)
   t.same(sandbox(t.testdir({})), { ...none, usersAllowed: false }, 'nothing can be read')
+})
+
+t.test('units', async t => {
+  const root = t.testdir({
+    c: { systemd: { user: { 'coterie.service': '' } } },
+    usr: { lib: { systemd: { user: { 'coterie.service': '' } } } }
+  })
+  const packaged = '/usr/lib/systemd/user/coterie.service'
+  t.same(unitFiles('/c', root), { own: '/c/systemd/user/coterie.service', packaged })
+  t.same(unitFiles('/d', root), { own: '', packaged })
+  t.same(unitFiles('/c', '/nowhere'), { own: '', packaged: '' })
 })
 
 t.test('the real ones', async t => {

@@ -5,7 +5,7 @@
 import { chmodSync, chownSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { correspondents, ends, handlers, handlersOf, lines, place, sends } from './correspondents.ts'
 import { Computer, failure } from './daemon.ts'
@@ -20,7 +20,7 @@ async function ended(file: string): Promise<void> {
   const wait = async () => {
     while (alive()) await new Promise(resolve => setImmediate(resolve))
   }
-  await within(2_000, `the end of ${file}`, wait())
+  await within(PATIENCE_MS, `the end of ${file}`, wait())
 }
 
 if (inside(t, import.meta.url)) {

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Result } from '../../src/api/api.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { Computer } from './daemon.ts'
 
 export type Message = Result<'WaitMessage'>['Message']
@@ -80,7 +80,7 @@ export async function lines(file: string, holds: (lines: readonly string[]) => b
   const watcher = watch(dirname(file), look)
   look()
   try {
-    await within(20_000, `lines in ${file}`, promise, () => read().join('\n'))
+    await within(PATIENCE_MS, `lines in ${file}`, promise, () => read().join('\n'))
   } finally {
     watcher.close()
   }

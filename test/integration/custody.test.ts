@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside, type Teardown } from '../namespace.ts'
 import { ends, handlers, lines } from './correspondents.ts'
 import { Computer } from './daemon.ts'
@@ -25,7 +25,7 @@ async function keeps(on: Computer, copies: number): Promise<void> {
   const look = async () => {
     while (now !== copies) now = await kept(on)
   }
-  await within(20_000, `${on.name} keeps ${copies}`, look(), () => `it keeps ${now}\n${on.story()}`)
+  await within(PATIENCE_MS, `${on.name} keeps ${copies}`, look(), () => `it keeps ${now}\n${on.story()}`)
 }
 
 if (inside(t, import.meta.url)) {

@@ -17,7 +17,7 @@ import type { Result } from '../../src/api/api.ts'
 import { Client } from '../../src/cli/client.ts'
 import { lacking, run } from '../command.ts'
 import { Desktop, WAYLAND_PROGRAMS, wayland, X_PROGRAMS } from '../desktop.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { Computer } from './daemon.ts'
 
@@ -164,7 +164,7 @@ if (inside(t, import.meta.url)) {
       }
       return false
     }
-    t.ok(await within(20_000, 'all of them are put off', putOff()))
+    t.ok(await within(PATIENCE_MS, 'all of them are put off', putOff()))
     client.close()
   })
 }

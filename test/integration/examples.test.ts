@@ -10,7 +10,7 @@ import { Client } from '../../src/cli/client.ts'
 import { bin, type Ended, run } from '../cli/command.ts'
 import { lacking } from '../command.ts'
 import { Desktop, X_PROGRAMS } from '../desktop.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { Computer } from './daemon.ts'
 
@@ -53,7 +53,7 @@ async function knows(computer: Computer): Promise<void> {
   const known = async () => {
     while ((await computer.aside('Handlers')).Handlers.length < files.length);
   }
-  await within(10_000, `${computer.name} knows its handlers`, known())
+  await within(PATIENCE_MS, `${computer.name} knows its handlers`, known())
 }
 
 /** Until so many messages of that tag are done. */
@@ -66,7 +66,7 @@ async function done(sender: Computer, tag: string, count: number): Promise<void>
       if (of.length === count) return
     }
   }
-  await within(20_000, `${count} of ${tag} are done`, look(), sender.story)
+  await within(PATIENCE_MS, `${count} of ${tag} are done`, look(), sender.story)
   client.close()
 }
 

@@ -9,7 +9,7 @@ import { TestBus } from '../bus.ts'
 import { bin } from '../cli/command.ts'
 import { follow, lacking } from '../command.ts'
 import { client, Inbox } from '../daemon/surface.ts'
-import { within } from '../lab/deadline.ts'
+import { PATIENCE_MS, within } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
 
@@ -45,7 +45,7 @@ async function becomes(on: Computer, id: string, state: string): Promise<void> {
       if (Messages.some(({ Id, State }) => Id === id && State === state)) return
     }
   }
-  await within(20_000, `it is ${state}`, look())
+  await within(PATIENCE_MS, `it is ${state}`, look())
   client.close()
 }
 
@@ -73,7 +73,7 @@ class Program {
   }
 
   next(): Promise<Served> {
-    return within(20_000, 'a message', this.got.next())
+    return within(PATIENCE_MS, 'a message', this.got.next())
   }
   answer({ Request }: Served, answer: Partial<Params<'Answer'>> = {}): Promise<object> {
     return this.#on.aside('Answer', { Request, ...answer })
@@ -254,7 +254,7 @@ if (inside(t, import.meta.url)) {
     t.match(await ben.aside('Handlers'), { Programs: [{ Name: bus.uniqueName, Tags: ['bus/*'] }] })
 
     const id = await sends(anna, 'bus/one', { Body: 'über', Ask: true })
-    t.match(await within(20_000, 'Handle', calls.next()), { Id: id, Name: 'anna', Body: 'über', Run: 1 })
+    t.match(await within(PATIENCE_MS, 'Handle', calls.next()), { Id: id, Name: 'anna', Body: 'über', Run: 1 })
     t.match(await ends(anna, id), { State: 'done', Output: 'by bus' })
     t.match(await monitor.line(/MessageReceived/), new RegExp(`'${id}'.*'anna', 'bus/one', uint64 5`))
 
@@ -267,7 +267,7 @@ if (inside(t, import.meta.url)) {
     answer = () => new Promise(() => {})
     const last = await sends(anna, 'bus/three')
     await within(
-      20_000,
+      PATIENCE_MS,
       'Handle',
       calls.until(({ Id }) => Id === last)
     )

@@ -18,6 +18,8 @@ import {
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { top } from '../../scripts/package/run.ts'
+import { follow, lacking } from '../command.ts'
 import { inside } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
 
@@ -206,6 +208,19 @@ if (inside(t, import.meta.url)) {
     t.ok(existsSync(pc.socket), 'the socket of one that was killed')
     await pc.start()
     t.equal(statSync(pc.socket).mode & 0o777, 0o600)
+  })
+
+  t.test('who woke it up through systemd is told', { skip: lacking('systemd-socket-activate') }, async t => {
+    const pc = new Computer(t, 'pc')
+    pc.configure('[network]\nprot = 1234\n')
+    mkdirSync(pc.runtime, { mode: 0o700 })
+    const variables = Object.entries(pc.environment).map(([name, value]) => `-E${name}=${value}`)
+    const args = [...variables, '--listen', pc.socket, join(top, 'bin/coteried')]
+    const systemd = follow(t, 'systemd-socket-activate', args, pc.environment)
+    await systemd.line(/Listening/)
+    const said = await pc.coterie('status')
+    t.match(said, { code: 3, err: /^coterie: coteried cannot start: .*unknown key network\.prot/ })
+    await systemd.line(/^coteried: .*unknown key network\.prot/)
   })
 
   t.test('a second one on the same data', async t => {

@@ -1,7 +1,7 @@
 /**
  * A booted computer: systemd, logind, a user manager for `tester` (who lingers), its own NetworkManager on
- * a cable of the lab. A container of systemd-nspawn on a throw-away overlay of a template; the checkout
- * lies read-only in /host.
+ * a cable of the lab. A container of systemd-nspawn on a throw-away overlay of a template; the checkout, or
+ * another folder that is given, lies read-only in /host.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,6 +13,13 @@ import { type Suite, template } from './template.ts'
 
 const top = realpathSync(new URL('../..', import.meta.url).pathname)
 const hierarchies = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/cgroup']
+
+/** Somebody who has an account inside. */
+export interface Account {
+  readonly name: string
+  readonly uid: number
+}
+export const TESTER: Account = { name: 'tester', uid: 1000 }
 
 export class Box {
   readonly name: string
@@ -30,14 +37,14 @@ export class Box {
     this.#console = log
   }
 
-  /** Boots it and waits for the user manager. */
-  static async boot(name: string, suite: Suite, space: Space, log: string): Promise<Box> {
+  /** Boots it and waits for the user manager. `shown`: the folder in /host. */
+  static async boot(name: string, suite: Suite, space: Space, log: string, shown = top): Promise<Box> {
     const folder = await template(suite)
     const socket = await NotifySocket.open()
     // Two boxes in one control group would end each other's processes.
     const own = hierarchies.filter(h => existsSync(`${h}/cgroup.procs`)).slice(0, 2)
     const join = own.map(h => `mkdir -p ${h}/${group(name)}; echo $$ > ${h}/${group(name)}/cgroup.procs`)
-    const modules = realpathSync(`${top}/node_modules`)
+    const modules = shown === top ? realpathSync(`${top}/node_modules`) : `${top}/node_modules`
     const args = ['--quiet', `--directory=${folder}`, `--machine=${name}`, '--boot', '--register=no']
     args.push(
       '--keep-unit',
@@ -47,7 +54,7 @@ export class Box {
       '--notify-ready=yes'
     )
     args.push('--resolv-conf=off', '--timezone=off', '--capability=CAP_NET_ADMIN,CAP_NET_RAW')
-    args.push(`--network-namespace-path=/proc/${space.pid}/ns/net`, `--bind-ro=${top}:/host`)
+    args.push(`--network-namespace-path=/proc/${space.pid}/ns/net`, `--bind-ro=${shown}:/host`)
     if (modules !== `${top}/node_modules`) args.push(`--bind-ro=${modules}`)
     const fd = openSync(log, 'a')
     const nspawn = spawn(
@@ -89,32 +96,40 @@ export class Box {
   }
 
   /** As root inside. */
-  try(command: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
+  try(command: readonly string[], options: Asked = {}): Promise<Ended> {
     const clean = ['env', '-i', '-C', '/root', 'HOME=/root', 'LANG=C.UTF-8', `PATH=${path}`]
     return this.#enter([...clean, ...command], options)
   }
-  /** As tester, with what a login would give. */
-  tryUser(command: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
-    const become = ['setpriv', '--reuid', '1000', '--regid', '1000', '--init-groups']
-    const clean = ['env', '-i', '-C', '/home/tester', 'HOME=/home/tester', 'USER=tester', 'LANG=C.UTF-8']
-    const session = [
-      'XDG_RUNTIME_DIR=/run/user/1000',
-      'DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus'
-    ]
-    return this.#enter([...become, ...clean, `PATH=${path}`, ...session, ...command], options)
+  /** As tester, or somebody else who has an account, with what a login would give. */
+  tryUser(command: readonly string[], options: Asked = {}): Promise<Ended> {
+    return this.#enter([...login(options.as), ...command], options)
+  }
+  /** The same as a command of this computer, for who gives it a terminal. */
+  words(command: readonly string[], as?: Account): string[] {
+    return ['nsenter', ...this.#inside, ...login(as), ...command]
+  }
+  /** The same, for what does not end by itself; it ends with the box at the latest. */
+  start(command: readonly string[], as?: Account): ChildProcess {
+    const [program = '', ...args] = this.words(command, as)
+    return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  }
+  /** Makes an account. Nobody's service manager runs because of it. */
+  async account(name: string, uid: number): Promise<Account> {
+    await this.run(`useradd -m -u ${uid} -s /bin/bash ${name}`)
+    return { name, uid }
   }
   async run(line: string | readonly string[]): Promise<string> {
     const words = typeof line === 'string' ? line.split(' ') : line
-    return this.#must(words, await this.try(words))
+    return this.#must(words, await this.try(words, { timeoutMs: 90_000 }))
   }
-  async user(line: string | readonly string[], input?: string): Promise<string> {
+  async user(line: string | readonly string[], input = '', as = TESTER): Promise<string> {
     const words = typeof line === 'string' ? line.split(' ') : line
-    return this.#must(words, await this.tryUser(words, { timeoutMs: 90_000, input: input ?? '' }))
+    return this.#must(words, await this.tryUser(words, { timeoutMs: 90_000, input, as }))
   }
 
   /** A property of a unit of the user manager. */
-  show(unit: string, property: string): Promise<string> {
-    return this.user(['systemctl', '--user', 'show', '-P', property, unit])
+  show(unit: string, property: string, as = TESTER): Promise<string> {
+    return this.user(['systemctl', '--user', 'show', '-P', property, unit], '', as)
   }
   /** Asks again and again: a user manager tells of changes only those who stay connected to it. */
   async until(what: string, holds: () => Promise<boolean>, milliseconds = 30_000): Promise<void> {
@@ -152,12 +167,15 @@ export class Box {
     for (const hierarchy of hierarchies) remove(`${hierarchy}/${group(this.name)}`)
   }
 
-  #enter(command: readonly string[], options: { input?: string; timeoutMs?: number }): Promise<Ended> {
-    const enter = ['-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '-C', '--']
+  get #inside(): string[] {
+    return ['-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '-C', '--']
+  }
+
+  #enter(command: readonly string[], options: Asked): Promise<Ended> {
     return new Promise((resolve, reject) => {
       const child = execFile(
         'nsenter',
-        [...enter, ...command],
+        [...this.#inside, ...command],
         { timeout: options.timeoutMs ?? 30_000, killSignal: 'SIGKILL', maxBuffer: 64 << 20 },
         (error, stdout, stderr) => {
           if (error && typeof error.code !== 'number')
@@ -176,7 +194,23 @@ export class Box {
   }
 }
 
+interface Asked {
+  readonly input?: string
+  readonly timeoutMs?: number
+  /** Tester, when nobody is named. */
+  readonly as?: Account
+}
+
 const path = '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** Becomes them, with the environment of a login. */
+function login({ name, uid }: Account = TESTER): string[] {
+  const become = ['setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, '--init-groups']
+  const runtime = `/run/user/${uid}`
+  const session = [`XDG_RUNTIME_DIR=${runtime}`, `DBUS_SESSION_BUS_ADDRESS=unix:path=${runtime}/bus`]
+  const clean = ['env', '-i', '-C', `/home/${name}`, `HOME=/home/${name}`, `USER=${name}`, 'LANG=C.UTF-8']
+  return [...become, ...clean, `PATH=${path}`, ...session]
+}
+
 const group = (name: string) => `coterie-box-${process.pid}-${name}`
 
 function remove(folder: string): void {

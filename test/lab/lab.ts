@@ -185,12 +185,12 @@ export class Lab {
     return Capture.start(this.wires.space, port, join(this.folder, `${where}-${Date.now()}.pcap`))
   }
 
-  /** A booted computer on a LAN; its number must be another than the hosts'. */
-  async box(name: string, number: number, suite: Suite, lan: Lan): Promise<Box> {
+  /** A booted computer on a LAN; its number must be another than the hosts'. `shown`: the folder in /host. */
+  async box(name: string, number: number, suite: Suite, lan: Lan, shown?: string): Promise<Box> {
     const space = await Space.open(name, path)
     this.#spaces.push(space)
     await this.wires.plug({ name, number, space }, 'eth0', lan)
-    const box = await Box.boot(name, suite, space, join(this.folder, `${name}.console`))
+    const box = await Box.boot(name, suite, space, join(this.folder, `${name}.console`), shown)
     this.#boxes.push(box)
     return box
   }

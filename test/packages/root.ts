@@ -70,6 +70,7 @@ export class Root {
     await new Promise<void>(resolve => server.once('listening', resolve))
     t.teardown(() => server.close())
     this.write('/systemctl.log', '', 0o666)
-    this.write('/usr/bin/systemctl', '#!/bin/sh\necho "$(id -u) $*" >> /systemctl.log\n', 0o755)
+    const fake = '#!/bin/sh\necho "$(id -u) $*" >> /systemctl.log\ncase $* in *is-failed*) exit 1 ;; esac\n'
+    this.write('/usr/bin/systemctl', fake, 0o755)
   }
 }
