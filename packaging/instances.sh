@@ -16,8 +16,9 @@ for_each_user() { # for_each_user SENTENCE COMMAND…: as each user whose manage
 instances() { # instances COMMAND…: systemctl --user COMMAND…
   for_each_user "systemctl --user $* failed" systemctl --user --quiet "$@"
 }
-restart_instances() { # those that run, and those that failed with the version before
+restart_instances() { # those that run, and daemons that failed with the version before
   for_each_user "the daemon did not start again; journalctl --user -u coterie says why" \
     sh -c 'if systemctl --user --quiet is-failed coterie.service; then verb=restart; else verb=try-restart; fi
       systemctl --user --quiet $verb coterie.service 2> /dev/null'
+  instances try-restart coterie-tray.service
 }

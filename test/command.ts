@@ -36,7 +36,8 @@ export function follow(
   /** All lines so far. */
   const all: string[] = []
   let wake = () => {}
-  let ended = false
+  let over = false
+  const { promise: ended, resolve } = Promise.withResolvers<number | null>()
   const note = (line: string) => {
     lines.push(line)
     all.push(line)
@@ -44,8 +45,9 @@ export function follow(
   }
   createInterface({ input: child.stdout }).on('line', note)
   createInterface({ input: child.stderr }).on('line', note)
-  child.on('close', () => {
-    ended = true
+  child.on('close', code => {
+    over = true
+    resolve(code)
     wake()
   })
   /** The first line from now on, or of those not asked for yet, that fits. Rejects when the program ends before. */
@@ -55,13 +57,13 @@ export function follow(
         const next = lines.shift() as string
         if (pattern.test(next)) return next
       }
-      if (ended) throw new Error(`${command} ended before it wrote ${pattern}`)
+      if (over) throw new Error(`${command} ended before it wrote ${pattern}`)
       await new Promise<void>(resolve => {
         wake = resolve
       })
     }
   }
-  return { line, all }
+  return { line, all, ended }
 }
 
 /** Why a test that needs these cannot run; false when it can. */

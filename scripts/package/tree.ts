@@ -42,6 +42,8 @@ export interface Tree {
 const COPIED: readonly (readonly [from: string, to: string])[] = [
   ['systemd/coterie.service', '/usr/lib/systemd/user/'],
   ['systemd/coterie.socket', '/usr/lib/systemd/user/'],
+  ['systemd/coterie-tray.service', '/usr/lib/systemd/user/'],
+  ['packaging/org.coterie.Coterie.desktop', '/usr/share/applications/'],
   ['systemd/90-coterie.preset', '/usr/lib/systemd/user-preset/'],
   ['systemd/hardening.conf', '/usr/share/coterie/'],
   ['dbus/org.coterie.Coterie1.service', '/usr/share/dbus-1/services/'],

@@ -70,7 +70,7 @@ export function nextLines(status: Status, look: Look): string[] {
   return [
     `${name} in the circle ${home}: ${near} of ${count(Peers.length, 'other')} reachable${notes}`,
     ...peersLine(status, look),
-    `More: ${['status', 'watch', 'help'].map(word => look.bold(`coterie ${word}`)).join(', ')}`
+    `More: ${['status', 'top', 'help'].map(word => look.bold(`coterie ${word}`)).join(', ')}`
   ]
 }
 

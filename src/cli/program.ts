@@ -21,6 +21,8 @@ import { explain, USAGE, UsageError } from './run.ts'
 import { isRecoverySecret } from './secret.ts'
 import { addSendCommands } from './send.ts'
 import { addServeCommand } from './serve.ts'
+import { addTopCommand } from './top.ts'
+import { addTrayCommand } from './tray.ts'
 import { addWakeCommand } from './wake.ts'
 import { addWhyCommand } from './why.ts'
 
@@ -37,6 +39,7 @@ export function makeProgram(): Command {
       '\n`coterie` alone says what to do next.\n\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running, 4 the peer is unreachable.'
     )
   addPeerCommands(program)
+  addTopCommand(program)
   addWakeCommand(program)
   addWhyCommand(program)
   addInitCommand(program)
@@ -53,6 +56,7 @@ export function makeProgram(): Command {
   addOutboxCommand(program)
   addHandlersCommand(program)
   addServeCommand(program)
+  addTrayCommand(program)
   addDaemonCommands(program)
   addDoctorCommand(program)
   return program

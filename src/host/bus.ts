@@ -53,6 +53,8 @@ type Done = (error: BusError | undefined, body: unknown[]) => void
 const DBUS = 'org.freedesktop.DBus'
 const ERROR = `${DBUS}.Error`
 const driver = { destination: DBUS, path: '/org/freedesktop/DBus', interface: DBUS }
+const ALLOW_REPLACEMENT = 1
+const DO_NOT_QUEUE = 4
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 30_000
 const HELLO_TIMEOUT_MS = 10_000
@@ -152,9 +154,18 @@ export class Bus {
     return this.#matches.watchName(name, fn)
   }
 
-  /** Asks once, without queueing; ask again in onUp, or when watchName says that the name is free. */
-  async requestName(name: string): Promise<'owned' | 'taken'> {
-    const [answer] = await this.call({ ...driver, member: 'RequestName', signature: 'su', body: [name, 4] })
+  /**
+   * Asks once, without queueing; ask again in onUp, or when watchName says that the name is free. `replaceable`:
+   * others may take it away.
+   */
+  async requestName(name: string, { replaceable = false } = {}): Promise<'owned' | 'taken'> {
+    const flags = DO_NOT_QUEUE | (replaceable ? ALLOW_REPLACEMENT : 0)
+    const [answer] = await this.call({
+      ...driver,
+      member: 'RequestName',
+      signature: 'su',
+      body: [name, flags]
+    })
     return answer === 1 || answer === 4 ? 'owned' : 'taken'
   }
 

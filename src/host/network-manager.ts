@@ -118,6 +118,9 @@ export function concerns(m: Pick<BusMessage, 'interface' | 'member' | 'body'>): 
   return 'soon'
 }
 
+/** It may answer later. */
+const UNANSWERED = /\.(Timeout|NoReply|Disconnected)$/
+
 /** Where the signals come from that `concerns` looks at. */
 const PATHS = ['Devices', 'ActiveConnection', 'IP4Config', 'IP6Config'].map(name => `${ROOT}/${name}`)
 
@@ -191,7 +194,8 @@ export class NetworkManagerSource {
         autoStart: false
       })
       zone = textOf(objectOf(objectOf(plain(answer))['connection'])['zone'])
-    } catch {
+    } catch (error) {
+      if (error instanceof BusError && UNANSWERED.test(error.errorName)) throw error
       // Another user's profile, or gone by now: without a zone.
     }
     this.#zones.set(path, zone)

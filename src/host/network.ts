@@ -9,7 +9,7 @@ import { IpMonitor, readIp } from './ip.ts'
 import { NetworkManagerSource } from './network-manager.ts'
 import { NetworkdSource } from './networkd.ts'
 import { readOs } from './poll.ts'
-import { type Facts, join, type KernelNetwork, settle } from './snapshot.ts'
+import { type Facts, join, type KernelInterface, type KernelNetwork, settle } from './snapshot.ts'
 
 /** Between looks, after the first; see nextLook. */
 const PAUSE_MS = 100
@@ -58,6 +58,8 @@ interface Authority {
   facts: Facts | undefined
   /** It did not answer. */
   silent: boolean
+  /** Addresses of each interface when it answered last: it has said nothing of those that came since. */
+  told: ReadonlyMap<string, string>
   graceUntil: number
   /** What holds until settleUntil for interfaces that it has not taken up again. */
   before: Facts | undefined
@@ -92,6 +94,7 @@ export class NetworkWatcher {
       owner: undefined,
       facts: undefined,
       silent: false,
+      told: new Map(),
       graceUntil: 0,
       before: undefined,
       settleUntil: 0
@@ -212,9 +215,13 @@ export class NetworkWatcher {
     // The end of the check is an event of the kernel's only.
     if (kernel.checking && !this.#monitoring) this.#after(CHECK_MS, () => this.#request('soon'))
     const heard = authority !== undefined && answered !== false
+    if (heard) authority.told = new Map(kernel.interfaces.map(k => [k.name, addressesOf(k)]))
+    const undecided = this.#authorities.some(a => a.owner === undefined)
     return join(kernel, authority?.facts, {
       source: heard ? authority.source.name : this.#monitoring ? 'ip' : 'poll',
-      strict: heard
+      strict: heard,
+      // nothing is announced to a network that may turn out to be a stranger's
+      unknown: k => (authority ? authority.told.get(k.name) !== addressesOf(k) : undecided)
     })
   }
 
@@ -315,6 +322,12 @@ export class NetworkWatcher {
     this.#timers.add(timer)
   }
 }
+
+const addressesOf = ({ addresses }: KernelInterface): string =>
+  addresses
+    .map(({ address, prefix }) => `${address}/${prefix}`)
+    .sort()
+    .join(' ')
 
 const GONE = /\.(Disconnected|NoReply|ServiceUnknown|NameHasNoOwner)$/
 

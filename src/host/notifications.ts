@@ -1,6 +1,6 @@
 /**
- * Notifications with buttons on the desktop (Desktop Notifications Specification 1.2), where a service for them
- * runs and has buttons. Nothing is started for it.
+ * Notifications on the desktop (Desktop Notifications Specification 1.2), with buttons where the service that runs has
+ * them. None is started.
  */
 import { type Bus, Variant } from './bus.ts'
 
@@ -11,6 +11,16 @@ const PATH = '/org/freedesktop/Notifications'
 const CAPABILITIES_MS = 2_000
 /** `urgency`: it stays until it is answered. */
 const CRITICAL = 2
+
+export interface Notice {
+  readonly summary: string
+  /** Plain text; it is escaped here. */
+  readonly body: string
+  /** Until it is dismissed or closed. */
+  readonly stays?: boolean
+  /** Id of one whose place it takes. */
+  readonly replaces?: number
+}
 
 export interface Notification {
   readonly summary: string
@@ -73,6 +83,19 @@ export class Notifications {
     }
   }
 
+  /** Shows it; resolves with its id. Rejects BusError where no service takes it within 5 s. */
+  async tell({ summary, body, stays = false, replaces = 0 }: Notice): Promise<number> {
+    const hints = { ...HINTS, ...(stays && { urgency: new Variant('y', CRITICAL) }) }
+    const words = [APPLICATION, replaces, ICON, summary, escaped(body), [], hints, stays ? 0 : -1]
+    const [id] = await this.#call(NAME, 'Notify', 'susssasa{sv}i', words)
+    return Number(id)
+  }
+
+  /** Takes it away, if it is still there. Never rejects. */
+  async close(id: number): Promise<void> {
+    await this.#call(NAME, 'CloseNotification', 'u', [id]).catch(() => {})
+  }
+
   /** The unique name of the service, if it has buttons. */
   async #owner(): Promise<string | undefined> {
     try {
@@ -92,15 +115,16 @@ export class Notifications {
   }
 }
 
+/** As desktops have the program by its .desktop file. */
+const APPLICATION = 'Coterie'
+const ICON = 'org.coterie.Coterie'
+const HINTS = { category: new Variant('s', 'device'), 'desktop-entry': new Variant('s', ICON) }
+
 /** The arguments of Notify. */
 function notify({ summary, body, buttons }: Notification): unknown[] {
-  const hints = {
-    urgency: new Variant('y', CRITICAL),
-    category: new Variant('s', 'device'),
-    'desktop-entry': new Variant('s', 'coterie')
-  }
+  const hints = { ...HINTS, urgency: new Variant('y', CRITICAL) }
   const actions = Object.entries(buttons).flat()
-  return ['Coterie', 0, 'network-workgroup', summary, escaped(body), actions, hints, 0]
+  return [APPLICATION, 0, ICON, summary, escaped(body), actions, hints, 0]
 }
 
 const ESCAPES: { readonly [character: string]: string } = {

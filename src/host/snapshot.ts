@@ -84,12 +84,12 @@ const NOT_YET: InterfaceFacts = { ...NOBODY_SAYS, usable: false }
 
 /**
  * `strict`: an interface that the facts do not know is not used yet (its manager will come to it); otherwise
- * nobody says, and it is used.
+ * nobody says, and it is used. `unknown`: whether what the facts say of that one is still to come.
  */
 export function join(
   kernel: KernelNetwork,
   facts: Facts | undefined,
-  options: { source: NetworkSource; strict: boolean }
+  options: { source: NetworkSource; strict: boolean; unknown: (one: KernelInterface) => boolean }
 ): Snapshot {
   const interfaces = kernel.interfaces.map((k): Interface => {
     const f = facts?.interfaces.get(k.name) ?? (facts && options.strict ? NOT_YET : NOBODY_SAYS)
@@ -106,6 +106,7 @@ export function join(
       zone: f.zone,
       metered: f.metered,
       open: f.open,
+      unknown: options.unknown(k),
       mac: k.mac
     }
   })

@@ -42,6 +42,8 @@ export interface Interface {
   readonly metered: boolean
   /** Open Wi-Fi, or a captive portal behind it: listen only by default. */
   readonly open: boolean
+  /** There is somebody who knows what network this is, and has not said it yet: listen only until then. */
+  readonly unknown: boolean
   /** MAC address in lower case, or ''. */
   readonly mac: string
 }
@@ -110,8 +112,9 @@ export function canonical(snapshot: Snapshot): Snapshot {
     .map(i => {
       const unique = new Map(i.addresses.map(a => [a.address, { address: a.address, prefix: a.prefix }]))
       const addresses = [...unique.values()].sort((a, b) => compareAddresses(a.address, b.address))
-      const { name, index, kind, up, multicast, managed, connection, zone, metered, open, mac } = i
-      return { name, index, kind, addresses, up, multicast, managed, connection, zone, metered, open, mac }
+      const { name, index, kind, up, multicast, managed, connection, zone, metered, open, unknown, mac } = i
+      const facts = { managed, connection, zone, metered, open, unknown, mac }
+      return { name, index, kind, addresses, up, multicast, ...facts }
     })
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.index - b.index))
   const { source, connectivity, primary } = snapshot
@@ -152,6 +155,7 @@ export function delta(old: Snapshot | undefined, now: Snapshot): Delta {
         a.connection !== b.connection ||
         a.zone !== b.zone ||
         a.open !== b.open ||
+        a.unknown !== b.unknown ||
         a.managed !== b.managed ||
         a.kind !== b.kind
     ),

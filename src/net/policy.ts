@@ -62,7 +62,7 @@ export function policyFor(i: Interface, config: NetworkConfig): Policy {
   const rule = config.rules.find(r => matches(r, i))
   if (rule) return rule.policy
   if (!named && (i.kind === 'loopback' || !i.managed || isContainerName(i.name))) return 'off'
-  return i.open || UNTRUSTED_ZONES.has(i.zone) ? 'listen' : 'announce'
+  return i.open || i.unknown || UNTRUSTED_ZONES.has(i.zone) ? 'listen' : 'announce'
 }
 
 /** All addresses to listen on, in the snapshot's order. */

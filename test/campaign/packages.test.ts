@@ -80,7 +80,7 @@ if (inside(t, import.meta.url)) {
     t.same(asked(), [`${uid} --user --quiet daemon-reload`])
     t.match(await rpm('-e', 'coterie'), { code: 0 })
     t.same(asked().slice(1), [
-      `${uid} --user --quiet stop coterie.service coterie.socket`,
+      `${uid} --user --quiet stop coterie-tray.service coterie.service coterie.socket`,
       `${uid} --user --quiet daemon-reload`
     ])
   })

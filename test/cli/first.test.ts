@@ -23,7 +23,7 @@ t.test('where one is, and the step that follows', async t => {
   t.same(await said(), [
     'thinkpad in the circle home: 1 of 3 others reachable',
     '  ● desktop 1.2 ms  ○ nas unreachable  ○ phone unreachable',
-    'More: coterie status, coterie watch, coterie help'
+    'More: coterie status, coterie top, coterie help'
   ])
   const ready = readyStatus()
   facts.status = { ...ready, Peers: [], Circle: { ...ready.Circle, Members: 1 } }

@@ -19,6 +19,7 @@ export const card = (name: string, change: Partial<Interface> = {}): Interface =
   zone: '',
   metered: false,
   open: false,
+  unknown: false,
   mac: '02:00:00:00:00:01',
   ...change
 })

@@ -34,8 +34,8 @@ const said = (
   primary,
   interfaces: new Map(Object.entries(interfaces))
 })
-const nm = { source: 'NetworkManager', strict: true } as const
-const alone = { source: 'ip', strict: false } as const
+const nm = { source: 'NetworkManager', strict: true, unknown: () => false } as const
+const alone = { source: 'ip', strict: false, unknown: () => false } as const
 const first = (...args: Parameters<typeof join>) => join(...args).interfaces[0]!
 const kernel = (...interfaces: KernelInterface[]) => ({ interfaces, checking: false, primary: 'eth0' })
 
@@ -55,6 +55,7 @@ t.test('the kernel alone: managed, and whatever it has', async t => {
         zone: '',
         metered: false,
         open: false,
+        unknown: false,
         mac: '02:00:00:00:00:07'
       }
     ],
@@ -88,6 +89,19 @@ t.test(
 t.test('an interface its manager does not know yet waits; nobody to know it, it is used', async t => {
   t.notOk(first(kernel(eth0), said({}), nm).up)
   t.ok(first(kernel(eth0), said({}), alone).up)
+})
+
+t.test('what is still to come is marked', async t => {
+  const unknown = ({ name }: KernelInterface) => name === 'eth0'
+  const other = { ...eth0, name: 'eth1', index: 3 }
+  const { interfaces } = join(kernel(eth0, other), undefined, { ...alone, unknown })
+  t.strictSame(
+    interfaces.map(i => [i.name, i.unknown]),
+    [
+      ['eth0', true],
+      ['eth1', false]
+    ]
+  )
 })
 
 t.test('deprecated addresses count only where there is no better one', async t => {

@@ -33,9 +33,9 @@ const layers: { readonly [folder: string]: Layer } = {
     why: 'the only place that knows all'
   },
   cli: {
-    may: ['api', 'paths.ts'],
+    may: ['api', 'paths.ts', 'host/bus.ts', 'host/notifications.ts'],
     packages: ['*'],
-    why: 'a client like any other: what it can do, any program can'
+    why: 'a client like any other: what it can do, any program can; the two of host are a library for D-Bus'
   },
   'paths.ts': { may: [], packages: ['node:'], why: 'read by daemon and command line alike' }
 }

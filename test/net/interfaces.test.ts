@@ -25,6 +25,7 @@ const eth0: Interface = {
   zone: '',
   metered: false,
   open: false,
+  unknown: false,
   mac: '02:00:00:00:00:07'
 }
 const wlan0: Interface = {

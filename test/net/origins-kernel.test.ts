@@ -40,6 +40,7 @@ if (inside(t, import.meta.url)) {
       zone: '',
       metered: false,
       open: false,
+      unknown: false,
       mac: ''
     })
 

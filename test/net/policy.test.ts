@@ -15,6 +15,7 @@ const ethernet: Interface = {
   zone: 'home',
   metered: false,
   open: false,
+  unknown: false,
   mac: ''
 }
 const make = (change: Partial<Interface>): Interface => ({ ...ethernet, ...change })
@@ -32,6 +33,12 @@ const table: [string, Interface, NetworkConfig, string][] = [
   ['a VPN', make({ name: 'wg0', kind: 'vpn' }), free, 'announce'],
   ['open Wi-Fi', cafe, free, 'listen'],
   ['a connection in a zone that is not trusted', make({ zone: 'public' }), free, 'listen'],
+  [
+    'a network of which it is not known yet which one it is',
+    make({ zone: '', unknown: true }),
+    free,
+    'listen'
+  ],
   ['a connection in no zone', make({ zone: '' }), free, 'announce'],
   ['a zone of the user', make({ zone: 'flat' }), free, 'announce'],
   ['loopback', lo, free, 'off'],

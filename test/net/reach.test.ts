@@ -17,6 +17,7 @@ const card = (name: string, kind: Interface['kind'], more: Partial<Interface> = 
   zone: '',
   metered: false,
   open: false,
+  unknown: false,
   mac: '',
   ...more
 })

@@ -75,6 +75,7 @@ if (inside(t, import.meta.url)) {
       ...['usr/lib/systemd/user-preset/90-coterie.preset', 'usr/lib/firewalld/services/coterie.xml'],
       ...['etc/ufw/applications.d/coterie', 'usr/share/dbus-1/services/org.coterie.Coterie1.service'],
       ...['usr/share/dbus-1/interfaces/org.coterie.Coterie1.xml', 'usr/share/doc/coterie/sbom.cdx.json.gz'],
+      ...['usr/lib/systemd/user/coterie-tray.service', 'usr/share/applications/org.coterie.Coterie.desktop'],
       ...['usr/share/icons/hicolor/scalable/apps/org.coterie.Coterie.svg'],
       ...['usr/share/man/man1/coterie.1.gz', 'usr/share/man/man8/coteried.8.gz'],
       ...['usr/share/man/man5/coterie.toml.5.gz', 'usr/share/bash-completion/completions/coterie'],
@@ -131,12 +132,13 @@ if (inside(t, import.meta.url)) {
     t.same(asked().slice(1), [
       `${USER} --user --quiet daemon-reload`,
       `${USER} --user --quiet is-failed coterie.service`,
-      `${USER} --user --quiet try-restart coterie.service`
+      `${USER} --user --quiet try-restart coterie.service`,
+      `${USER} --user --quiet try-restart coterie-tray.service`
     ])
     writeFileSync(`${root.path}/etc/ufw/applications.d/coterie`, '# mine\n')
     t.match(await root.run('dpkg', '-r', 'coterie'), { code: 0 })
-    t.same(asked().slice(4), [
-      `${USER} --user --quiet stop coterie.service coterie.socket`,
+    t.same(asked().slice(5), [
+      `${USER} --user --quiet stop coterie-tray.service coterie.service coterie.socket`,
       `${USER} --user --quiet daemon-reload`
     ])
     t.notOk(root.has('/usr/lib/coterie'))

@@ -100,6 +100,7 @@ function mendNone(all: readonly Interface[], only: readonly string[], unmanaged:
 
 function quietFor(i: Interface): string {
   if (i.open) return 'an open network'
+  if (i.unknown) return 'not known yet which network it is'
   return i.zone === '' ? 'by a rule' : `zone ${i.zone}`
 }
 
