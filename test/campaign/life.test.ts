@@ -48,7 +48,7 @@ scenario('the life of a package', {}, async (t, lab) => {
       [recent, old]
     ] as const) {
       const tree = await one.box.user(`busctl --user --timeout=10 --no-pager tree ${NAME}`)
-      const peers = tree.match(/\S+\/peer\/\w+/g) ?? []
+      const peers = tree.match(/\/org\S+\/peer\/\w+/g) ?? []
       t.equal(peers.length, 1, `${one.name}: busctl tree shows the other one, ${peers}`)
       const shown = await one.box.user(`busctl --user --timeout=10 introspect ${NAME} ${peers[0]}`)
       t.match(shown, new RegExp(`\\.Name .*"${other.box.name}"`))
