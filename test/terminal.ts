@@ -17,6 +17,7 @@ export class Display {
   #style = ''
   #kept: string[][] | undefined
   #rest = ''
+  #wraps = true
   cursor = true
 
   constructor(rows: number, columns: number) {
@@ -65,7 +66,11 @@ export class Display {
       else this.#cells = [...this.#cells.slice(1), ...this.#blank().slice(0, 1)]
     } else if (text >= ' ') {
       const columns = width(text)
-      if (at.column + columns > this.#columns) return
+      if (at.column + columns > this.#columns) {
+        if (!this.#wraps) return
+        at.column = 0
+        this.#put('\n')
+      }
       const row = this.#cells[at.row]
       if (row === undefined) return
       row[at.column] = this.#style ? `${this.#style}${text}\x1b[0m` : text
@@ -80,6 +85,7 @@ export class Display {
     else if (kind === 'H') this.#at = { row: (numbers[0] || 1) - 1, column: (numbers[1] || 1) - 1 }
     else if (kind === 'K') this.#cells[this.#at.row]?.fill(' ', this.#at.column)
     else if (kind === 'J') this.#cells = this.#blank()
+    else if (given === '?7') this.#wraps = kind === 'h'
     else if (given === '?25') this.cursor = kind === 'h'
     else if (given === '?1049') this.#swap(kind === 'h')
   }

@@ -308,7 +308,8 @@ export const Status = record('Status', 'Everything a panel shows.', {
   Listeners: field(list(Listener), 'Sockets the daemon listens on.'),
   Notes: field(list(string), 'What is missing or limited here, each with what would mend it.'),
   Peers: field(list(Peer), 'All current members of the circle but this device.'),
-  Version: field(string, 'Version of the daemon.')
+  Version: field(string, 'Version of the daemon.'),
+  Summary: field(string, 'Where all of it stands, for people, in one line; commands stand in backticks.')
 })
 
 // --- objects: what D-Bus shows, what events tell of ----------------------------------------------------

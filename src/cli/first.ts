@@ -42,7 +42,7 @@ export function nextLines(status: Status, look: Look): string[] {
       ...steps(
         [
           ['coterie init', 'starts a circle here'],
-          ['coterie join CODE', 'joins one; `coterie invite` on a device of it shows the code']
+          ['coterie join CODE', 'joins one, with the code that `coterie invite` shows there']
         ],
         look
       )

@@ -84,7 +84,9 @@ function addresses(why: Why, look: Look, nowUSec: number): string[] {
   return rows.flatMap(([where = '', by = '', tried = '', ...rest]) => [
     where,
     ...wrapped(
-      [by, tried && `tried ${tried}`, ...rest].filter(Boolean).join(look.mark(' · ', ', ')),
+      [by, tried === 'never' ? 'never tried' : tried && `tried ${tried}`, ...rest]
+        .filter(Boolean)
+        .join(look.mark(' · ', ', ')),
       look.columns,
       '    '
     )

@@ -278,7 +278,7 @@ export class Daemon {
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
-    await this.#supervisor.notify({ ready: true, status: summaryOf(this.#unlocking.away, this.circles) })
+    await this.#supervisor.notify({ ready: true, status: this.summary })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
@@ -340,6 +340,11 @@ export class Daemon {
     return this.#inviting.open(inviting, tellingSilent(invite, this.#attachment), signal)
   }
 
+  /** For people. */
+  get summary(): string {
+    return summaryOf(this.#unlocking.away, this.circles)
+  }
+
   /** Looks at everything at once, and is done within 5 s. */
   async examine(): Promise<CheckRecord[]> {
     return diagnose({
@@ -389,8 +394,7 @@ export class Daemon {
       socket: this.paths.socket,
       trouble: [away, ...this.#trouble.values()]
     })
-    this.#shown = { ...this.#shown, Notes }
-    this.publisher.set('Daemon', '', this.#shown)
-    void this.#supervisor.notify({ status: summaryOf(this.#unlocking.away, this.circles) })
+    this.publisher.set('Daemon', '', (this.#shown = { ...this.#shown, Notes }))
+    void this.#supervisor.notify({ status: this.summary })
   }
 }

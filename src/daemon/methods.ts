@@ -55,7 +55,8 @@ export function methods(daemon: Daemon): Implementation {
         Listeners: publisher.list('Listener').map(o => o.properties),
         Notes: self.Notes,
         Peers: All ? publisher.list('Peer').map(o => o.properties) : peersOf(circle),
-        Version: VERSION
+        Version: VERSION,
+        Summary: daemon.summary
       }
     },
 

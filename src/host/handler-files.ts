@@ -4,12 +4,15 @@
  * a `#!` line or of the system's own format. Above the handler folder others may write only where that is of no use to
  * them (a sticky folder such as /tmp). A link to a file counts as a file where it lies, and what it leads to is held to
  * the same; a link to a folder is not followed, but the handler folder itself may be one.
+ * What came with the program is trusted as the program is, also where root has no name (see root-unknown.ts).
  */
 import type { Stats } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { shipped } from '../paths.ts'
 import { programProblem } from './handler-program.ts'
 import { privateGroup } from './private-group.ts'
+import { rootIsUnknown } from './root-unknown.ts'
 
 const FILES = 16_384
 const DEPTH = 10
@@ -94,7 +97,7 @@ async function ownProblem(file: string): Promise<string> {
   try {
     const link = await lstat(file)
     if (!link.isSymbolicLink()) return await reasons(file, link)
-    if (!isOurs(link)) return 'the link belongs to somebody else'
+    if (!isOurs(link, file)) return 'the link belongs to somebody else'
     const target = await realpath(file)
     const wrong = await pathProblem(dirname(target))
     if (wrong !== '') return wrong
@@ -129,14 +132,14 @@ async function folderProblem(path: string): Promise<string> {
   const stats = await lstat(path).catch(() => undefined)
   if (stats === undefined) return MISSING
   if (!stats.isDirectory()) return `${path} is no folder`
-  if (!isOurs(stats)) return `the folder ${path} belongs to somebody else`
+  if (!isOurs(stats, path)) return `the folder ${path} belongs to somebody else`
   return openToOthers(stats) ? writable(path) : ''
 }
 const writable = (path: string): string => `others may write the folder ${path}; \`chmod go-w\` it`
 
 async function reasons(path: string, stats: Stats): Promise<string> {
   if (!stats.isFile()) return `it is ${kindOf(stats)}`
-  if (!isOurs(stats)) return 'it belongs to somebody else'
+  if (!isOurs(stats, path)) return 'it belongs to somebody else'
   if (openToOthers(stats)) return 'others may write it; `chmod go-w` it'
   if ((stats.mode & 0o6000) !== 0) return 'it is set-user-id or set-group-id'
   return programProblem(path, stats)
@@ -147,4 +150,7 @@ const kindOf = (stats: Stats): string =>
 
 const openToOthers = ({ mode, gid }: Stats): boolean =>
   (mode & BY_ALL) !== 0 || ((mode & BY_GROUP) !== 0 && gid !== privateGroup())
-const isOurs = ({ uid }: Stats): boolean => uid === 0 || uid === process.getuid!()
+const isOurs = ({ uid }: Stats, path: string): boolean =>
+  uid === 0 || uid === process.getuid!() || (rootIsUnknown(uid) && `${path}/`.startsWith(READY_MADE))
+/** The folder of the handlers that came with the program; nothing begins with this where there is none. */
+const READY_MADE = shipped('handlers') ? `${shipped('handlers')}/` : '\0'

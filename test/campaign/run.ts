@@ -101,7 +101,8 @@ if (words.length === 0) {
     'life',
     'walls',
     'wrong',
-    'without-systemd'
+    'without-systemd',
+    'first-minutes'
   ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])

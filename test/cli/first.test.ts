@@ -36,7 +36,7 @@ t.test('where one is, and the step that follows', async t => {
   t.same(await said(), [
     'thinkpad is in no circle yet, and speaks with nobody.',
     '  coterie init       starts a circle here',
-    '  coterie join CODE  joins one; `coterie invite` on a device of it shows the code'
+    '  coterie join CODE  joins one, with the code that `coterie invite` shows there'
   ])
   facts.status = { ...newStatus(), Device: { Id: '', Name: 'thinkpad', State: 'locked' } }
   t.same(await said(), [

@@ -104,10 +104,14 @@ export class Box {
   tryUser(command: readonly string[], options: Asked = {}): Promise<Ended> {
     return this.#enter([...login(options.as), ...command], options)
   }
+  /** The same as a command of this computer, for who gives it a terminal. */
+  words(command: readonly string[], as?: Account): string[] {
+    return ['nsenter', ...this.#inside, ...login(as), ...command]
+  }
   /** The same, for what does not end by itself; it ends with the box at the latest. */
   start(command: readonly string[], as?: Account): ChildProcess {
-    const args = [...this.#inside, ...login(as), ...command]
-    return spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const [program = '', ...args] = this.words(command, as)
+    return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   }
   /** Makes an account. Nobody's service manager runs because of it. */
   async account(name: string, uid: number): Promise<Account> {
