@@ -36,6 +36,7 @@ import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
 import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
+import { tellingNotices } from './notices.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
 import { summaryOf } from './summary.ts'
@@ -119,9 +120,10 @@ export class Daemon {
     })
     const { session } = this.#buses
     const agents = new Agents({ bus: session, allowed: () => this.config.dbus.control, log })
+    const notifications = new Notifications(session)
     this.prompts = {
       agents,
-      askers: [new Desktop(new Notifications(session))],
+      askers: [new Desktop(notifications)],
       questions: new Questions(randomBytes)
     }
     const implementation = methods(this)
@@ -211,7 +213,8 @@ export class Daemon {
       links: () => this.circles.all.map(circle => circle.links)
     })
     const onChange = () => this.circles.handlersChanged()
-    this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange })
+    const onPeer = tellingNotices(() => this.config.notifications, notifications, this.publisher)
+    this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange, onPeer })
     const around: Surroundings = {
       now,
       after: afterMs,
