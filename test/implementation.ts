@@ -544,6 +544,11 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
       await gate('Leave', call)
       return { Told: 2 }
     },
+    async Erase(params, call) {
+      called('Erase', params)
+      await gate('Erase', call)
+      return { Told: 2 }
+    },
     async Ping(params, call) {
       called('Ping', params)
       const found = find(params.Peer)

@@ -657,6 +657,14 @@ export const methods = {
     params: circle,
     result: { Told: field(uint32, 'How many peers have it on disk.') }
   }),
+  Erase: method({
+    doc: 'Leave all circles, and erase the key of this device and all that it keeps. Configuration stays.',
+    kind: 'job',
+    surfaces: 'socket',
+    control: true,
+    params: {},
+    result: { Told: field(uint32, 'How many peers, of all circles, have it on disk.') }
+  }),
   Ping: method({
     doc: 'Measure round trips to a peer: over its session, and by UDP to each address that is known of it.',
     kind: 'job',

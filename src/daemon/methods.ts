@@ -154,6 +154,8 @@ export function methods(daemon: Daemon): Implementation {
       return { Told: 0 }
     },
 
+    Erase: async (_, call) => ({ Told: await daemon.circles.erase(call) }),
+
     Ping: async ({ Circle, Peer, Count }, call) => {
       if (Count > PINGS_AT_MOST)
         throw new ApiError('InvalidValue', `Ping.Count: at most ${PINGS_AT_MOST} at a time`)
