@@ -65,7 +65,8 @@ export function readyStatus(nowMs: number = Date.now()): Result<'Status'> {
       { ...peer(ids.nas, 'nas'), Reason: 'timeout', LastSeenUSec: (nowMs - 125_000) * 1000 },
       peer(ids.phone, 'phone')
     ],
-    Version: VERSION
+    Version: VERSION,
+    Summary: 'home: 1 of 3 reachable'
   }
 }
 
@@ -80,7 +81,8 @@ export function newStatus(): Result<'Status'> {
     Listeners: [],
     Notes: ['There is no session bus here: panels see nothing; start the daemon inside a desktop session.'],
     Peers: [],
-    Version: VERSION
+    Version: VERSION,
+    Summary: 'in no circle yet; `coterie init` or `coterie join` comes next'
   }
 }
 
@@ -540,6 +542,11 @@ export function fakeImplementation(facts: Facts = fakeFacts()): Implementation {
     async Leave(params, call) {
       called('Leave', params)
       await gate('Leave', call)
+      return { Told: 2 }
+    },
+    async Erase(params, call) {
+      called('Erase', params)
+      await gate('Erase', call)
       return { Told: 2 }
     },
     async Ping(params, call) {

@@ -22,6 +22,7 @@ import { bash, fish, zsh } from './completions.ts'
 import { components } from './components.ts'
 import { copyrightFile } from './copyright.ts'
 import { type Needs, needs } from './elf.ts'
+import { extensions } from './gnome-shell.ts'
 import { page, pages } from './pages.ts'
 import { epoch, run, top } from './run.ts'
 import { runtime } from './runtime.ts'
@@ -90,6 +91,7 @@ export async function layOut(root: string, target: Target, format: Format): Prom
     for (const file of globSync(from, { cwd: top }))
       copyFileSync(join(top, file), place(`${to}${basename(file)}`))
   for (const [from, to] of FOLDERS) cpSync(join(top, from), place(to), { recursive: true })
+  await extensions(join(root, '/usr/share/gnome-shell/extensions'))
 
   for (const name of pages) packed(`/usr/share/man/man${name.at(-1)}/${name}`, page(name))
   write('/usr/share/bash-completion/completions/coterie', bash())

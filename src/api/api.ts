@@ -308,7 +308,8 @@ export const Status = record('Status', 'Everything a panel shows.', {
   Listeners: field(list(Listener), 'Sockets the daemon listens on.'),
   Notes: field(list(string), 'What is missing or limited here, each with what would mend it.'),
   Peers: field(list(Peer), 'All current members of the circle but this device.'),
-  Version: field(string, 'Version of the daemon.')
+  Version: field(string, 'Version of the daemon.'),
+  Summary: field(string, 'Where all of it stands, for people, in one line; commands stand in backticks.')
 })
 
 // --- objects: what D-Bus shows, what events tell of ----------------------------------------------------
@@ -655,6 +656,14 @@ export const methods = {
     control: true,
     params: circle,
     result: { Told: field(uint32, 'How many peers have it on disk.') }
+  }),
+  Erase: method({
+    doc: 'Leave all circles, and erase the key of this device and all that it keeps. Configuration stays.',
+    kind: 'job',
+    surfaces: 'socket',
+    control: true,
+    params: {},
+    result: { Told: field(uint32, 'How many peers, of all circles, have it on disk.') }
   }),
   Ping: method({
     doc: 'Measure round trips to a peer: over its session, and by UDP to each address that is known of it.',

@@ -47,6 +47,7 @@ export const examples: {
   RecoveryShare: { params: {}, command: 'coterie recovery share' },
   UnlockCircle: { params: { Code: '0123-…' }, command: 'coterie recovery unlock' },
   Leave: { params: {}, command: 'coterie leave --yes' },
+  Erase: { params: {}, command: 'coterie leave --erase --yes' },
   Ping: { params: { Peer: 'desktop', Count: 3 }, command: 'coterie ping desktop --count 3' },
   Send: { params: { Peers: ['laptop'], Tag: 'backup/start' }, command: 'coterie send laptop backup/start' },
   WaitMessage: {

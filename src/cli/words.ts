@@ -1,5 +1,7 @@
 /** Values of the API in the words people read. Pure. */
 
+export { deadReason, reason } from '../api/words.ts'
+
 const SECOND = 1_000_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -97,20 +99,6 @@ export function address(uri: string): string {
   return six ? `[${bare}]:${port}` : `${bare}:${port}`
 }
 
-const REASONS: { readonly [reason: string]: string } = {
-  'never-seen': 'not seen yet',
-  stopped: 'said goodbye',
-  closed: 'connection closed',
-  timeout: 'no answer',
-  refused: 'refused the connection',
-  'no-address': 'no address known',
-  'no-network': 'no network here',
-  isolated: 'this device may be cut off itself',
-  path: 'others reach it, this device does not',
-  asleep: 'it said that it sleeps'
-}
-export const reason = (word: string): string => REASONS[word] ?? word
-
 const RESULTS: { readonly [result: string]: string } = {
   connected: 'connected',
   refused: 'refused',
@@ -169,26 +157,6 @@ export function level(n: number): string {
 export const shortId = (id: string): string => (id.startsWith('co1') ? id.slice(3, 11) : id.slice(0, 8))
 
 export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
-
-/** Why a message came to nothing. */
-export function deadReason(reason: string, tag: string, exit: number): string {
-  const sentences: { readonly [word: string]: string } = {
-    'no-handler': `there is no handler for ${tag} there`,
-    'not-allowed': `that device does not let this one send ${tag}`,
-    unsafe: `the handler for ${tag} there must not be run; \`coterie handlers\` there says why`,
-    'not-started': 'its handler could not be started',
-    failed: `its handler ended with ${exit}`,
-    killed: 'its handler was killed',
-    timeout: 'its handler took too long',
-    unknown: 'its handler was started, and nobody knows how it ended',
-    expired: 'its time was over',
-    cancelled: 'it was taken back',
-    removed: 'one of the two devices is no member any more',
-    'gave-up': 'its handler asked for another time too often',
-    output: 'its handler wrote more than 64 KiB to stdout; `coterie copy` carries files'
-  }
-  return sentences[reason] ?? reason
-}
 
 /** One digit behind the point while it says something. */
 export const number = (n: number): string =>

@@ -35,6 +35,15 @@ export interface Config {
   }
   /** Who may send which tags. */
   readonly allow: readonly AllowRule[]
+  /** What is told by notifications of the desktop. */
+  readonly notifications: {
+    /** A device joined the circle. */
+    readonly joined: boolean
+    /** A message of this device came to nothing. */
+    readonly failed: boolean
+    /** A device that was reachable is not any more, and did not say that it would go. */
+    readonly lost: boolean
+  }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
 }
 
@@ -158,6 +167,7 @@ const file = table({
     units: flag
   }),
   allow: listOf(allow),
+  notifications: table({ joined: flag, failed: flag, lost: flag }),
   log: table({ level: oneOf('debug', 'info', 'warn', 'error') })
 })
 
@@ -201,6 +211,11 @@ export function parseConfig(toml: string, hostname: string): Config {
       units: c.handlers?.units ?? true
     },
     allow: (c.allow ?? []).map((rule, i) => ({ ...rule, line: lineOf(toml, `allow[${i}]`) })),
+    notifications: {
+      joined: c.notifications?.joined ?? false,
+      failed: c.notifications?.failed ?? false,
+      lost: c.notifications?.lost ?? false
+    },
     log: { level: c.log?.level ?? 'info' }
   }
 }

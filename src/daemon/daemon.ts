@@ -36,6 +36,7 @@ import { Attachment } from './network/attachment.ts'
 import { Datagrams } from './network/datagrams.ts'
 import { nearby } from './network/nearby.ts'
 import { notesOn } from './notes.ts'
+import { tellingNotices } from './notices.ts'
 import { Gate } from './sessions/gate.ts'
 import { Sleep } from './sleep.ts'
 import { summaryOf } from './summary.ts'
@@ -211,7 +212,8 @@ export class Daemon {
       links: () => this.circles.all.map(circle => circle.links)
     })
     const onChange = () => this.circles.handlersChanged()
-    this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange })
+    const onPeer = tellingNotices(() => this.config.notifications, session, this.publisher)
+    this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange, onPeer })
     const around: Surroundings = {
       now,
       after: afterMs,
@@ -262,7 +264,6 @@ export class Daemon {
   }
 
   // --- life
-
   /** Rejects with an error whose message is for the user when it cannot start. */
   async start(): Promise<void> {
     await privateDirectory(this.paths.data)
@@ -278,7 +279,7 @@ export class Daemon {
     this.#dbus.start()
     await Promise.race([this.#named.promise, delay(BUS_NAME_MS, undefined, { ref: false })])
     this.#supervisor.watch(() => this.#vault.responds())
-    await this.#supervisor.notify({ ready: true, status: summaryOf(this.#unlocking.away, this.circles) })
+    await this.#supervisor.notify({ ready: true, status: this.summary })
     const next = 'in no circle yet: `coterie init` makes one, `coterie join` joins one'
     this.#log('info', this.#shown.State === 'new' ? `ready; ${next}` : 'ready', {
       socket: passed.length === 0 ? this.paths.socket : 'passed by systemd',
@@ -340,6 +341,11 @@ export class Daemon {
     return this.#inviting.open(inviting, tellingSilent(invite, this.#attachment), signal)
   }
 
+  /** For people. */
+  get summary(): string {
+    return summaryOf(this.#unlocking.away, this.circles)
+  }
+
   /** Looks at everything at once, and is done within 5 s. */
   async examine(): Promise<CheckRecord[]> {
     return diagnose({
@@ -365,7 +371,6 @@ export class Daemon {
   }
 
   // --- what is shown
-
   #show(change: Partial<Properties<'Daemon'>>): void {
     const sealed = this.circles.findSealed('')
     const first = sealed === undefined ? this.circles.all[0] : undefined
@@ -389,8 +394,7 @@ export class Daemon {
       socket: this.paths.socket,
       trouble: [away, ...this.#trouble.values()]
     })
-    this.#shown = { ...this.#shown, Notes }
-    this.publisher.set('Daemon', '', this.#shown)
-    void this.#supervisor.notify({ status: summaryOf(this.#unlocking.away, this.circles) })
+    this.publisher.set('Daemon', '', (this.#shown = { ...this.#shown, Notes }))
+    void this.#supervisor.notify({ status: this.summary })
   }
 }

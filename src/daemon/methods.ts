@@ -55,7 +55,8 @@ export function methods(daemon: Daemon): Implementation {
         Listeners: publisher.list('Listener').map(o => o.properties),
         Notes: self.Notes,
         Peers: All ? publisher.list('Peer').map(o => o.properties) : peersOf(circle),
-        Version: VERSION
+        Version: VERSION,
+        Summary: daemon.summary
       }
     },
 
@@ -152,6 +153,8 @@ export function methods(daemon: Daemon): Implementation {
       await daemon.circles.forget(sealed)
       return { Told: 0 }
     },
+
+    Erase: async (_, call) => ({ Told: await daemon.circles.erase(call) }),
 
     Ping: async ({ Circle, Peer, Count }, call) => {
       if (Count > PINGS_AT_MOST)

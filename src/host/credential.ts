@@ -43,6 +43,8 @@ export class Credential implements KeyStore {
   }
 
   async keep(): Promise<void> {}
+  async doubt(): Promise<void> {}
+
   async drop(): Promise<void> {}
 
   /** systemd gives credentials at the start of a unit, and never later. */

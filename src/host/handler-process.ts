@@ -2,16 +2,12 @@
  * Handlers as plain processes, where there is no systemd of the user: in a session of their own, with the limits that
  * the kernel has for a single process.
  *
- * Each is the child of a small sh that does nothing but set the limits, say which process it is (unless somebody was
- * quicker: then nothing is started), wait, and write down the exit code. It does not end with the daemon, and what it
- * wrote can be read by the next one. Nothing of a message is in what sh reads, and that the kernel can execute the file
- * is looked at before (handler-files). A handler that a signal ends is, as always in sh, one that exits with 128 and
- * the signal.
+ * Each is the child of a small sh (handler-shell) that does not end with the daemon, and what it wrote can be read by
+ * the next one. That the kernel can execute the file is looked at before (handler-files). A handler that a signal ends
+ * is, as always in sh, one that exits with 128 and the signal.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readFileSync, watch } from 'node:fs'
-import { constants, setPriority, uptime } from 'node:os'
+import { existsSync, readFileSync, watch } from 'node:fs'
+import { constants, uptime } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   type HandlerEnd,
@@ -22,45 +18,22 @@ import {
   type Runner,
   type Running
 } from './handler-run.ts'
-import { FILE_LIMIT, RunFolder } from './run-folder.ts'
+import { HandlerShell } from './handler-shell.ts'
+import { RunFolder } from './run-folder.ts'
 import { killStrays } from './strays.ts'
 
 /** How often it is looked whether one that is no child of ours is still there. */
 const LOOK_MS = 2_000
-/** Half the share of others, as a unit's weight. */
-const NICE = 3
-/** proc_pid_stat(5) counts time in these. */
-const TICKS = 100
 /** In place of who it is: nobody began it, and nobody can. */
 const NOBODY = 'nobody'
 /** For a sh to write who it is, seconds. */
 const WRITTEN_S = 1
-/** The sh did not come so far as to start it. */
-const NOT_STARTED = 125
-
-/**
- * Arguments: the run folder, data in KiB, file size in blocks of 512, what is run. A signal that sh catches has its
- * usual effect on what it starts; one that it ignores is ignored there too: writing past the limit is an error then.
- */
-const SCRIPT = `run=$1
-trap : TERM HUP INT QUIT
-trap '' XFSZ
-ulimit -c 0
-ulimit -d "$2"
-ulimit -f "$3"
-set -C
-read -r stat </proc/$$/stat && printf '%s\\n' "$stat" >"$run/process" || exit ${NOT_STARTED}
-shift 3
-unset PWD OLDPWD SHLVL
-"$@"
-code=$?
-printf '%s\\n' $code >"$run/exit"
-exit $code`
 
 export class Processes implements Runner {
   readonly #runs: string
-  /** Before the handler's path: what lets it gain no privileges, unless we cannot ourselves. */
-  readonly #before = mayGain() ? ['/usr/bin/setpriv', '--no-new-privs', '--'] : []
+  /** For the next run. */
+  #spare: HandlerShell | undefined
+  #soon: NodeJS.Immediate | undefined
 
   constructor(runs: string) {
     this.#runs = runs
@@ -69,52 +42,22 @@ export class Processes implements Runner {
   async start(run: HandlerRun): Promise<Running> {
     const folder = new RunFolder(this.#runs, run.name)
     folder.make(run.body)
-    const fds: number[] = []
-    const opened = (path: string, how: 'r' | 'a') => fds[fds.push(openSync(path, how)) - 1]!
+    let shell: HandlerShell | undefined
     try {
-      const child = spawn(
-        '/bin/sh',
-        [
-          '-c',
-          SCRIPT,
-          'sh',
-          folder.path,
-          `${run.memory * 1024}`,
-          `${FILE_LIMIT / 512}`,
-          ...this.#before,
-          run.file
-        ],
-        {
-          cwd: run.directory,
-          env: { ...run.environment },
-          detached: true,
-          stdio: [
-            run.body.length > 0 ? opened(folder.file('stdin'), 'r') : 'ignore',
-            run.output ? opened(folder.capped('stdout'), 'a') : 'ignore',
-            opened(folder.capped('stderr'), 'a')
-          ]
-        }
-      )
-      const { pid } = child
-      if (pid === undefined) throw (await once(child, 'error'))[0]
-      try {
-        // before sh has come so far as to start anything
-        setPriority(pid, NICE)
-      } catch {
-        // it has ended
-      }
-      const gone = new Promise<number | undefined>(resolve =>
-        child.once('exit', code => {
-          group(pid, 'SIGKILL')
-          resolve(code ?? undefined)
-        })
-      )
-      return running(run.name, pid, folder, run.timeoutMs, gone)
+      shell = this.#take(run)
+      const { pid } = shell
+      if (pid === undefined) throw await shell.failure
+      const gone = shell.gone.then(code => {
+        group(pid, 'SIGKILL')
+        return code
+      })
+      const since = latest()
+      shell.begin(run, folder)
+      return running(run.name, { pid, since }, folder, run.timeoutMs, gone)
     } catch (error) {
+      shell?.drop()
       folder.remove()
       throw error
-    } finally {
-      for (const fd of fds) closeSync(fd)
     }
   }
 
@@ -129,18 +72,49 @@ export class Processes implements Runner {
     if (began === undefined) return undefined
     return running(
       name,
-      began.pid,
+      { pid: began.pid, since: 0 },
       folder,
-      limits.timeoutMs - (uptime() - began.startedTicks / TICKS) * 1_000,
+      limits.timeoutMs - (uptime() - began.beganS) * 1_000,
       vanished(folder, began)
     )
   }
+
+  /** What runs goes on. */
+  stop(): void {
+    clearImmediate(this.#soon)
+    this.#spare?.drop()
+    this.#spare = undefined
+  }
+
+  /** The one that waits, where it fits; the next one is started when the handler is on its way. */
+  #take(run: HandlerRun): HandlerShell {
+    const spare = this.#spare
+    this.#spare = undefined
+    clearImmediate(this.#soon)
+    this.#soon = setImmediate(() => {
+      try {
+        this.#spare = new HandlerShell(run)
+      } catch {
+        // there is none then
+      }
+    })
+    if (spare?.fits(run)) return spare
+    spare?.drop()
+    return new HandlerShell(run)
+  }
+}
+
+interface Started {
+  /** Of its sh, and of a process group. */
+  readonly pid: number
+  /** All other processes of the run came later than this one. */
+  readonly since: number
 }
 
 /** `gone`: the exit code of its sh, where it is known. */
 function running(
   name: string,
-  pid: number,
+  { pid, since }: Started,
   folder: RunFolder,
   leftMs: number,
   gone: Promise<number | undefined>
@@ -149,7 +123,7 @@ function running(
   let kill: NodeJS.Timeout | undefined
   const all = (signal: NodeJS.Signals) => {
     group(pid, signal)
-    void killStrays(name, pid, signal)
+    void killStrays(name, since, signal)
   }
   const end = () => {
     all('SIGTERM')
@@ -165,7 +139,7 @@ function running(
   const ended = gone.then(async (code): Promise<HandlerEnd> => {
     clearTimeout(limit)
     clearTimeout(kill)
-    await killStrays(name, pid, 'SIGKILL')
+    await killStrays(name, since, 'SIGKILL')
     const { complaint, output } = folder
     const { bytes, tooMuch } = output
     return { ...(late ? { type: 'timeout' } : howOf(folder, code)), output: bytes, tooMuch, complaint }
@@ -189,14 +163,19 @@ function howOf(folder: RunFolder, told: number | undefined): How {
 interface Beginning {
   readonly pid: number
   readonly startedTicks: number
+  /** Of the run, by the uptime, as its sh may have waited long before; now where that is not said. */
+  readonly beganS: number
 }
 
-/** By proc_pid_stat(5): fields 1, 3 and 22; the second, a name in brackets, may hold anything. */
-function beginning(stat: string): (Beginning & { readonly state: string }) | undefined {
-  const pid = Number.parseInt(stat, 10)
-  const [state = '', ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+/** By proc_pid_stat(5): fields 1, 3 and 22; the second, a name in brackets, may hold anything. Then the uptime, in a line. */
+function beginning(process: string): (Beginning & { readonly state: string }) | undefined {
+  const pid = Number.parseInt(process, 10)
+  const [stat = '', uptimeS = ''] = process.slice(process.lastIndexOf(')') + 2).split('\n')
+  const [state = '', ...rest] = stat.split(' ')
   const startedTicks = Number(rest[18])
-  return pid > 0 && startedTicks > 0 ? { pid, startedTicks, state } : undefined
+  return pid > 0 && startedTicks > 0
+    ? { pid, startedTicks, beganS: Number.parseFloat(uptimeS) || uptime(), state }
+    : undefined
 }
 
 /** Resolves when the sh of a run, a child of somebody else, has ended. */
@@ -223,13 +202,12 @@ function vanished(folder: RunFolder, began: Beginning): Promise<undefined> {
   return promise
 }
 
-/** Whether a set-user-id program would have an effect here; and there is what forbids that. */
-function mayGain(): boolean {
-  if (!existsSync('/usr/bin/setpriv')) return false
+/** The process that was made last; 0 where that cannot be known. */
+function latest(): number {
   try {
-    return !/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'latin1'))
+    return Number(readFileSync('/proc/loadavg', 'latin1').trim().split(' ').at(-1)) || 0
   } catch {
-    return true
+    return 0
   }
 }
 

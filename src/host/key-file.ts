@@ -35,6 +35,12 @@ export class KeyFile implements KeyStore {
     await syncDirectory(dirname(this.path))
   }
 
+  async doubt(): Promise<void> {
+    if (!this.there) return
+    await rename(this.path, this.#draft)
+    await syncDirectory(dirname(this.path))
+  }
+
   async drop(): Promise<void> {
     await rm(this.#draft, { force: true })
   }

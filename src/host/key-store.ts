@@ -20,6 +20,8 @@ export interface KeyStore {
   make(id: string, key: Uint8Array): Promise<Uint8Array>
   /** What was made counts from now on; may be said again. */
   keep(id: string): Promise<void>
+  /** Takes `keep` back. */
+  doubt(id: string): Promise<void>
   /** What was made and not kept is to be forgotten; resolves although it could not be. */
   drop(id: string): Promise<void>
   /** Called whenever `read` may end differently than before. Returns the function that ends it. */

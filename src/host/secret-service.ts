@@ -106,6 +106,8 @@ export class SecretService implements KeyStore {
 
   async keep(): Promise<void> {}
 
+  async doubt(): Promise<void> {}
+
   async drop(id: string): Promise<void> {
     try {
       const [unlocked] = await this.#search(id, false)

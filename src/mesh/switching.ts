@@ -8,9 +8,10 @@
  * only when it is faster by FASTER_SHARE and FASTER_USEC, so that equals stay. The one chosen is dialled; its session
  * takes over as any newer one does, and the old one lingers.
  *
- * Whatever was chosen, or did not answer, is left alone for HOLD, twice as long each time, so that two ends
- * that judge differently do not pull each other to and fro. A change of our own network clears that. A link where
- * either end saves is only moved to a better grade, and only looked at when something changed.
+ * Whatever was chosen, or did not answer ASKS times, is left alone for HOLD, twice as long each time, so that two ends
+ * that judge differently do not pull each other to and fro. A change of our own network clears that. What is of a
+ * better grade and did not answer is asked again then. A link where either end saves is only moved to a better grade,
+ * and else only looked at when something changed.
  */
 import { parseAddress, sameHost } from '../wire/address.ts'
 import type { Candidate } from './candidates.ts'
@@ -26,6 +27,8 @@ export const SETTLE = 1_000
 export const LOOK = 600_000
 /** How long an answer to a probe may take. */
 export const ANSWER = 1_000
+/** A probe may be lost: of a better grade each address is asked so often. */
+export const ASKS = 3
 export const HOLD = 60_000
 export const MAX_HOLD = 3_600_000
 /** A way of the same grade must take at most this share of the round trip … */
@@ -54,7 +57,8 @@ interface Shift {
   readonly holds: Map<string, { until: number; times: number }>
 }
 interface Look {
-  readonly probe: number
+  probe: number
+  asks: number
   readonly inUse: string
   readonly grade: Grade
   readonly asked: readonly { readonly address: string; readonly grade: Grade }[]
@@ -140,14 +144,20 @@ export class Switching {
     shift.look = undefined
     // the next session brings the next look
     if (peer.nominated === undefined || peer.plan.wanted) return
-    if (look !== undefined) this.#decide(now, peer, shift, look)
-    else if (this.#begin(now, peer, shift, peer.nominated)) return
-    if (!saves(peer)) timers.set(shift.due, now + LOOK, LOOK / 4)
+    let again = Infinity
+    if (look === undefined) {
+      if (this.#begin(now, peer, shift, peer.nominated)) return
+    } else {
+      if (this.#asksAgain(now, peer, shift, look)) return
+      again = this.#decide(now, peer, shift, look)
+    }
+    const next = Math.min(again, saves(peer) ? Infinity : now + LOOK)
+    if (next < Infinity) timers.set(shift.due, next, LOOK / 4)
   }
 
   /** Probes what may be better; false when there is nothing. */
   #begin(now: number, peer: Peer, shift: Shift, session: Session): boolean {
-    const { emit, own, saves, timers } = this.#wiring
+    const { own, saves } = this.#wiring
     const inUse = peer.candidates.dialable(session)
     const grade = gradeBetween(session.local, inUse, own())
     if (grade === undefined) return false
@@ -163,38 +173,60 @@ export class Switching {
       .slice(0, AT_MOST)
       .map(({ address, grade }) => ({ address, grade }))
     if (asked.length === 0) return false
-    const probe = --this.#probe
-    shift.look = { probe, inUse, grade, asked, answers: new Map() }
-    const addresses = [...new Set([inUse, ...asked.map(({ address }) => address)])]
-    for (const address of addresses) peer.candidates.asked(now, address)
-    emit({ type: 'probe', probe, peer: peer.id, addresses })
-    timers.set(shift.due, now + ANSWER)
+    shift.look = { probe: 0, asks: 0, inUse, grade, asked, answers: new Map() }
+    this.#ask(now, peer, shift, shift.look, [...new Set([inUse, ...asked.map(({ address }) => address)])])
     return true
   }
 
-  #decide(now: number, peer: Peer, shift: Shift, { asked, answers, grade, inUse }: Look): void {
+  #ask(now: number, peer: Peer, shift: Shift, look: Look, addresses: readonly string[]): void {
+    look.probe = --this.#probe
+    look.asks++
+    for (const address of addresses) peer.candidates.asked(now, address)
+    this.#wiring.emit({ type: 'probe', probe: look.probe, peer: peer.id, addresses })
+    this.#wiring.timers.set(shift.due, now + ANSWER)
+  }
+
+  /** None of a better grade has answered, and may yet. */
+  #asksAgain(now: number, peer: Peer, shift: Shift, look: Look): boolean {
+    const { asked, answers, grade, inUse, asks } = look
+    const better = asked.filter(each => compare(each.grade, grade) < 0).map(({ address }) => address)
+    if (asks === ASKS || better.length === 0 || better.some(address => answers.has(address))) return false
+    shift.look = look
+    this.#ask(now, peer, shift, look, answers.has(inUse) ? better : [inUse, ...better])
+    return true
+  }
+
+  /** When to look again for what is of a better grade and did not answer. */
+  #decide(now: number, peer: Peer, shift: Shift, { asked, answers, grade, inUse }: Look): number {
     const barred = answers.size === 0
+    let again = Infinity
     const base = answers.get(inUse) ?? 0
     const better: { readonly address: string; readonly up: boolean; readonly rank: readonly number[] }[] = []
     for (const each of asked) {
       const roundTrip = answers.get(each.address)
       const up = compare(each.grade, grade) < 0
-      if (up && roundTrip === undefined && !barred) this.#hold(now, peer, each.address)
+      if (up && roundTrip === undefined && !barred)
+        again = Math.min(again, this.#hold(now, peer, each.address))
       else if (up || faster(roundTrip, base))
         better.push({ address: each.address, up, rank: [...each.grade, roundTrip ?? Infinity] })
     }
     const [best] = better.sort((a, b) => compare(a.rank, b.rank))
-    if (best === undefined) return
-    this.#hold(now, peer, best.address)
+    if (best === undefined) return again
+    const until = this.#hold(now, peer, best.address)
     if (this.#wiring.dialling.only(now, peer, best.address))
       shift.trying = { address: best.address, than: grade, up: best.up }
+    // the session that this makes brings a look of its own
+    return best.up ? Math.min(again, until) : again
   }
 
-  #hold(now: number, peer: Peer, address: string): void {
+  /** Returns until when. */
+  #hold(now: number, peer: Peer, address: string): number {
     const { holds } = this.#shift(peer)
     const before = holds.get(address)
     const times = before === undefined || now - before.until > MAX_HOLD ? 0 : before.times + 1
-    holds.set(address, { until: now + Math.min(MAX_HOLD, HOLD * 2 ** times), times })
+    const until = now + Math.min(MAX_HOLD, HOLD * 2 ** times)
+    holds.set(address, { until, times })
+    return until
   }
 }
 

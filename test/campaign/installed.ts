@@ -90,8 +90,10 @@ export class Agent {
       (await this.status()).Peers.some(({ Name, State }) => Name === peer && State === 'reachable')
     )
   }
-  journal(): Promise<string> {
-    return this.sh('journalctl --user -u coterie --no-pager -o cat')
+  /** In the journal, which gets it a little later than it is written. */
+  says(what: RegExp): Promise<void> {
+    const journal = () => this.sh('journalctl --user -u coterie --no-pager -o cat')
+    return this.until(`says ${what}`, async () => what.test(await journal()))
   }
 }
 

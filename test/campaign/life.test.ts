@@ -1,10 +1,9 @@
 /** A package comes, is used, upgraded, downgraded, removed and comes again, on Debian 12 and 13, for two users at once. */
 import t from 'tap'
-import { VERSION } from '../../src/api/api.ts'
 import { SCHEMA_VERSION } from '../../src/host/rows.ts'
 import { FILE_MS } from '../lab/deadline.ts'
 import { scenario } from '../lab/scenario.ts'
-import { Agent, apt, asleep, awake, fresh, install, joinByCode, SOCKET } from './installed.ts'
+import { Agent, apt, asleep, awake, fresh, install, joinByCode, NAME, SOCKET } from './installed.ts'
 import { NEXT, NEXT_DEB, NEXT_SCHEMA, releases, THIS_DEB } from './releases.ts'
 
 t.setTimeout(FILE_MS)
@@ -44,6 +43,16 @@ scenario('the life of a package', {}, async (t, lab) => {
     await each(others, agent => asleep(t, agent))
     await old.coterie('init --name home --device b252')
     await joinByCode(old, recent)
+    for (const [one, other] of [
+      [old, recent],
+      [recent, old]
+    ] as const) {
+      const tree = await one.box.user(`busctl --user --timeout=10 --no-pager tree ${NAME}`)
+      const peers = tree.match(/\/org\S+\/peer\/\w+/g) ?? []
+      t.equal(peers.length, 1, `${one.name}: busctl tree shows the other one, ${peers}`)
+      const shown = await one.box.user(`busctl --user --timeout=10 introspect ${NAME} ${peers[0]}`)
+      t.match(shown, new RegExp(`\\.Name .*"${other.box.name}"`))
+    }
   })
 
   await t.test('activated by its socket, and by its name', async t => {
@@ -120,8 +129,7 @@ scenario('the life of a package', {}, async (t, lab) => {
     await each([...agents, ...others], async agent => {
       t.equal(await agent.show('ExecMainStatus'), '78')
       t.equal(await agent.show('NRestarts'), '0', 'it is not tried again and again')
-      t.match(
-        await agent.journal(),
+      await agent.says(
         new RegExp(`newer coterie \\(schema ${NEXT_SCHEMA}, this one knows ${SCHEMA_VERSION}\\); upgrade`)
       )
       const status = await agent.try('coterie status')
@@ -173,5 +181,16 @@ scenario('the life of a package', {}, async (t, lab) => {
     })
     await Promise.all([old.sees('b257'), recent.sees('b252')])
   })
-  t.equal(VERSION < NEXT, true)
+
+  await t.test('erased, by whom it belongs to', t =>
+    each([recent, ...others], async agent => {
+      t.match(await agent.coterie('leave --erase --yes'), /are erased/)
+      t.equal((await agent.status()).Device.State, 'new')
+      await agent.systemctl('disable --now coterie.service coterie.socket')
+      const kept = 'find .local/share/coterie .local/state/coterie -type f -not -name lock'
+      t.equal(await agent.sh(kept), '', `${agent.name}: neither keys nor data`)
+      t.equal(await agent.systemctl('list-units --no-legend coterie*'), '')
+    })
+  )
+  t.same((await old.status()).Peers, [], 'and the other one knows')
 })

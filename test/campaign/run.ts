@@ -92,9 +92,18 @@ for (const name of wanted) {
   await Promise.all(group.map(measured))
 }
 if (words.length === 0) {
-  const tests = ['boxes', 'keys', 'apart', 'handlers', 'packages', 'life', 'walls', 'first-minutes'].map(
-    name => `test/campaign/${name}.test.ts`
-  )
+  const tests = [
+    'boxes',
+    'keys',
+    'apart',
+    'handlers',
+    'packages',
+    'life',
+    'walls',
+    'wrong',
+    'without-systemd',
+    'first-minutes'
+  ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])
     if (spawnSync('node', args, { cwd: top, stdio: 'inherit' }).status !== 0) failed++

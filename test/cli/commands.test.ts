@@ -31,6 +31,7 @@ t.test('--json prints exactly the record', async t => {
     ['rename study', 'Rename', { Circle: '', Name: 'study' }],
     ['remove desktop --yes --circle home', 'Remove', { Circle: 'home', Device: ids.desktop, Lost: false }],
     ['leave --yes', 'Leave', { Circle: '' }],
+    ['leave --erase --yes', 'Erase', {}],
     ['ping desktop', 'Ping', { Circle: '', Peer: 'desktop', Count: 1 }],
     ['ping desktop --count 3', 'Ping', { Circle: '', Peer: 'desktop', Count: 3 }],
     ['wake desktop', 'Wake', { Circle: '', Peer: 'desktop', WaitUSec: 20_000_000 }],
@@ -150,6 +151,8 @@ t.test('exit codes, and sentences that help', async t => {
     ['join /no/such/file', 1, /there is no file \/no\/such\/file/],
     ['join -', 1, /stdin has no code and no ticket/],
     ['remove desktop', 2, /no terminal to ask on; say --yes/],
+    ['leave --erase', 2, /no terminal to ask on; say --yes/],
+    ['leave --erase --circle home', 2, /--erase leaves all circles/],
     ['leave', 2, /no terminal to ask on; say --yes/]
   ]
   for (const [words, code, err] of table) {
@@ -228,6 +231,11 @@ t.test('plain text in a pipe', async t => {
   t.match(await lines('rekey'), [/^This device has a new static key/])
   t.same(await lines('remove desktop --yes'), ['desktop (desktopp) is removed.'])
   t.same(await lines('leave --yes'), ['This device has left; 2 other devices know.'])
+  t.match(await lines('leave --erase --yes'), [
+    'Keys and data of this device are erased; 2 other devices know.',
+    /^Configuration and handlers stay in .*coterie\. To end/,
+    '  systemctl --user disable --now coterie.service coterie.socket'
+  ])
   t.same(await lines('ping desktop --count 2'), [
     'desktop (192.168.1.20): 1.2 ms',
     'desktop (192.168.1.20): 1.2 ms',

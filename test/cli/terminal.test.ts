@@ -75,6 +75,10 @@ t.test('questions', { skip }, async t => {
     out: /leaves the circle home[\s\S]*It is the only first device[\s\S]*2 devices it added stay\.[\s\S]*Leave home\?[\s\S]*2 other devices know/,
     called: ['Devices', 'Status', 'Leave']
   })
+  t.match(await ask('leave --erase', 'yes\n'), {
+    code: 0,
+    out: /leaves the circle home[\s\S]*Erase the keys and all that this device keeps\?[\s\S]*are erased/
+  })
   t.match(await ask('rename study', ''), {
     code: 0,
     out: /This device is now called study\.\n$/,

@@ -187,7 +187,7 @@ t.test('round trips', async t => {
   b.crash()
   await world.until(() => !a.sees(b), 'away')
   t.equal(await code(a.circle.ping(b.self, signal)), 'Unreachable')
-  t.equal(a.circle.summary, 'home: 0 of 1 peers reachable')
+  t.equal(a.circle.summary, 'home: 0 of 1 reachable')
 })
 
 t.test('what is shown of a circle goes with it', async t => {

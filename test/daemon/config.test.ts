@@ -10,6 +10,7 @@ t.test('an empty file is the default configuration', async t => {
     peers: [],
     dbus: { control: true },
     handlers: { folders: [], timeout: 3600, memory: 1024, tasks: 256, units: true },
+    notifications: { joined: false, failed: false, lost: false },
     allow: [],
     log: { level: 'info' }
   })
@@ -43,6 +44,9 @@ t.test('every key', async t => {
     memory = 64
     tasks = 8
     units = false
+    [notifications]
+    joined = true
+    lost = true
     [[allow]]
     from = "phone"
     tags = ["clipboard/*", "notify"]
@@ -68,9 +72,10 @@ t.test('every key', async t => {
     ],
     dbus: { control: false },
     handlers: { folders: ['/srv/handlers'], timeout: 60, memory: 64, tasks: 8, units: false },
+    notifications: { joined: true, failed: false, lost: true },
     allow: [
-      { from: 'phone', tags: ['clipboard/*', 'notify'], line: 28 },
-      { from: '*', tags: [], line: 33 }
+      { from: 'phone', tags: ['clipboard/*', 'notify'], line: 31 },
+      { from: '*', tags: [], line: 36 }
     ],
     log: { level: 'debug' }
   })

@@ -306,6 +306,34 @@ t.test('jobs', async t => {
   t.equal(ask?.signal.aborted, true, 'dropped with its caller')
 })
 
+t.test('what a job found may have the name of what an error has', async t => {
+  const Message = { Id: 'm', Circle: 'c', Peer: 'p', Name: 'laptop', Tag: 'note', State: 'done', Reason: '' }
+  const times = {
+    Exit: 0,
+    Size: 0,
+    SentUSec: 1,
+    ExpiresUSec: 2,
+    ChangedUSec: 3,
+    Output: '',
+    OutputBase64: ''
+  }
+  const whole = { ...Message, HeldBy: [], ...times }
+  const own = await Surface.up(t, {
+    WaitMessage: async ({ Id }) => {
+      if (Id === 'm') return { Message: whole }
+      throw new ApiError('Timeout', 'it waits')
+    }
+  })
+  const bus = await client(t, own.daemon.address)
+  const inbox = listen(bus)
+  const wait = async (id: string) => {
+    await call(bus, 'WaitMessage', 'ssst', ['', id, 'done', 0n])
+    return (await inbox.until(m => m.member === 'Finished')).body
+  }
+  t.same(await wait('m'), ['done', { Message: whole }])
+  t.same(await wait('n'), ['failed', { Error: 'Timeout', Message: 'it waits' }])
+})
+
 t.test('a job that has ended is forgotten after a while', async t => {
   const result = { Id: 'a', Address: '', LatencyUSec: [], Paths: [] }
   const own = await Surface.up(t, { Ping: async () => result }, hasty)

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { randomBytes } from '../../src/crypto/provider.ts'
@@ -127,6 +127,43 @@ t.test('a crash while it is made', async t => {
   renameSync(databasePath, `${databasePath}.away`)
   t.equal(await opens(), undefined)
   t.strictSame(readdirSync(state), [])
+})
+
+t.test('erased', async t => {
+  const { directory, keyPath, databasePath, vault, first } = await kept(t)
+  const [state, data] = [join(directory, 'state'), join(directory, 'data')]
+  await first.create()
+  await first.commit([{ put: row }])
+  await first.erase()
+  t.same([...readdirSync(state), ...readdirSync(data)], [])
+  t.equal(first.keyStore, undefined)
+  t.equal(await first.open(), undefined, 'as if it had never been')
+  await first.create()
+  t.same(await first.load(), [], 'and it can begin anew')
+  await first.erase()
+  await first.erase()
+
+  t.comment('cut off after the key was doubted')
+  await first.create()
+  await first.commit([{ put: row }])
+  await first.close()
+  renameSync(`${keyPath}-store`, `${keyPath}-store.new`)
+  renameSync(keyPath, `${keyPath}.new`)
+  const second = vault()
+  t.same(await second.open(), [row], 'all is still there')
+  await second.close()
+  t.comment('cut off after the database went')
+  renameSync(`${keyPath}-store`, `${keyPath}-store.new`)
+  renameSync(keyPath, `${keyPath}.new`)
+  rmSync(databasePath)
+  t.equal(await vault().open(), undefined)
+  t.same([...readdirSync(state), ...readdirSync(data)], [], 'the rest is gone too')
+
+  t.comment('a key file from before there were records')
+  await first.create()
+  rmSync(`${keyPath}-store`)
+  await first.erase()
+  t.same([...readdirSync(state), ...readdirSync(data)], [])
 })
 
 t.test('a record that says nothing', async t => {

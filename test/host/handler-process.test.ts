@@ -1,5 +1,5 @@
 /** Handlers as plain processes: real scripts, good and bad. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync
@@ -16,10 +17,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Processes } from '../../src/host/handler-process.ts'
 import type { HandlerEnd, HandlerRun, Running } from '../../src/host/handler-run.ts'
+import { NOT_STARTED, SCRIPT } from '../../src/host/handler-shell.ts'
 import { RunFolder } from '../../src/host/run-folder.ts'
 import { findStrays } from '../../src/host/strays.ts'
+import { FILE_MS } from '../lab/deadline.ts'
+import { noLongerWaits, waitingShell, waitingShells } from './waiting-shells.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(FILE_MS)
 const directory = mkdtempSync(join(tmpdir(), 'hp-'))
 const runs = join(directory, 'runs')
 mkdirSync(runs)
@@ -134,7 +138,7 @@ t.test('what it leaves behind is ended with it', async t => {
     '(setsid sh -c "sleep 600 & sleep 600 &" &) ; exit 0',
     'trap "" TERM; (setsid sh -c "trap \'\' TERM; sleep 600" &); sleep 600'
   ]) {
-    const run = wanted(script, { timeoutMs: 300 })
+    const run = wanted(script, script.startsWith('trap') ? { timeoutMs: 300 } : {})
     const running = await processes.start(run)
     const { type } = await running.ended
     t.equal(type, script.startsWith('trap') ? 'timeout' : 'exit')
@@ -160,8 +164,10 @@ t.test('who started it is killed', async t => {
     const parent = spawn(process.execPath, [child], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     parent.send(run)
     await once(parent, 'message')
+    const next = await waitingShell(parent.pid!)
     parent.kill('SIGKILL')
     await once(parent, 'exit')
+    await noLongerWaits(next)
     await written(new RunFolder(runs, run.name), 'process')
     return run
   }
@@ -181,6 +187,15 @@ t.test('who started it is killed', async t => {
   const hangs = await orphan('sleep 600')
   const late = await adopt({ ...hangs, timeoutMs: 1 })
   t.match(await late.ended, { type: 'timeout' }, 'its time is over')
+
+  const old = await orphan('sleep 600')
+  const [sh = '', uptime] = new RunFolder(runs, old.name).text('process').split('\n')
+  writeFileSync(new RunFolder(runs, old.name).file('process'), `${sh}\n${Number(uptime) - 1_000}\n`)
+  t.match(
+    await (await adopt({ ...old, timeoutMs: 900_000 })).ended,
+    { type: 'timeout' },
+    'from when it was told, and not from when its sh began to wait'
+  )
 
   const ended = await orphan('sleep 600')
   process.kill(-Number.parseInt(new RunFolder(runs, ended.name).text('process'), 10), 'SIGKILL')
@@ -210,6 +225,65 @@ t.test('it has its place, and who began it was killed before it was started', as
     rmSync(effect, { force: true })
     await running.release()
   }
+})
+
+t.test('its sh was there before', async t => {
+  await ends('true')
+  const first = await waitingShell(process.pid)
+  const run = wanted('ls -l /proc/self/fd | grep -c socket; exit 3')
+  const running = await processes.start(run)
+  t.match(await running.ended, { type: 'exit', code: 3, output: text('0\n') })
+  t.equal(Number.parseInt(new RunFolder(runs, run.name).text('process'), 10), first)
+  await running.release()
+
+  t.comment('and somebody ended it')
+  const second = await waitingShell(process.pid)
+  t.not(second, first)
+  process.kill(second, 'SIGKILL')
+  while (existsSync(`/proc/${second}`)) await new Promise(resolve => setImmediate(resolve))
+  t.match(await ends('exit 4'), { type: 'exit', code: 4 })
+
+  t.comment('with other limits, in another environment')
+  t.equal((await ends('ulimit -d', { memory: 300 })).text, `${300 * 1024}\n`)
+  const environment = { PATH: '/usr/bin:/bin', LANG: 'C', COTERIE_B: ' b=$(c)\\ ' }
+  const inherited = await ends('tr "\\0" "\\n" < /proc/$$/environ', { environment })
+  const lines = inherited.text.split('\n').filter(line => !/^(_=|$)/.test(line))
+  t.same(lines.sort(), ['COTERIE_B= b=$(c)\\ ', 'LANG=C', 'PATH=/usr/bin:/bin'])
+
+  t.comment('it cannot be told')
+  const file = join(directory, 'a\nb')
+  writeFileSync(file, '#!/bin/sh\n', { mode: 0o700 })
+  const folders = runFolders()
+  await t.rejects(processes.start({ ...wanted('true'), file }), /more than one line/)
+  t.same(runFolders(), folders, 'nothing is left of it')
+  t.match(await ends('exit 5', { directory: join(directory, 'nowhere') }), { type: 'not-started' })
+  t.match(await ends('exit 6'), { type: 'exit', code: 6 }, 'the next one can')
+
+  const last = await waitingShell(process.pid)
+  processes.stop()
+  await noLongerWaits(last)
+  t.same(waitingShells(process.pid), [])
+})
+
+t.test('what it is told is cut off: nothing is started', async t => {
+  const effect = join(directory, 'effect')
+  const { file, name } = wanted(`echo "$COTERIE_C" > "${effect}"`)
+  const folder = new RunFolder(runs, name)
+  folder.make(new Uint8Array())
+  const lines = [folder.path, directory, file, '/dev/null', '/dev/null', 'C=go']
+  folder.capped('stderr')
+  const told = `${lines.join('\n')}\ngo\n`
+  const run = (input: string) =>
+    spawnSync('/bin/sh', ['-c', SCRIPT, 'sh', '100000', '1000000'], { input, env: {} }).status
+  const ends = [...told.matchAll(/\n/g)].map(({ index }) => index)
+  for (const cut of new Set(ends.flatMap(end => [end - 1, end, end + 1]).filter(cut => cut < told.length))) {
+    t.equal(run(told.slice(0, cut)), NOT_STARTED, `after ${cut} of ${told.length} bytes`)
+    t.notOk(existsSync(folder.file('process')) || existsSync(effect))
+  }
+  t.equal(run(told), 0)
+  t.equal(readFileSync(effect, 'utf8'), 'go\n')
+  t.equal(run(told), NOT_STARTED, 'and not twice')
+  folder.remove()
 })
 
 async function adopt(run: HandlerRun): Promise<Running> {

@@ -6,8 +6,10 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { noLongerWaits, waitingShell } from '../host/waiting-shells.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
-import { correspondents, handler, type Message } from './correspondents.ts'
+import { correspondents, ends, handler, type Message, sends } from './correspondents.ts'
 
 /** Until the file has something in it; a file that is made tells its folder, if that is there. */
 async function appears(file: string): Promise<void> {
@@ -19,7 +21,7 @@ async function appears(file: string): Promise<void> {
   }
 }
 
-t.setTimeout(120_000)
+t.setTimeout(FILE_MS)
 
 if (inside(t, import.meta.url)) {
   t.test('a daemon that is killed while a handler runs finds it again', async t => {
@@ -71,5 +73,28 @@ if (inside(t, import.meta.url)) {
       await ben.start()
       t.match(await end(id), expected)
     }
+  })
+
+  t.test('a daemon that is killed while the sh of the next handler waits', async t => {
+    const [anna, ben] = await correspondents(t)
+    const ran = join(ben.directory, 'ran')
+    await handler(ben, 'message/note', `cat >> ${ran}`)
+    await handler(ben, 'message/long', `until [ -e ${ran}2 ]; do sleep 0.05; done`)
+    t.match(await sends(anna, 'ben', 'note', 'one\n'), { State: 'done' })
+    const { Messages } = await anna.aside('Send', { Peers: ['ben'], Tag: 'long' })
+    await appears(join(ben.runtime, 'runs', `coterie-handler-${Messages[0]!.Id}`, 'process'))
+    const shell = await waitingShell(ben.pid)
+    await ben.kill()
+    await noLongerWaits(shell)
+    t.equal(readFileSync(ran, 'utf8'), 'one\n', 'it ran nothing')
+    await ben.start()
+    t.match(await sends(anna, 'ben', 'note', 'two\n'), { State: 'done' })
+    t.match(await sends(anna, 'ben', 'note', 'three\n'), { State: 'done' })
+    t.equal(readFileSync(ran, 'utf8'), 'one\ntwo\nthree\n', 'each once')
+    await writeFile(`${ran}2`, '')
+    t.match(await ends(anna, Messages[0]!.Id), { State: 'done' }, 'nor did it hold up what ran')
+    const next = await waitingShell(ben.pid)
+    await ben.stop()
+    await noLongerWaits(next)
   })
 }

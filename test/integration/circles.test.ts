@@ -1,5 +1,5 @@
 /** Several circles on one device: each is shown, named, left by itself, and knows nothing of the others. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { inside } from '../namespace.ts'
 import { Computer, failure } from './daemon.ts'
@@ -90,5 +90,23 @@ if (inside(t, import.meta.url)) {
     await anna.stop()
     await anna.start()
     t.equal((await anna.status()).Circles.length, 16)
+  })
+
+  t.test('erased: all circles are left, and nothing is kept', async t => {
+    const [anna, ben] = await Promise.all(['anna', 'ben'].map(name => new Computer(t, name).start()))
+    await anna!.founds('home')
+    await ben!.joins(await anna!.ticket())
+    await ben!.sees('anna')
+    await ben!.coterie('circle create own')
+    const said = await ben!.coterie('leave --erase --yes')
+    t.match(said, { code: 0, out: /are erased; 1 other device knows\./ })
+    t.match(await ben!.status(), { Device: { State: 'new' }, Circles: [], Peers: [], Listeners: [] })
+    for (const path of [ben!.key, `${ben!.key}-store`, ben!.database]) t.notOk(existsSync(path), path)
+    t.match((await anna!.call('Devices')).Devices, [{ Name: 'anna' }], 'the other one knows')
+    await ben!.joins(await anna!.ticket())
+    await ben!.sees('anna')
+    await ben!.stop()
+    await ben!.start()
+    await ben!.sees('anna')
   })
 }

@@ -1,7 +1,7 @@
 /** A peer is moved to a better way once that is proved, and equals stay where they are. */
 import t from 'tap'
 import type { OwnLink } from '../../src/mesh/mesh.ts'
-import { ANSWER, FASTER_USEC, HOLD, LOOK, SETTLE } from '../../src/mesh/switching.ts'
+import { ANSWER, ASKS, FASTER_USEC, HOLD, LOOK, SETTLE } from '../../src/mesh/switching.ts'
 import { Driver, ids } from './drive.ts'
 
 const uri = (host: string) => `tcp://${host}:24747`
@@ -46,7 +46,7 @@ function settle(driver: Driver, session = 7): void {
 }
 /** Its own probes; those of the watch have numbers above 0. */
 const looks = (driver: Driver) => driver.since('probe').filter(({ probe }) => probe < 0)
-/** What is asked about in the next look; each that is named answers after so many milliseconds. */
+/** What is asked about first in the next look; each that is named answers then, after so many milliseconds. */
 function look(
   driver: Driver,
   answers: { readonly [address: string]: number },
@@ -56,7 +56,7 @@ function look(
   const [probe] = looks(driver)
   for (const [address, ms] of Object.entries(answers))
     if (probe !== undefined) driver.mesh.probed(driver.now, ids[1]!, probe.probe, address, ms * 1_000)
-  live(driver, ANSWER, session)
+  live(driver, ANSWER * ASKS, session)
   return probe?.addresses ?? []
 }
 
@@ -90,6 +90,34 @@ t.test('an address that does not answer is not dialled, unless no probe is answe
     t.match(driver.since('dial'), dialled)
     t.equal(driver.nominated(1), 7)
   }
+})
+
+t.test('a probe may be lost: what is better is asked again, then after a while', async t => {
+  const driver = laptop()
+  driver.mesh.setOnBattery(driver.now, true)
+  driver.offer(1, onCable)
+  have(driver, wireless, wired)
+  live(driver, SETTLE, 7)
+  const answers = (probe: number, address: string) =>
+    driver.mesh.probed(driver.now, ids[1]!, probe, address, 9_000)
+  for (let n = 1; n <= ASKS; n++) {
+    const [asked] = looks(driver)
+    t.same(asked?.addresses, n === 1 ? [onWifi, onCable] : [onCable])
+    answers(asked!.probe, onWifi)
+    live(driver, ANSWER, 7)
+  }
+  t.same([...looks(driver), ...driver.since('dial')], [])
+  t.comment('though it saves')
+  live(driver, HOLD + LOOK / 4, 7)
+  const asked = looks(driver)
+  t.same(
+    asked.slice(0, 2).map(({ addresses }) => addresses),
+    [
+      [onWifi, onCable],
+      [onWifi, onCable]
+    ]
+  )
+  t.match(driver.since('dial'), [{ address: onCable }], 'no probe was answered at all')
 })
 
 t.test('equals stay; what is clearly faster is taken', async t => {

@@ -1,6 +1,6 @@
 /**
- * A Debian to install packages into: this computer's own, seen through an overlay in memory that is gone with the
- * mount namespace. Only for tests that are inside one (test/namespace.ts).
+ * A Debian to install packages into: this computer's own, or another one, seen through an overlay in memory that is
+ * gone with the mount namespace. Only for tests that are inside one (test/namespace.ts).
  */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,13 +18,13 @@ export class Root {
   /** What was written there. */
   readonly upper: string
 
-  constructor(t: Teardown) {
+  constructor(t: Teardown, lower = '/') {
     const folder = mkdtempSync(join(tmpdir(), 'ct-root-'))
     mount('-t', 'tmpfs', 'tmpfs', folder)
     this.path = join(folder, 'root')
     this.upper = join(folder, 'upper')
     for (const path of [this.path, this.upper, join(folder, 'work')]) mkdirSync(path)
-    const layers = `lowerdir=/,upperdir=${this.upper},workdir=${join(folder, 'work')}`
+    const layers = `lowerdir=${lower},upperdir=${this.upper},workdir=${join(folder, 'work')}`
     mount('-t', 'overlay', 'overlay', '-o', layers, this.path)
     mount('-t', 'proc', 'proc', `${this.path}/proc`)
     mount('--rbind', '/dev', `${this.path}/dev`)

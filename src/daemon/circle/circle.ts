@@ -165,10 +165,11 @@ export class Circle {
     this.correspondence.messages.expire(now)
   }
 
-  /** One line for `systemctl status`. */
+  /** One line for `systemctl status` and panels. */
   get summary(): string {
     const states = [...this.#traffic.peers.values()].map(({ state }) => state)
-    return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} peers reachable`
+    if (states.length === 0) return `${this.name}: no other device yet`
+    return `${this.name}: ${states.filter(s => s === 'reachable').length} of ${states.length} reachable`
   }
 
   /** At least one peer can be reached. */

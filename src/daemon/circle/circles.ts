@@ -30,7 +30,7 @@ const AGAIN_MS = 5_000
 
 export interface CirclesOptions {
   readonly around: Surroundings
-  readonly vault: Pick<Vault, 'create' | 'commit' | 'load' | 'scrub'>
+  readonly vault: Pick<Vault, 'create' | 'commit' | 'load' | 'scrub' | 'erase'>
   /** Finds open invitations by code. */
   readonly search: CodeJoining['search']
   /** Why what is stored cannot be read now, and what to do; '' when it can be. */
@@ -232,6 +232,19 @@ export class Circles {
     } finally {
       onChange()
     }
+  }
+
+  /** Leaves all of them, and forgets keys and data. Resolves how often a peer has it on disk. */
+  async erase(call: Call): Promise<number> {
+    this.#mustBeOpen()
+    let told = 0
+    for (const circle of [...this.#all]) told += await this.leave(circle, call)
+    for (const sealed of [...this.#sealed]) await this.forget(sealed)
+    await this.#inTurn(async () => {
+      await this.#options.vault.erase()
+      this.load([])
+    })
+    return told
   }
 
   /** Of a locked one, which nobody can be told of. */

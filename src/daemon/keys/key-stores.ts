@@ -6,7 +6,7 @@
  * Store as in KEY_STORES; Id: what the key is called there, no secret. Without a record a key file is it, as
  * it was before there was a choice. See docs/decisions/0050-key-stores.md.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ApiError } from '../../api/api.ts'
@@ -132,6 +132,15 @@ export class KeyStores {
   async keep({ store, id }: KeyRecord): Promise<void> {
     await this.store(store).keep(id)
     await rename(this.#draft, this.recordPath)
+    await syncDirectory(dirname(this.recordPath))
+  }
+
+  /** Undoes `keep`: the key does not count any more, and its record is the draft again. */
+  async doubt({ store, id }: KeyRecord): Promise<void> {
+    // one of the two is there at any time
+    if (existsSync(this.recordPath)) await rename(this.recordPath, this.#draft)
+    else await atomicWrite(this.#draft, `${JSON.stringify({ Store: store, Id: id })}\n`)
+    await this.store(store).doubt(id)
     await syncDirectory(dirname(this.recordPath))
   }
 

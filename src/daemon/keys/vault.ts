@@ -5,11 +5,12 @@
  * key is a draft: a crash in between leaves either both or neither.
  */
 import { lstatSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ApiError } from '../../api/api.ts'
 import { bytesOf, hkdf, hmac, randomBytes } from '../../crypto/provider.ts'
 import { Database, type Row, type Write } from '../../host/database.ts'
-import { privateDirectory } from '../../host/files.ts'
+import { privateDirectory, syncDirectory } from '../../host/files.ts'
 import { MASTER_KEY } from '../../host/key-store.ts'
 import { hex } from '../../wire/bytes.ts'
 import type { Log } from '../log.ts'
@@ -122,6 +123,21 @@ export class Vault {
   async responds(): Promise<boolean> {
     await this.#database?.commit([])
     return true
+  }
+
+  /**
+   * Key and database are gone when it resolves, as if this device had never been in a circle. Where it is cut off,
+   * either both are still there or the rest goes at the next `open`.
+   */
+  async erase(): Promise<void> {
+    const record = this.#stores.record
+    await this.close()
+    if (record !== undefined) await this.#stores.doubt(record)
+    for (const suffix of ['', '-wal', '-shm', '.new', '.new-wal', '.check', '.check-wal'])
+      await rm(`${this.#databasePath}${suffix}`, { force: true })
+    await syncDirectory(dirname(this.#databasePath))
+    await this.#settle()
+    this.#log('info', 'the key and all that this device kept are erased')
   }
 
   async close(): Promise<void> {

@@ -62,6 +62,8 @@ export interface HandlersOptions {
   readonly log: Log
   /** There are others than before. */
   readonly onChange: () => void
+  /** Something happened to a member, as handlers are told of it. */
+  readonly onPeer?: (event: PeerEvent, peer: Sender, facts: PeerFacts) => void
 }
 
 export class Handlers {
@@ -136,6 +138,7 @@ export class Handlers {
   /** Something happened to a member. */
   peer(event: PeerEvent, peer: Sender, facts: PeerFacts): void {
     if (this.#stopped) return
+    this.#options.onPeer?.(event, peer, facts)
     this.#occasions.tell('peer', event, peer, peerEnvironment(event, peer, facts))
   }
   /** Whether any peer can be reached; told when it changes. */

@@ -129,6 +129,7 @@ export class Runs {
   /** What runs goes on. */
   stop(): void {
     clearTimeout(this.#sweep)
+    this.#processes.stop()
     this.#manager.stop()
   }
 

@@ -77,21 +77,21 @@ export class BusObjects {
 
   /** Some properties of an object, as a{sv}. */
   values(kind: ObjectKind, path: string, values: Values): Dict {
-    return dict(interfaces[kind].properties, values, this.#inside(kind, path))
+    return dict(interfaces[kind].properties, values, this.#inside(kind, path, values))
   }
 
   /** The arguments of a signal of an object. */
   args(all: readonly Argument[], kind: ObjectKind, path: string, values: Values): unknown[] {
-    const inside = this.#inside(kind, path)
+    const inside = this.#inside(kind, path, values)
     return all.map(a => a.type && toBus(a.type, values[a.name], inside))
   }
 
-  /** What a job's Result holds, by its method. */
-  #inside(kind: ObjectKind, path: string): Fields | undefined {
+  /** What a job's Result holds, by its method; when it failed, another thing of the same names (Message). */
+  #inside(kind: ObjectKind, path: string, { Result }: Values): Fields | undefined {
     if (kind !== 'Job') return undefined
     const job = this.#publisher.get(path)?.properties as { Method?: keyof typeof methods } | undefined
     const method: Method | undefined = job?.Method && methods[job.Method]
-    return method && { ...method.result, ...failure }
+    return method && (Object.hasOwn(Object(Result), 'Error') ? failure : method.result)
   }
 
   #object(path: string): Published | undefined {
