@@ -185,7 +185,10 @@ class Top {
       for (const client of this.#clients) client.close()
     } else
       void this.#about(wish.type, wish.peer).catch((error: unknown) => {
-        const text = error instanceof ApiError || error instanceof NotRunning ? error.message : String(error)
+        const text =
+          error instanceof ApiError || error instanceof NotRunning
+            ? error.message.replaceAll(/\s*\n\s*/g, ' ')
+            : String(error)
         this.#scene.show(undefined)
         this.#remark(`${wish.type} ${wish.peer.Name}: ${text}`)
       })
