@@ -135,11 +135,11 @@ const GAP = 2
 
 const bare = (text: string) => text.replace(/\x1b\[[\d;]*m/g, '')
 
-/** Seen without colours too. */
-const selected = (line: string, look: Look): string =>
-  look.coloured
-    ? `\x1b[7m${padded(`${look.mark('›', '>')}${line}`, look.columns).replaceAll('\x1b[0m', '\x1b[0m\x1b[7m')}\x1b[0m`
-    : `${look.mark('›', '>')}${line}`
+/** Seen without colours too. What was coloured is not: turned round it would be a patchwork. */
+function selected(line: string, look: Look): string {
+  const marked = `${look.mark('›', '>')}${line}`
+  return look.coloured ? `\x1b[7m${padded(bare(marked), look.columns)}\x1b[0m` : marked
+}
 
 /** How it is reached, as much of it as there is room for, or what else there is to say of it. */
 function where(peer: Peer, { look, nowUSec, near }: View, room: number): string {
@@ -152,7 +152,7 @@ function where(peer: Peer, { look, nowUSec, near }: View, room: number): string 
 }
 
 /** `tcp://[fe80::1%25eth0]:24747` → `fe80::1%eth0` */
-const hostOf = (uri: string): string =>
+export const hostOf = (uri: string): string =>
   /^tcp:\/\/\[?([^\]/]*?)\]?:\d+$/.exec(uri)?.[1]?.replace('%25', '%') ?? ''
 
 /** The heading and so many of the rest that the selected one is among them. */
