@@ -43,7 +43,7 @@ function overview(scene: Scene, view: View): string[] {
 
 function heading(scene: Scene, look: Look): string[] {
   const { device, circles, trouble, peers } = scene
-  const names = circles.filter(c => c.Level > 0).map(c => look.bold(printable(c.Name)))
+  const names = circles.filter(c => c.Level > 0 && scene.shows(c.Id)).map(c => look.bold(printable(c.Name)))
   const where = names.length > 0 ? `in the circle ${names.join(', ')}` : 'is in no circle yet'
   const left = `${look.bold(printable(device.Name))} ${where}`
   const near = peers.filter(p => p.Reachable).length
@@ -135,11 +135,11 @@ const GAP = 2
 
 const bare = (text: string) => text.replace(/\x1b\[[\d;]*m/g, '')
 
-/** Seen without colours too. */
-const selected = (line: string, look: Look): string =>
-  look.coloured
-    ? `\x1b[7m${padded(`${look.mark('›', '>')}${line}`, look.columns).replaceAll('\x1b[0m', '\x1b[0m\x1b[7m')}\x1b[0m`
-    : `${look.mark('›', '>')}${line}`
+/** Seen without colours too. What was coloured is not: turned round it would be a patchwork. */
+function selected(line: string, look: Look): string {
+  const marked = `${look.mark('›', '>')}${line}`
+  return look.coloured ? `\x1b[7m${padded(bare(marked), look.columns)}\x1b[0m` : marked
+}
 
 /** How it is reached, as much of it as there is room for, or what else there is to say of it. */
 function where(peer: Peer, { look, nowUSec, near }: View, room: number): string {
@@ -152,7 +152,7 @@ function where(peer: Peer, { look, nowUSec, near }: View, room: number): string 
 }
 
 /** `tcp://[fe80::1%25eth0]:24747` → `fe80::1%eth0` */
-const hostOf = (uri: string): string =>
+export const hostOf = (uri: string): string =>
   /^tcp:\/\/\[?([^\]/]*?)\]?:\d+$/.exec(uri)?.[1]?.replace('%25', '%') ?? ''
 
 /** The heading and so many of the rest that the selected one is among them. */
@@ -218,7 +218,7 @@ function pageLines(scene: Scene, { title, lines }: Page, { look, rows }: View): 
   const more = below > 0 ? look.dim(`  ${count(below, 'more line')}`) : ''
   const shown = lines.slice(from, from + room)
   const blank = Array.from({ length: Math.max(0, room - shown.length) }, () => '')
-  return [look.bold(title), '', ...shown, ...blank, keys(PAGE_KEYS, look) + more]
+  return [look.bold(printable(title)), '', ...shown, ...blank, keys(PAGE_KEYS, look) + more]
 }
 
 /** What the keys, marks and bars mean. */

@@ -120,10 +120,9 @@ export class Daemon {
     })
     const { session } = this.#buses
     const agents = new Agents({ bus: session, allowed: () => this.config.dbus.control, log })
-    const notifications = new Notifications(session)
     this.prompts = {
       agents,
-      askers: [new Desktop(notifications)],
+      askers: [new Desktop(new Notifications(session))],
       questions: new Questions(randomBytes)
     }
     const implementation = methods(this)
@@ -213,7 +212,7 @@ export class Daemon {
       links: () => this.circles.all.map(circle => circle.links)
     })
     const onChange = () => this.circles.handlersChanged()
-    const onPeer = tellingNotices(() => this.config.notifications, notifications, this.publisher)
+    const onPeer = tellingNotices(() => this.config.notifications, session, this.publisher)
     this.handlers = new Handlers({ config: () => this.config, paths, bus: session, log, onChange, onPeer })
     const around: Surroundings = {
       now,
@@ -265,7 +264,6 @@ export class Daemon {
   }
 
   // --- life
-
   /** Rejects with an error whose message is for the user when it cannot start. */
   async start(): Promise<void> {
     await privateDirectory(this.paths.data)
@@ -373,7 +371,6 @@ export class Daemon {
   }
 
   // --- what is shown
-
   #show(change: Partial<Properties<'Daemon'>>): void {
     const sealed = this.circles.findSealed('')
     const first = sealed === undefined ? this.circles.all[0] : undefined

@@ -4,7 +4,8 @@
  * comes meanwhile waits, little of it: one that hangs, or is not there, costs nothing.
  */
 import { deadReason, reason } from '../api/words.ts'
-import type { Notice, Notifications } from '../host/notifications.ts'
+import type { Bus } from '../host/bus.ts'
+import { type Notice, Notifications } from '../host/notifications.ts'
 import type { PeerEvent } from '../messages/naming.ts'
 import type { Config } from './config.ts'
 import type { PeerFacts } from './messages/environment.ts'
@@ -42,9 +43,10 @@ const TITLES: {
 /** Tells of what is published; what comes back is to be called when something happens to a member. */
 export function tellingNotices(
   config: () => Config['notifications'],
-  notifications: Notifications,
+  bus: Bus,
   publisher: Publisher
 ): Notices['peer'] {
+  const notifications = new Notifications(bus)
   const notices = new Notices({ config, tell: notice => notifications.tell(notice), after: afterMs })
   publisher.subscribe(events => notices.events(events))
   return (...happened) => notices.peer(...happened)

@@ -104,7 +104,8 @@ if (words.length === 0) {
     'walls',
     'wrong',
     'without-systemd',
-    'first-minutes'
+    'first-minutes',
+    'panels'
   ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])

@@ -11,6 +11,7 @@ import { staticProof } from '../../src/crypto/handshake.ts'
 import { ed25519, hash, type SigningKey, x25519 } from '../../src/crypto/provider.ts'
 import { Kind } from '../../src/wire/frame.ts'
 import { chunks, encodeLogFrame } from '../../src/wire/log-exchange.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { type Computer as C, World } from './circle-world.ts'
 
 const HOSTILE = 100_000
@@ -66,7 +67,7 @@ async function send(world: World, from: C, to: C, frames: readonly Uint8Array[])
 const framed = (made: readonly Uint8Array[]) =>
   chunks(made).map(part => encodeLogFrame({ type: 'operations', round: 1, operations: part }))
 
-t.setTimeout(240_000)
+t.setTimeout(FILE_MS)
 
 t.test('100,000 hostile operations of a member', async t => {
   const world = new World()

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { hash } from '../../src/crypto/provider.ts'
 import { Database, DatabaseError, type Row, type Write } from '../../src/host/database.ts'
+import { PATIENCE_MS } from '../lab/deadline.ts'
 
 const key = new Uint8Array(32).fill(1)
 const gid = new Uint8Array(32).fill(9)
@@ -416,7 +417,9 @@ t.test('nothing keeps the process alive after close', async t => {
     const database = await Database.open({ path: process.argv[1], key: new Uint8Array(32), fingerprint: new Uint8Array(16), create: true, log() {} })
     await database.close()`
   const path = join(t.testdir(), 'coterie.db')
-  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], { timeout: 20_000 })
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], {
+    timeout: PATIENCE_MS
+  })
   t.equal(run.status, 0, String(run.stderr))
 })
 

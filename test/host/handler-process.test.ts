@@ -20,9 +20,10 @@ import type { HandlerEnd, HandlerRun, Running } from '../../src/host/handler-run
 import { NOT_STARTED, SCRIPT } from '../../src/host/handler-shell.ts'
 import { RunFolder } from '../../src/host/run-folder.ts'
 import { findStrays } from '../../src/host/strays.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { noLongerWaits, waitingShell, waitingShells } from './waiting-shells.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(FILE_MS)
 const directory = mkdtempSync(join(tmpdir(), 'hp-'))
 const runs = join(directory, 'runs')
 mkdirSync(runs)

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { noLongerWaits, waitingShell } from '../host/waiting-shells.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { inside } from '../namespace.ts'
 import { correspondents, ends, handler, type Message, sends } from './correspondents.ts'
 
@@ -20,7 +21,7 @@ async function appears(file: string): Promise<void> {
   }
 }
 
-t.setTimeout(120_000)
+t.setTimeout(FILE_MS)
 
 if (inside(t, import.meta.url)) {
   t.test('a daemon that is killed while a handler runs finds it again', async t => {

@@ -5,7 +5,7 @@
 export const PATIENCE_MS = 60_000
 
 /** What a test file may take; a little less than test/run.ts gives it, so that tap tells which test it was. */
-export const FILE_MS = 280_000
+export const FILE_MS = 580_000
 
 /** Waits for an event, and fails loudly when it does not come. */
 export async function within<T>(

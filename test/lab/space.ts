@@ -63,6 +63,11 @@ export class Space {
     })
   }
 
+  /** The same as a command of this computer, for who gives it a terminal and the environment. */
+  words(command: readonly string[]): string[] {
+    return ['nsenter', ...this.#enter(), ...command]
+  }
+
   /** Runs a program to its end. */
   try(command: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Ended> {
     return new Promise((resolve, reject) => {

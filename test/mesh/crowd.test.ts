@@ -2,6 +2,7 @@
 import t from 'tap'
 import { encodeSummary, encodeWants, encodeWords } from '../../src/wire/census.ts'
 import { Kind } from '../../src/wire/frame.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { Crowd } from '../sim/crowd.ts'
 import { mostRounds, rates, sessions, whole, wrong } from '../sim/picture.ts'
 
@@ -22,7 +23,7 @@ t.test('sixteen have a full mesh, seventeen a view', async t => {
 
 t.test(
   'a thousand devices: an idle one has little more to do than one of a hundred',
-  { timeout: 300_000 },
+  { timeout: FILE_MS },
   async t => {
     const figures = [100, 1_000].map(devices => {
       const crowd = new Crowd({ devices, seed: devices, skew: 1e-4 })

@@ -1,12 +1,13 @@
 /** A day of sixteen devices. */
 import t from 'tap'
+import { FILE_MS } from '../lab/deadline.ts'
 import { EVENTS, mend, settled } from '../sim/events.ts'
 import { World } from '../sim/world.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-t.test('16 devices, 24 hours, churn and loss: at the end all see all', { timeout: 300_000 }, async t => {
+t.test('16 devices, 24 hours, churn and loss: at the end all see all', { timeout: FILE_MS }, async t => {
   const names = [...'abcdefghijklmnop']
   const world = new World({ seed: 16, loss: 0.02, latencyMs: 2, jitterMs: 5, skew: 1e-4 })
   world

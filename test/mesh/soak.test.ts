@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { CloseReason, Kind } from '../../src/wire/frame.ts'
+import { FILE_MS } from '../lab/deadline.ts'
 import { EVENTS, mend } from '../sim/events.ts'
 import { World } from '../sim/world.ts'
 import { address, Driver, digest, ids, record, records } from './drive.ts'
@@ -63,7 +64,7 @@ function visit(driver: Driver, n: number): void {
 
 t.test(
   'an hour of coming and going, five times a second, leaves nothing behind',
-  { timeout: 300_000 },
+  { timeout: FILE_MS },
   async t => {
     const driver = new Driver(0, others)
     let n = 1
