@@ -19,7 +19,8 @@ export class NotRunning extends Error {
 }
 const notRunning = () => {
   const { command, what } = starting()
-  return `coteried is not running; start it with \`${command}\` (${what})`
+  // the command in a line of its own: it is copied
+  return `coteried is not running. To start it:\n  ${command}  (${what})`
 }
 
 interface Reply {

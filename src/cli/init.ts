@@ -1,7 +1,7 @@
 /** `coterie init`: makes a circle. */
 import type { Command } from 'commander'
 import type { Result } from '../api/api.ts'
-import { json, lookOf, out, printable } from './print.ts'
+import { json, lookOf, out, printable, wrapped } from './print.ts'
 import { withDaemon, withJson, withKeyStore } from './run.ts'
 
 interface InitOptions {
@@ -45,9 +45,11 @@ function initLines(made: Result<'Init'>): string[] {
     '',
     `  ${bar}${look.bold(made.RecoveryCode)}`,
     '',
-    'Write it down on paper, now, and keep the paper away from this computer.',
-    'It is shown this once and stored nowhere. If this device is ever lost or stolen, the code',
-    'is the only thing that can remove it; whoever has the code has that power too.',
+    ...wrapped('Write it down on paper, now, and keep the paper away from this computer.', look.columns),
+    ...wrapped(
+      'It is shown this once and stored nowhere. If this device is ever lost or stolen, the code is the only thing that can remove it; whoever has the code has that power too.',
+      look.columns
+    ),
     `${look.bold('coterie recovery verify')} says whether you wrote it down rightly.`,
     '',
     `Next: ${look.bold('coterie invite')} lets another device join.`

@@ -1,9 +1,11 @@
 /** Commands about the other devices as seen from here: status, peers, watch, ping. */
 import type { Command } from 'commander'
+import type { Result } from '../api/api.ts'
+import { fitted, width } from './columns.ts'
 import { energyLines } from './energy.ts'
 import { matrixLines } from './matrix.ts'
 import { ping } from './ping.ts'
-import { json, jsonLine, lookOf, out, printable, table } from './print.ts'
+import { json, jsonLine, type Look, lookOf, out, printable, table, wrapped } from './print.ts'
 import { circleOf, UsageError, withCircle, withDaemon, withJson } from './run.ts'
 import { peerRow, statusLines } from './status.ts'
 import { EventLines } from './watch.ts'
@@ -65,14 +67,28 @@ const peers = (options: { circle?: string; json?: boolean }) =>
   withDaemon(async client => {
     const result = await client.call('Peers', circleOf(options))
     if (options.json) return void json(result)
-    const look = lookOf(process.stdout)
-    const rows = result.Peers.map(peer => [
-      ...peerRow(peer, look, Date.now() * 1000).slice(0, 3),
-      shortId(peer.Id),
-      peer.Addresses.map(a => printable(address(a))).join(' ')
-    ])
-    for (const line of table(look, ['NAME', 'STATE', 'LATENCY', 'ID', 'ADDRESSES'], rows)) out(line)
+    for (const line of addressLines(result.Peers, lookOf(process.stdout), Date.now() * 1000)) out(line)
   })
+
+/** All addresses of each peer: beside it, or below it where the terminal is too narrow. */
+export function addressLines(peers: Result<'Peers'>['Peers'], look: Look, nowUSec: number): string[] {
+  const rows = peers.map(peer => [...peerRow(peer, look, nowUSec).slice(0, 3), shortId(peer.Id)])
+  const addresses = peers.map(peer => peer.Addresses.map(a => printable(address(a))).join(' '))
+  const whole = table(
+    look,
+    ['NAME', 'STATE', 'LATENCY', 'ID', 'ADDRESSES'],
+    rows.map((row, i) => [...row, addresses[i]!])
+  )
+  if (!look.terminal || whole.every(line => width(line) <= look.columns)) return whole
+  const names = fitted(rows, look.columns, [0], 8, look.mark('…', '~'))
+  const [heading = '', ...lines] = table(look, ['NAME', 'STATE', 'LATENCY', 'ID'], names)
+  return [
+    heading,
+    ...lines.flatMap((line, i) =>
+      addresses[i] === '' ? [line] : [line, ...wrapped(addresses[i]!, look.columns, '  ').map(look.dim)]
+    )
+  ]
+}
 
 const watch = (options: { since?: string; json?: boolean }) =>
   withDaemon(async client => {

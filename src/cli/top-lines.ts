@@ -43,7 +43,7 @@ function overview(scene: Scene, view: View): string[] {
 
 function heading(scene: Scene, look: Look): string[] {
   const { device, circles, trouble, peers } = scene
-  const names = circles.filter(c => c.Level > 0).map(c => look.bold(printable(c.Name)))
+  const names = circles.filter(c => c.Level > 0 && scene.shows(c.Id)).map(c => look.bold(printable(c.Name)))
   const where = names.length > 0 ? `in the circle ${names.join(', ')}` : 'is in no circle yet'
   const left = `${look.bold(printable(device.Name))} ${where}`
   const near = peers.filter(p => p.Reachable).length
@@ -218,7 +218,7 @@ function pageLines(scene: Scene, { title, lines }: Page, { look, rows }: View): 
   const more = below > 0 ? look.dim(`  ${count(below, 'more line')}`) : ''
   const shown = lines.slice(from, from + room)
   const blank = Array.from({ length: Math.max(0, room - shown.length) }, () => '')
-  return [look.bold(title), '', ...shown, ...blank, keys(PAGE_KEYS, look) + more]
+  return [look.bold(printable(title)), '', ...shown, ...blank, keys(PAGE_KEYS, look) + more]
 }
 
 /** What the keys, marks and bars mean. */

@@ -138,6 +138,10 @@ export class Scene {
   get listeners(): Listener[] {
     return [...this.#listeners.values()]
   }
+  /** The circle of this id is one of those that are shown. */
+  shows(circle: string): boolean {
+    return this.#only === '' || circle === this.#only
+  }
   historyOf(peer: Peer): readonly number[] {
     return this.#history.get(keyOf(peer)) ?? []
   }
@@ -220,6 +224,15 @@ export class Scene {
   /** Takes it over; true when it says nothing that was not known. */
   #take({ Type, Kind, Object: path, Properties: p }: Event): boolean {
     const last = path.slice(path.lastIndexOf('/') + 1)
+    // signals name their circle; what is not shown is not told
+    if (
+      Kind !== 'Peer' &&
+      typeof p['Circle'] === 'string' &&
+      Type !== 'Added' &&
+      Type !== 'Changed' &&
+      !this.shows(p['Circle'])
+    )
+      return true
     switch (Kind) {
       case 'Daemon':
         if (Type === 'ReceiptChanged') return this.#receipt(p as unknown as Waiting)
@@ -273,7 +286,7 @@ export class Scene {
     return type === 'Added' && before?.State === after.State
   }
 
-  #meant = ({ Circle }: Peer): boolean => this.#only === '' || Circle === this.#only
+  #meant = ({ Circle }: Peer): boolean => this.shows(Circle)
 
   #note(lines: readonly string[]): void {
     this.events.push(...lines)

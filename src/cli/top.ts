@@ -129,7 +129,7 @@ class Top {
       const status = await calls.call('Status', { All: true })
       const waiting: Result<'Outbox'>['Messages'] = []
       for (const { Id, Level } of status.Circles)
-        if (Level > 0) waiting.push(...(await calls.call('Outbox', { Circle: Id })).Messages)
+        if (Level > 0 && this.#scene.shows(Id)) waiting.push(...(await this.#outbox(calls, Id)))
       this.#pid = pidOf()
       this.#scene.begin(status, waiting)
       if (again) this.#scene.remark('coteried is back', new Date())
@@ -144,6 +144,16 @@ class Top {
       }
     } finally {
       for (const client of this.#clients) client.close()
+    }
+  }
+
+  /** Nothing, of a circle that cannot be read now. */
+  async #outbox(client: Client, Circle: string): Promise<Result<'Outbox'>['Messages']> {
+    try {
+      return (await client.call('Outbox', { Circle })).Messages
+    } catch (error) {
+      if (error instanceof ApiError) return []
+      throw error
     }
   }
 
@@ -185,7 +195,10 @@ class Top {
       for (const client of this.#clients) client.close()
     } else
       void this.#about(wish.type, wish.peer).catch((error: unknown) => {
-        const text = error instanceof ApiError || error instanceof NotRunning ? error.message : String(error)
+        const text =
+          error instanceof ApiError || error instanceof NotRunning
+            ? error.message.replaceAll(/\s*\n\s*/g, ' ')
+            : String(error)
         this.#scene.show(undefined)
         this.#remark(`${wish.type} ${wish.peer.Name}: ${text}`)
       })

@@ -25,7 +25,7 @@ if (inside(t, import.meta.url))
     const typed = (words: string) => root.run('sh', '-c', `cd /home/tester && ${as} ${words}`)
     t.match(await typed('coterie status'), {
       code: 3,
-      err: 'coterie: coteried is not running; start it with `coteried` (in another terminal: no systemd of yours runs here)\n'
+      err: 'coterie: coteried is not running. To start it:\n  coteried  (in another terminal: no systemd of yours runs here)\n'
     })
     const home = `${root.path}/home/tester`
     mkdirSync(home, { recursive: true })

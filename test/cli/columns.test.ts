@@ -1,6 +1,7 @@
 /** What fits into so many columns, and in which colours. */
 import t from 'tap'
 import { cut, fitted, padded, width } from '../../src/cli/columns.ts'
+import { addressLines } from '../../src/cli/peers.ts'
 import { lookOf, printable } from '../../src/cli/print.ts'
 import { statusLines } from '../../src/cli/status.ts'
 import { EventLines } from '../../src/cli/watch.ts'
@@ -170,6 +171,15 @@ t.test('status fits narrow terminals and wide ones', async t => {
   )
   const piped = statusLines(status(), lookOf({} as NodeJS.WriteStream, { LANG: 'C.UTF-8' }), NOW)
   t.match(piped.join('\n'), /the-workstation-in-the-basement-with-the-loud-fans\.example {2}reachable/)
+})
+
+t.test('so do the addresses', async t => {
+  for (const columns of [40, 50, 60, 80, 200]) {
+    const lines = addressLines(status().Peers, terminal(columns, { NO_COLOR: '1' }), NOW)
+    const wide = lines.filter(line => width(line) > columns && line.trim().includes(' '))
+    t.same(wide, [], `${columns} columns`)
+    t.match(lines.join('\n'), '[fd12:3456:789a:1:c861:91ff:fe7d:3d57]:24748', 'and are whole')
+  }
 })
 
 t.test('circles: the one that is shown, or all', async t => {

@@ -176,7 +176,7 @@ t.test('exit codes, and sentences that help', async t => {
 })
 
 const NOT_RUNNING =
-  /^coterie: coteried is not running; start it with `npm start` \(in another terminal, in .+\)\n$/
+  /^coterie: coteried is not running\. To start it:\n {2}npm start {2}\(in another terminal, in .+\)\n$/
 
 t.test('without a daemon', async t => {
   const { coterie } = await desk(t, { daemon: false })

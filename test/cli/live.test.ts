@@ -116,5 +116,5 @@ t.test('where it cannot be drawn', { skip }, async t => {
   const alone = new Terminal(t, [program, 'top'], { env: nobody.environment })
   t.equal(await alone.ended(), 'ended 3, echo on')
   t.notMatch(alone.text, /\x1b/)
-  t.match(alone.text, /coteried is not running; start it with/)
+  t.match(alone.text, /coteried is not running\. To start it:/)
 })

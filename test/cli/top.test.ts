@@ -230,7 +230,8 @@ t.test('it fits', async t => {
         for (let i = 0; i < 17; i++) scene.press('down')
         for (let i = 0; i < 300; i++) scene.remark(`something that happens ${i} `.repeat(6), NOW)
         const view = { look, rows, nowUSec: USEC, near }
-        for (const page of [undefined, helpPage(look)]) {
+        const why = { title: `why ${many[0]!.Name}`, lines: ['x'] }
+        for (const page of [undefined, helpPage(look), why]) {
           scene.show(page)
           const lines = topLines(scene, view)
           const name = `${columns} × ${rows} ${JSON.stringify(env)}`
@@ -263,6 +264,12 @@ t.test('of one circle only; and with nobody', async t => {
   )
   scene.receive(event('Changed', path(ids.desktop), 'Peer', { LatencyUSec: 5 }), NOW)
   t.equal(scene.peers.length, 1)
+  const receipt = { Circle: ids.circle, Id: 'm', Name: 'nas', Tag: 'x', State: 'queued' }
+  scene.receive(event('ReceiptChanged', '', 'Daemon', receipt), NOW)
+  t.same([scene.waiting, scene.events], [[], []], 'nor of messages of another circle')
+  const work = { ...status().Circle, Id: 'work', Name: 'work' }
+  scene.begin({ ...status(), Circles: [status().Circle, work], Peers }, [])
+  t.match(topLines(scene, { look, rows: 24, nowUSec: USEC, near })[0], /^thinkpad in the circle work /)
   const view = { look, rows: 24, nowUSec: USEC, near }
   const none = new Scene(look)
   none.begin(newStatus(), [])
