@@ -55,7 +55,7 @@ export function entriesOf(
   const blocks: Entry[][] = [
     [say('heading', picture ? heading(picture) : ABSENT)],
     picture === undefined ? [say('start', `To start it: ${start}`)] : devices(picture, wishes, nowUSec),
-    picture?.Circle.Id ? [invitation(inviting, wishes)] : [],
+    picture !== undefined && picture.Circle.Level > 0 ? [invitation(inviting, wishes)] : [],
     [
       ...(trouble ? [say('trouble', trouble)] : []),
       { key: 'quit', label: 'Hide this icon', act: () => wishes.quit() }
@@ -80,7 +80,8 @@ function heading({ Device, Circle, Peers }: Status): string {
   if (Circle.Level === 0) return `${name} was removed from ${where}`
   if (Peers.length === 0) return `${name} is the only device in ${where}`
   const near = Peers.filter(p => p.Reachable).length
-  return `${where}: ${near} of ${count(Peers.length, 'other device')} reachable`
+  const facts = `${near} of ${count(Peers.length, 'other device')} reachable`
+  return Peers.every(peer => peer.Circle === Circle.Id) ? `${where}: ${facts}` : facts
 }
 
 function devices(status: Status, wishes: Wishes, nowUSec: number): Entry[] {
