@@ -105,7 +105,8 @@ if (words.length === 0) {
     'wrong',
     'without-systemd',
     'first-minutes',
-    'panels'
+    'panels',
+    'tray'
   ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])
