@@ -106,7 +106,8 @@ if (words.length === 0) {
     'without-systemd',
     'first-minutes',
     'panels',
-    'gnome'
+    'gnome',
+    'tray'
   ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])
