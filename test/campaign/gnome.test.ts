@@ -22,6 +22,7 @@ const NET = ['--only', 'eth0']
 
 const DRIVER = { destination: 'org.freedesktop.DBus', path: '/', interface: 'org.freedesktop.DBus' }
 const PANEL = 'org.coterie.Coterie1.Panel'
+const ofPanel = { signature: 's', body: [PANEL] }
 /** Updates until all that is kept for reuse has been made once. */
 const WARM = 1000
 const MENU = { x: 664, y: 0, width: 360, height: 480 }
@@ -264,6 +265,18 @@ if (inside(t, import.meta.url)) {
         t.comment(await shell.eval('ct.its._invite.label.text'))
       })
 
+      await t.test('`coterie tray` makes way', async t => {
+        t.match(await desk.coterie('tray'), { code: 0 }, 'where the extension is')
+        await shell.eval('ct.its.disable()')
+        const tray = desk.coterie('tray')
+        const owned = async () =>
+          (await shell.caller.call({ ...DRIVER, member: 'NameHasOwner', ...ofPanel }))[0]
+        while (!(await owned())) await new Promise(resolve => setTimeout(resolve, 20))
+        await shell.eval('ct.its.enable()')
+        t.match(await tray, { code: 0 }, 'where it comes')
+        await shell.until('it is there', 'ct.its._rows.size > 0')
+      })
+
       await t.test('a daemon that stands still, and one that is killed', async t => {
         desk.signal('SIGSTOP')
         const began = performance.now()
@@ -333,7 +346,7 @@ if (inside(t, import.meta.url)) {
         await shell.eval('ct.its.disable()')
         await shell.until('all is gone', '!Main.panel.statusArea.coterie')
         t.same([played.subscriptions, played.agents.size], [0, 0])
-        const owner = shell.caller.call({ ...DRIVER, member: 'GetNameOwner', signature: 's', body: [PANEL] })
+        const owner = shell.caller.call({ ...DRIVER, member: 'GetNameOwner', ...ofPanel })
         await t.rejects(owner, 'the name of the panel is free')
         await shell.eval('ct.its.enable()')
       })
