@@ -22,8 +22,22 @@ interface Area {
   readonly height: number
 }
 
+/** What there is of a shell, after its garbage has been collected. */
+export interface Census {
+  readonly actors: number
+  /** Connected signal handlers, of those that were connected since the test began to count them (`ct`). */
+  readonly handlers: number
+  /** Match rules on the session bus. */
+  readonly rules: number
+  /** Bytes that live objects of JavaScript take. */
+  readonly heap: number
+  /** Bytes that belong to the process alone (private and dirty). */
+  readonly memory: number
+}
+
 const NOBODY = 65_534
 const SHELL = 'org.gnome.Shell'
+const BUS = 'org.freedesktop.DBus'
 
 export class GnomeShell {
   /** The session bus, which starts nothing but what the test puts into its `services`. */
@@ -56,7 +70,8 @@ export class GnomeShell {
     mkdirSync(join(folder, 'run'), { mode: 0o700 })
     mkdirSync(join(folder, '.config/glib-2.0/settings'), { recursive: true })
     const list = uuids.map(uuid => `'${uuid}'`).join(', ')
-    const settings = `[org/gnome/shell]\nenabled-extensions=[${list}]\nwelcome-dialog-last-shown-version='99'\n`
+    const background = `[org/gnome/desktop/background]\npicture-options='none'\nprimary-color='#33506b'\n`
+    const settings = `${background}[org/gnome/shell]\nenabled-extensions=[${list}]\nwelcome-dialog-last-shown-version='99'\n`
     writeFileSync(join(folder, '.config/glib-2.0/settings/keyfile'), settings)
     execFileSync('chown', ['-R', `${NOBODY}:${NOBODY}`, folder])
     t.teardown(() => execFileSync('rm', ['-rf', folder]))
@@ -96,13 +111,16 @@ export class GnomeShell {
     const made = new GnomeShell(bus, caller, log, child.pid!, folder)
     await made.until('it has started', '!Main.layoutManager._startingUp')
     await made.eval('Main.overview.hide()')
+    // such as that the screen cannot be locked here
+    await made.eval('Main.messageTray.getSources().forEach(source => source.destroy())')
     await made.until('the overview is gone', '!Main.overview.visible')
     return made
   }
 
   /** The value of an expression in the shell, as JSON has it. */
   async eval(code: string): Promise<unknown> {
-    const call = { destination: SHELL, path: '/org/gnome/Shell', interface: SHELL, member: 'Eval' }
+    const shell = { destination: SHELL, path: '/org/gnome/Shell', interface: SHELL }
+    const call = { ...shell, member: 'Eval', timeoutMs: PATIENCE_MS }
     const [done, text] = (await this.caller.call({ ...call, signature: 's', body: [code] })) as [
       boolean,
       string
@@ -139,14 +157,35 @@ export class GnomeShell {
     const [member, signature, body] = area
       ? (['ScreenshotArea', 'iiiibs', [area.x, area.y, area.width, area.height, false, own]] as const)
       : (['Screenshot', 'bbs', [false, false, own]] as const)
-    await this.caller.call({ ...call, member, signature, body: [...body] })
+    await this.caller.call({ ...call, member, signature, body: [...body], timeoutMs: PATIENCE_MS })
     writeFileSync(file, readFileSync(own))
   }
 
-  /** Bytes that belong to it alone (private and dirty). */
-  get memory(): number {
+  async census(): Promise<Census> {
+    const dump = join(this.folder, `memory-${Date.now()}`)
+    // what one collection frees of GObject lets the next one free more
+    for (let i = 0; i < 4; i++) await this.eval('imports.system.gc()')
+    await this.eval(`imports.system.dumpMemoryInfo('${dump}')`)
+    const stats = { destination: BUS, path: '/org/freedesktop/DBus', interface: `${BUS}.Debug.Stats` }
+    const [rules] = (await this.caller.call({ ...stats, member: 'GetAllMatchRules' })) as [
+      { [n: string]: string[] }
+    ]
+    const [owner] = (await this.caller.call({
+      destination: BUS,
+      path: '/',
+      interface: BUS,
+      member: 'GetNameOwner',
+      signature: 's',
+      body: [SHELL]
+    })) as [string]
     const rollup = readFileSync(`/proc/${this.pid}/smaps_rollup`, 'utf8')
-    return Number(/Private_Dirty:\s+(\d+)/.exec(rollup)?.[1]) * 1024
+    return {
+      actors: (await this.eval('ct.actors()')) as number,
+      handlers: (await this.eval('ct.handlers()')) as number,
+      rules: rules[owner]!.length,
+      heap: Number(/"gcBytes": (\d+)/.exec(readFileSync(dump, 'utf8'))?.[1]),
+      memory: Number(/Private_Dirty:\s+(\d+)/.exec(rollup)?.[1]) * 1024
+    }
   }
 }
 

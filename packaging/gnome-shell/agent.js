@@ -36,14 +36,19 @@ export function ask(title, description, labels, below) {
 }
 
 export class Agent {
-  constructor(daemon, changed) {
+  /** Made once: gjs does not give back all of an object that was exported. */
+  constructor(changed) {
     /** `code`: of the invitation that is open, else ''. */
-    Object.assign(this, { _daemon: daemon, _changed: changed, code: '' })
+    Object.assign(this, { _changed: changed, code: '' })
     this._object = Gio.DBusExportedObject.wrapJSObject(interfaceXml, this)
+  }
+
+  start(daemon) {
+    Object.assign(this, { _daemon: daemon, code: '' })
     this._object.export(Gio.DBus.session, PATH)
   }
 
-  destroy() {
+  stop() {
     shown?.close()
     this._tell('UnregisterAgent')
     this._object.unexport()

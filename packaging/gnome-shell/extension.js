@@ -23,8 +23,9 @@ export default class CoterieExtension extends Extension {
     this._name = Gio.bus_own_name(Gio.BusType.SESSION, PANEL, REPLACE | DO_NOT_QUEUE, null, null, null)
     const changed = () => this._update()
     this._daemon = new Daemon(() => this._agent.register(), changed)
-    this._agent = new Agent(this._daemon, changed)
-    this._rows = new Map()
+    this._agent ??= new Agent(changed)
+    this._agent.start(this._daemon)
+    Object.assign(this, { _rows: new Map(), _free: [] })
     this._icon = name => Gio.icon_new_for_string(`${this.path}/icons/${name}-symbolic.svg`)
     this._button = new PanelMenu.Button(0.5, 'Coterie')
     const box = new St.BoxLayout({ style_class: 'panel-status-indicators-box' })
@@ -34,6 +35,9 @@ export default class CoterieExtension extends Extension {
     this._button.add_child(box)
     const { menu } = this._button
     menu.box.add_style_class_name('coterie-menu')
+    const scroll = new St.ScrollView({ hscrollbar_policy: St.PolicyType.NEVER })
+    menu.box.get_parent().set_child(scroll)
+    scroll[scroll.add_actor ? 'add_actor' : 'set_child'](menu.box)
     this._heading = new PopupMenu.PopupMenuItem('', LABEL)
     this._devices = new PopupMenu.PopupMenuSection()
     const lines = [new PopupMenu.PopupSeparatorMenuItem(), new PopupMenu.PopupSeparatorMenuItem()]
@@ -45,12 +49,12 @@ export default class CoterieExtension extends Extension {
   }
 
   disable() {
-    this._agent.destroy()
+    this._agent.stop()
     this._daemon.stop()
     this._button.menu.close(0)
     this._button.destroy()
     Gio.bus_unown_name(this._name)
-    Object.assign(this, { _agent: null, _daemon: null, _button: null, _rows: null })
+    Object.assign(this, { _daemon: null, _button: null, _rows: null, _free: null })
   }
 
   /** Shows what the daemon says now. */
@@ -63,31 +67,38 @@ export default class CoterieExtension extends Extension {
     this._button.accessible_name = `Coterie, ${near} reachable`
     this._heading.label.text = owner ? Summary : AWAY
     this._invite.label.text = this._agent.code ? `Invitation ${this._agent.code}` : 'Invite a Device…'
-    for (const [id, { name, item }] of this._rows)
-      if (!Peers.some(({ Id, Name }) => Id === id && Name === name) && this._rows.delete(id)) item.destroy()
-    const circle = peer => (Circles.length > 1 ? Circles.find(({ Id }) => Id === peer.Circle)?.Name : '')
-    const key = peer => `${circle(peer)}\n${peer.Name}`
-    Peers.sort((a, b) => key(a).localeCompare(key(b)))
-    for (const [n, peer] of Peers.entries()) {
-      if (!this._rows.has(peer.Id)) this._rows.set(peer.Id, this._row(peer, n))
+    for (const [id, row] of this._rows)
+      if (!Peers.some(({ Id }) => Id === id) && this._rows.delete(id)) this._spare(row)
+    for (const peer of Peers.sort((a, b) => a.Name.localeCompare(b.Name))) {
+      if (!this._rows.has(peer.Id)) this._rows.set(peer.Id, this._free.pop() ?? this._row())
       const { item, aside, facts, offers } = Object.assign(this._rows.get(peer.Id), { peer })
+      const circle = Circles.length > 1 ? Circles.find(({ Id }) => Id === peer.Circle)?.Name : ''
+      item.visible = true
+      item.label.text = peer.Name
       item.icon.gicon = this._icon(`coterie-${peer.State}`)
       aside.text = peer.Reachable ? latency(peer.LatencyUSec) : peer.State
-      facts.label.text = [standing(peer), circle(peer)].filter(Boolean).join(' · ')
+      facts.label.text = [standing(peer), circle].filter(Boolean).join(' · ')
       offers.Wake.visible = !peer.Reachable
     }
   }
 
-  _row({ Name }, position) {
-    const item = new PopupMenu.PopupSubMenuMenuItem(Name, true)
+  /** Kept for another device: GNOME 43 does not give back all that a destroyed row took. */
+  _spare(row) {
+    row.item.menu.close(0)
+    row.item.visible = false
+    this._free.push(row)
+  }
+
+  _row() {
+    const item = new PopupMenu.PopupSubMenuMenuItem('', true)
     const aside = new St.Label({ style_class: 'coterie-aside', y_align: Clutter.ActorAlign.CENTER })
     item.insert_child_at_index(aside, item.get_n_children() - 1)
     const facts = new PopupMenu.PopupMenuItem('', { ...LABEL, style_class: 'coterie-facts' })
     item.menu.addMenuItem(facts)
-    const row = { name: Name, item, aside, facts, offers: {} }
+    const row = { item, aside, facts, offers: {} }
     for (const [title, act] of Object.entries(actions))
       row.offers[title] = item.menu.addAction(title, () => this._do(act(this._daemon, row.peer)))
-    this._devices.addMenuItem(item, position)
+    this._devices.addMenuItem(item)
     return row
   }
 

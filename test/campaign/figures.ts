@@ -1,6 +1,6 @@
 /** Figures of repeated measurements, and their table. */
 
-export const units = ['ms', 'short', 'bytes', 'count', 'ms/s', '/s', 'B/s', 'B a flap', '×'] as const
+export const units = ['ms', 'short', 'bytes', 'count', 'ms/s', '/s', 'B/s', 'B a flap', '×', 'MB'] as const
 export type Unit = (typeof units)[number]
 /** What has not happened within its time. */
 export const NEVER = Number.POSITIVE_INFINITY

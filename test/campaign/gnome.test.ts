@@ -1,6 +1,7 @@
 /**
  * The extension in real GNOME Shells, 43 of this computer and 48 of a Debian 13, with real daemons, and with one that
- * is played where much is to happen. COTERIE_PICTURES names a folder for pictures of it all.
+ * is played where much is to happen. COTERIE_PICTURES names a folder for pictures of it all, COTERIE_EXTENSION the
+ * only extension that is wanted.
  */
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -9,17 +10,22 @@ import { extensions, kinds } from '../../scripts/package/gnome-shell.ts'
 import { TestBus } from '../bus.ts'
 import { ChooserPortal } from '../chooser-portal.ts'
 import { lacking } from '../command.ts'
-import { GnomeShell } from '../gnome-shell.ts'
+import { type Census, GnomeShell } from '../gnome-shell.ts'
 import { Computer } from '../integration/daemon.ts'
 import { desktopTemplate } from '../lab/template.ts'
 import { Logind } from '../logind.ts'
 import { inside, mute } from '../namespace.ts'
+import { PlayedDaemon } from '../played-daemon.ts'
 
 const pictures = process.env['COTERIE_PICTURES'] ?? ''
 const NET = ['--only', 'eth0']
 
-const MENU = { x: 624, y: 0, width: 400, height: 440 }
-const DIALOG = { x: 212, y: 184, width: 600, height: 400 }
+const DRIVER = { destination: 'org.freedesktop.DBus', path: '/', interface: 'org.freedesktop.DBus' }
+const PANEL = 'org.coterie.Coterie1.Panel'
+/** Updates until all that is kept for reuse has been made once. */
+const WARM = 1000
+const MENU = { x: 664, y: 0, width: 360, height: 480 }
+const DIALOG = { x: 232, y: 204, width: 560, height: 360 }
 
 /** What the tests say in the shell; `its` is the extension. */
 const WORDS = `(() => {
@@ -30,7 +36,7 @@ const WORDS = `(() => {
     its,
     heading: () => its._heading.label.text,
     rows: () => [...its._rows.values()].map(row => [row.item.label.text, row.aside.text, row.facts.label.text]).sort(),
-    does: (name, action) => [...its._rows.values()].find(row => row.name === name).offers[action].activate(null),
+    does: (name, action) => [...its._rows.values()].find(row => row.peer.Name === name).offers[action].activate(null),
     dialog: () => {
       const [content] = dialog()?.contentLayout.get_children() ?? []
       return content && [content.title, content.description, content.get_children().at(-1).text ?? '']
@@ -38,8 +44,40 @@ const WORDS = `(() => {
     type: text => (dialog().contentLayout.get_children()[0].get_children().at(-1).text = text),
     press: label => dialog().buttonLayout.get_children().find(button => button.label === label).emit('clicked', 1),
     said: [],
-    actors: () => all(global.stage).length,
-    opens: name => [...its._rows.values()].find(row => row.name === name).item.setSubmenuShown(true),
+    actors: () => all(its._button).length + all(its._button.menu.actor).length,
+    // as large a menu as that of twelve devices, made and destroyed by the shell alone
+    control: () => {
+      ct.all = true
+      const [Button, Section, Item] = [its._button, its._devices, its._heading].map(one => one.constructor)
+      const [{ item: { constructor: Device } }] = its._rows.values()
+      const button = new Button(0.5, 'control')
+      const section = new Section()
+      button.menu.addMenuItem(section)
+      for (let i = 0; i < 12; i++) {
+        const device = new Device('', true)
+        device.insert_child_at_index(new its._count.constructor(), 1)
+        device.menu.addMenuItem(new Item(''))
+        for (let j = 0; j < 5; j++) device.menu.addAction('action ' + j, () => device.menu)
+        section.addMenuItem(device)
+      }
+      Main.panel.addToStatusArea('control', button)
+      button.destroy()
+      ct.all = false
+    },
+    opens: name => [...its._rows.values()].find(row => row.peer.Name === name).item.setSubmenuShown(true),
+  }
+  const { GObject } = imports.gi
+  const { connect } = GObject.Object.prototype
+  const handlers = []
+  GObject.Object.prototype.connect = function (...signal) {
+    const id = connect.apply(this, signal)
+    if (ct.all || new Error().stack.includes('coterie')) handlers.push([new WeakRef(this), id])
+    return id
+  }
+  const connected = ([object, id]) => object.deref() && GObject.signal_handler_is_connected(object.deref(), id)
+  ct.handlers = () => {
+    handlers.splice(0, Infinity, ...handlers.filter(connected))
+    return handlers.length
   }
   const does = its._do
   its._do = action => {
@@ -58,6 +96,11 @@ async function shellUp(t: Test, uuid: string, root: string): Promise<GnomeShell>
   return shell
 }
 
+function told(t: Test, what: string, before: Census, after: Census): void {
+  const grown = (name: keyof Census) => `${name} ${before[name]} -> ${after[name]}`
+  t.comment(`${what}: ${(Object.keys(before) as (keyof Census)[]).map(grown).join(', ')}`)
+}
+
 function picture(shell: GnomeShell, version: string, name: string, area = MENU) {
   if (pictures === '') return undefined
   return (async () => {
@@ -72,7 +115,7 @@ if (inside(t, import.meta.url)) {
   for (const {
     uuid,
     tried: [version = '']
-  } of kinds.toReversed())
+  } of kinds.toReversed().filter(({ uuid }) => uuid.startsWith(process.env['COTERIE_EXTENSION'] ?? '')))
     t.test(`GNOME ${version}`, { skip }, async t => {
       const shell = await shellUp(t, uuid, version === '43' ? '' : await desktopTemplate('trixie'))
       const other = kinds.find(kind => kind.uuid !== uuid)!
@@ -86,12 +129,7 @@ if (inside(t, import.meta.url)) {
         const marker = join(shell.bus.services, 'started')
         const service = `[D-BUS Service]\nName=org.coterie.Coterie1\nExec=/usr/bin/touch ${marker}\n`
         writeFileSync(join(shell.bus.services, 'coterie.service'), service)
-        await shell.caller.call({
-          destination: 'org.freedesktop.DBus',
-          path: '/',
-          interface: 'org.freedesktop.DBus',
-          member: 'ReloadConfig'
-        })
+        await shell.caller.call({ ...DRIVER, member: 'ReloadConfig' })
         t.match(await shell.eval('ct.heading()'), /does not run.*\nsystemctl --user enable --now coterie/)
         await shell.eval('ct.its._button.menu.open()')
         await picture(shell, version, 'away')
@@ -238,6 +276,66 @@ if (inside(t, import.meta.url)) {
         await shell.until('it goes on', `ct.rows().length === 4`)
         await desk.kill()
         await shell.until('it is noticed', `/does not run/.test(ct.heading()) && ct.rows().length === 0`)
+      })
+
+      await t.test('a thousand updates, and two hundred times off and on', async t => {
+        const played = await PlayedDaemon.up(shell.bus.address)
+        t.teardown(() => played.close())
+        await shell.until('it is found', `ct.heading() === 'home: 1 of 3 reachable'`)
+        await played.tell(1, 40)
+        await shell.eval('ct.its._button.menu.open()')
+        await picture(shell, version, 'many')
+
+        let n = 2
+        const updates = async (count: number) => {
+          for (const end = n + count; n < end; n++) await played.tell(n)
+        }
+        await updates(20)
+        await shell.eval('ct.its._button.menu.close()')
+        await updates(WARM)
+        const before = await shell.census()
+        const began = performance.now()
+        await updates(1000)
+        const each = (performance.now() - began) / 1000
+        const after = await shell.census()
+        t.equal(await shell.eval('ct.heading()'), `home: picture ${n - 1}`)
+        told(t, `1,000 updates, ${each.toFixed(1)} ms each`, before, after)
+        t.same([after.actors, after.handlers], [before.actors, before.handlers])
+        t.ok(after.heap - before.heap < 500_000, 'nothing stays in its heap')
+
+        const cycles = async (count: number, once: string) => {
+          for (let i = 0; i < count; i++) {
+            await shell.eval(once)
+            if (i % 2) await shell.until('it is there', 'ct.its._rows.size === 12')
+          }
+          await shell.until('it is there', 'ct.its._rows.size === 12')
+          return shell.census()
+        }
+        await cycles(20, 'ct.control()')
+        const idle = await cycles(20, 'ct.its.disable(); ct.its.enable()')
+        const on = await cycles(200, 'ct.control()')
+        const again = await cycles(200, 'ct.its.disable(); ct.its.enable()')
+        told(t, 'a menu like it 200 times made and destroyed', idle, on)
+        told(t, '200 times off and on', on, again)
+        t.same([again.actors, again.rules], [on.actors, on.rules])
+        t.ok(
+          again.handlers - on.handlers <= on.handlers - idle.handlers,
+          'no handler stays but the shell’s own'
+        )
+        const [own, shells] = [again.heap - on.heap, on.heap - idle.heap].map(bytes =>
+          Math.round(bytes / 200)
+        )
+        t.comment(`of each time ${own} bytes stay in the heap, ${shells} of such a menu alone`)
+        t.ok(own! < shells! * 1.3 + 5_000, 'nothing stays that the shell does not keep of any menu')
+        t.equal(played.subscriptions, 1, 'no subscription is left')
+        t.equal(played.agents.size, 1, 'no agent is left')
+
+        await shell.eval('ct.its.disable()')
+        await shell.until('all is gone', '!Main.panel.statusArea.coterie')
+        t.same([played.subscriptions, played.agents.size], [0, 0])
+        const owner = shell.caller.call({ ...DRIVER, member: 'GetNameOwner', signature: 's', body: [PANEL] })
+        await t.rejects(owner, 'the name of the panel is free')
+        await shell.eval('ct.its.enable()')
       })
     })
 }

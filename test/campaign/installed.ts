@@ -117,6 +117,7 @@ export async function asleep(t: Test, agent: Agent): Promise<void> {
   t.equal(await agent.systemctl('list-units --no-legend coterie*'), '', `${agent.name}: nothing runs`)
   t.match(await agent.try('systemctl --user is-enabled coterie.service'), { stdout: 'disabled\n' })
   t.match(await agent.try('systemctl --user is-enabled coterie.socket'), { stdout: 'disabled\n' })
+  t.match(await agent.try('systemctl --user is-enabled coterie-tray.service'), { stdout: 'disabled\n' })
   t.not((await agent.activated()).code, 0, 'asking for its name does not start it')
   t.not((await agent.try(['sh', '-c', `test -e $XDG_RUNTIME_DIR/${SOCKET}`])).code, 0, 'there is no socket')
   t.match(await agent.try('coterie status'), { code: 3, stderr: /systemctl --user/ })

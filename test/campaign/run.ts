@@ -15,12 +15,13 @@ import { place, rows, rowsIn, type Series, table } from './figures.ts'
 import { kills } from './kills.ts'
 import { downAndUp, endings, joins, neverMet, removals, stranger } from './measure.ts'
 import { address, battery, cable, moves, pair, sleep } from './presence.ts'
+import { installed } from './resting.ts'
 import { messages } from './started.ts'
 import { jetstream, queued } from './throughput.ts'
 
 interface Measure {
   /** Where its figures stand. */
-  readonly section: 'Lab' | 'Presence' | 'Others' | 'Messages'
+  readonly section: 'Lab' | 'Presence' | 'Others' | 'Messages' | 'Installed'
   readonly run: (lab: Lab, times: number) => Promise<Series[]>
   /** Computers of the lab; h1 and h2 are in a circle for those of the first section. */
   readonly places: { readonly [host: string]: Lan }
@@ -60,7 +61,8 @@ const measures: { readonly [name: string]: Measure } = {
   messages: post(messages, 'serf'),
   queued: post(queued),
   jetstream: post(jetstream, 'nats-server'),
-  kills: post(kills)
+  kills: post(kills),
+  installed: { section: 'Installed', run: installed, places: {}, needs: 'systemd-nspawn' }
 }
 /** What runs at once: those that wait more than they work, or whose figures another one cannot spoil. */
 const together = [
@@ -103,7 +105,9 @@ if (words.length === 0) {
     'wrong',
     'without-systemd',
     'first-minutes',
-    'panels'
+    'panels',
+    'gnome',
+    'tray'
   ].map(name => `test/campaign/${name}.test.ts`)
   const packages = ['scripts/package.ts', '--twice']
   for (const args of [packages, ['test/run.ts', ...tests], ['test/campaign/histories.ts']])
@@ -162,8 +166,11 @@ function write(section: Measure['section'], all: readonly Series[]): void {
     Lab: 'A session counts when both ends show the other one `reachable`.',
     Presence: `${cpus().length} cores for all computers of a lab.`,
     Others: `The same events in the same labs, on computers without NetworkManager.`,
-    Messages: `${cpus().length} cores for both computers, which have no NetworkManager; daemons as packages have them.`
+    Messages: `${cpus().length} cores for both computers, which have no NetworkManager; daemons as packages have them.`,
+    Installed: `The package in booted boxes, as the service of a user: systemd 252 (Debian 12) and 257 (Debian 13), ${cpus().length} cores.`
   }[section]
-  const text = `Measured by \`npm run campaign\` in network namespaces${['Others', 'Messages'].includes(section) ? '' : ' with real NetworkManagers'}. ${said}\n\n${table(own)}`
+  const places = section === 'Installed' ? '' : ' in network namespaces'
+  const managers = ['Others', 'Messages', 'Installed'].includes(section) ? '' : ' with real NetworkManagers'
+  const text = `Measured by \`npm run campaign\`${places}${managers}. ${said}\n\n${table(own)}`
   writeFileSync(path, place(before, section, text))
 }

@@ -199,7 +199,7 @@ if (inside(t, import.meta.url)) {
     const phone = await new Computer(t, 'phone').start()
     const joined = phone.aside('Join', {
       Code: code,
-      At: [(await desk.status()).Listeners.map(l => `${l.Address}:${l.Port}`)[0]!],
+      At: [`127.0.0.1:${(await desk.status()).Listeners[0]!.Port}`],
       Device: 'phone'
     })
     const asked = await told(service, 'A device wants to join')
