@@ -49,6 +49,8 @@ async function top({ circle }: { circle?: string }): Promise<void> {
     }
   }
   await new Top(look, only).run()
+  // a daemon may be waited for, or an answer
+  process.exit(0)
 }
 
 class Top {
@@ -102,7 +104,7 @@ class Top {
       try {
         await this.#stream()
         // events were missed: all of it is read again, with a breath
-        await later(LOOK_MS)
+        await later(LOOK_MS, undefined, { ref: false })
       } catch (error) {
         if (this.#ended) return
         if (!(error instanceof NotRunning)) throw error
@@ -261,7 +263,7 @@ class Top {
  */
 async function present(before: number): Promise<void> {
   for (let n = 1; ; n++) {
-    await later(LOOK_MS)
+    await later(LOOK_MS, undefined, { ref: false })
     const pid = pidOf()
     if (pid > 0 && (pid !== before || n * LOOK_MS > ENDING_MS)) return
   }

@@ -42,6 +42,10 @@ if (inside(t, import.meta.url)) {
     await anna!.start()
     await terminal.shows('that it has one again', /· coteried is back/)
     await terminal.shows('ben', row(/^›● ben +reachable/))
+    await anna!.kill()
+    await terminal.shows('that it is gone again', lines =>
+      /coteried is gone; waiting/.test(lines[0]! + lines[1]!)
+    )
     terminal.type('q')
     t.equal(await terminal.ended(), 'ended 0, echo on')
   })
