@@ -41,9 +41,7 @@ export class InvitationLines {
 
   /** What is asked, on the line that was that of progress. */
   question({ Id, Name, Level }: { Id: string; Name: string; Level: number }): string {
-    const { bold, mark } = this.#look
-    const id = `${Id.slice(0, 3)}${mark('…', '..')}${Id.slice(-4)}`
-    return `${bold(printable(Name))} (${id}) wants to join as ${this.#guest || level(Level)}. Accept? [Y/n] `
+    return `${this.#look.bold(printable(Name))} (${shortId(Id)}) wants to join as ${this.#guest || level(Level)}. Accept? [Y/n] `
   }
 
   /** The line with the question is of no use any more. */

@@ -183,7 +183,7 @@ t.test('all are asked at once, and the first answer counts', async t => {
   const one = await ask()
   t.match(one.shown, {
     summary: 'A device wants to join',
-    body: '“tablet” (co1…2a9x) has the code and wants to join “home” as member.',
+    body: '“tablet” (tabletta) has the code and wants to join “home” as member.',
     actions: ['accept', 'Accept', 'decline', 'Decline']
   })
   desktop.press(one.shown.id, 'accept')

@@ -88,7 +88,7 @@ if (inside(t, import.meta.url)) {
       const anna = await new Computer(t, 'anna').start()
       const ben = await new Computer(t, 'ben').start()
       await anna.founds()
-      const question = /ben \(co1…\w{4}\) wants to join as member\. Accept\? \[Y\/n\] $/
+      const question = /ben \(\w{8}\) wants to join as member\. Accept\? \[Y\/n\] $/
       const shown = /coterie join (\S+)\n?[\s\S]*left$/
       /** Invites on a terminal; ben joins with the code; then `answer` is typed. */
       const round = async (answer: string) => {
@@ -141,7 +141,7 @@ if (inside(t, import.meta.url)) {
 
     const child = spawn(join(bin, 'coterie'), ['join', code, '--device', 'ben'], { env: ben.environment })
     const first = await desktop.shown.next()
-    t.match(first.body, /^“ben” \(co1….{4}\) has the code and wants to join “home” as member\.$/)
+    t.match(first.body, /^“ben” \(\w{8}\) has the code and wants to join “home” as member\.$/)
     child.kill('SIGINT')
     t.equal(await new Promise(resolve => child.on('close', resolve)), 1)
     t.equal(await desktop.closed.next(), first.id, 'the question is taken back')

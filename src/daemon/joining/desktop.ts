@@ -1,4 +1,5 @@
 /** The person at the desktop, asked by a notification with buttons. */
+import { shortId } from '../../crypto/identity.ts'
 import type { Notifications } from '../../host/notifications.ts'
 import type { Asker } from './confirmation.ts'
 import type { JoinAsk } from './open-invitation.ts'
@@ -34,7 +35,7 @@ export class Desktop implements Asker {
     const pressed = await this.#notifications.ask(
       {
         summary: 'A device wants to join',
-        body: `“${name}” (${id.slice(0, 3)}…${id.slice(-4)}) has the code and wants to join “${circle}” as ${as}.`,
+        body: `“${name}” (${shortId(id)}) has the code and wants to join “${circle}” as ${as}.`,
         buttons: { accept: 'Accept', decline: 'Decline' }
       },
       signal
