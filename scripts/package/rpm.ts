@@ -13,7 +13,9 @@ const OWN = [
   '/usr/lib/coterie',
   '/usr/share/coterie',
   '/usr/share/doc/coterie',
-  '/usr/share/licenses/coterie'
+  '/usr/share/licenses/coterie',
+  '/usr/share/gnome-shell/extensions/coterie@coterie.org',
+  '/usr/share/gnome-shell/extensions/coterie-legacy@coterie.org'
 ]
 
 function fileList(files: readonly string[]): string {
