@@ -917,7 +917,7 @@ export const methods = {
     result: Event.fields
   }),
   Subscribe: method({
-    doc: 'Be told of peers only what matters: first all of them as they are, then those that crossed a threshold, that have another name, that came or are gone. What comes back before it is told is not told.',
+    doc: 'Be told of peers only what matters: first all of them as they are, then those that crossed a threshold, that have another name, that came or are gone. A latency that comes back before it is told is not told; a state that does is, as it is then.',
     kind: 'stream',
     surfaces: 'all',
     control: false,

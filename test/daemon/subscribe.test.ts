@@ -68,11 +68,20 @@ t.test('at once, then at most as often as was asked', async t => {
   t.same(clock.timers, [])
 
   clock.run(2500)
-  await show({ State: 'suspect', LatencyUSec: 3000 })
+  await show({ LatencyUSec: 9000 })
   await show({ LatencyUSec: 3000 })
-  clock.run(9000)
+  clock.run(4500)
   await settle()
   t.equal(got.length, 2, 'what came back meanwhile is not told')
+  await show({ State: 'suspect', LatencyUSec: 3000 })
+  await show({ LatencyUSec: 3000 })
+  t.equal(got.length, 3)
+  clock.run(6500)
+  await settle()
+  t.same(got.slice(3), [[6500, { Peers: [peer('p', { LatencyUSec: 3000 })], Gone: [] }]], 'but a state is')
+  clock.run(9000)
+  await settle()
+  t.equal(got.length, 4)
   await show({ State: 'suspect', LatencyUSec: 3000 })
   t.equal(got.at(-1)?.[0], 9000, 'after a quiet time at once')
 
@@ -88,7 +97,7 @@ t.test('at once, then at most as often as was asked', async t => {
   await show({ State: 'asleep' })
   clock.run(20_000)
   await settle()
-  t.equal(got.length, 4, 'nothing after that')
+  t.equal(got.length, 6, 'nothing after that')
 })
 
 t.test('nobody yet', async t => {

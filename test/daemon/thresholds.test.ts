@@ -64,6 +64,17 @@ t.test('held against what was told, not against what was', async t => {
   t.same(thresholds.take(), { Peers: [], Gone: [] })
 })
 
+t.test('a state that came back is told: somebody may have looked', async t => {
+  const thresholds = new Thresholds(all)
+  thresholds.see('/a', peer('a'))
+  thresholds.take()
+  thresholds.see('/a', peer('a', state('suspect')))
+  thresholds.see('/a', peer('a'))
+  thresholds.see('/a', peer('a', { LatencyUSec: 1 }))
+  t.same(thresholds.take(), { Peers: [peer('a', { LatencyUSec: 1 })], Gone: [] })
+  t.notOk(thresholds.crossed)
+})
+
 t.test('who comes and goes', async t => {
   const thresholds = new Thresholds({ ...all, states: ['asleep'] })
   thresholds.see('/a', peer('a'))

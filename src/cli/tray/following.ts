@@ -8,8 +8,7 @@ import type { Bus } from '../../host/bus.ts'
 import { Client } from '../client.ts'
 
 /** Of latencies only what a person would notice, and not often: states are told at once all the same. */
-const INTERVAL_MS = 1_000
-const WISH = { All: true, LatencyPercent: 50, IntervalUSec: INTERVAL_MS * 1_000 }
+const WISH = { All: true, LatencyPercent: 50, IntervalUSec: 1_000_000 }
 /** Its name is there and its socket is not: it is about to come, or about to go. */
 const AGAIN_MS = 1_000
 /** A host waits for an answer before it shows the menu. */
@@ -28,9 +27,6 @@ export class Following {
   #calls: Client | undefined
   #look: Promise<void> | undefined
   #stale = false
-  /** States by id, as they were told last. */
-  readonly #told = new Map<string, string>()
-  #later: NodeJS.Timeout | undefined
 
   constructor(bus: Bus, socket: string, onChange: () => void) {
     this.#bus = bus
@@ -61,12 +57,7 @@ export class Following {
         for (let i = 0; i < 2; i++) clients.push(await Client.open(this.#socket))
         if (this.#owner !== owner) return
         ;[this.#stream, this.#calls] = clients
-        this.#told.clear()
-        for await (const { Peers, Gone } of clients[0]!.stream('Subscribe', WISH)) {
-          for (const id of Gone) this.#told.delete(id)
-          for (const { Id, State } of Peers) this.#told.set(Id, State)
-          void this.#again()
-        }
+        for await (const _told of clients[0]!.stream('Subscribe', WISH)) void this.#again()
       } catch {
         // it went away, or is not there yet
       } finally {
@@ -93,10 +84,6 @@ export class Following {
         const status = await client?.call('Status', { All: true })
         if (client !== this.#calls) continue
         this.#set(status)
-        // What changes back before its turn to be told is never told: what was seen of it is looked at once more.
-        clearTimeout(this.#later)
-        if (status?.Peers.some(({ Id, State }) => this.#told.get(Id) !== State))
-          this.#later = setTimeout(() => void this.#again(), 2 * INTERVAL_MS)
       } catch {
         // then the stream ends too
       }

@@ -44,6 +44,8 @@ export class Thresholds {
   readonly #told = new Map<string, Peer>()
   /** By object path, what has crossed since; undefined: it is gone. */
   readonly #crossed = new Map<string, Peer | undefined>()
+  /** Those of them whose state changed: told though it changed back, as the subscriber may have looked meanwhile. */
+  readonly #flipped = new Set<string>()
 
   constructor(wish: Wish) {
     this.#wish = wish
@@ -62,7 +64,8 @@ export class Thresholds {
       told === undefined || shown === undefined
         ? told !== shown
         : told.Id !== shown.Id || crosses(this.#wish, told, shown)
-    if (isNews) this.#crossed.set(path, shown)
+    if (isNews && told && shown && told.State !== shown.State) this.#flipped.add(path)
+    if (isNews || (shown && this.#flipped.has(path))) this.#crossed.set(path, shown)
     else this.#crossed.delete(path)
   }
 
@@ -80,6 +83,7 @@ export class Thresholds {
       }
     }
     this.#crossed.clear()
+    this.#flipped.clear()
     return { Peers, Gone }
   }
 
