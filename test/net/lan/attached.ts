@@ -24,8 +24,11 @@ const key = new Uint8Array(32).fill(9)
 let inCircle = false
 let search = new AbortController()
 
+// started, so that it is known that nobody is there
+const systemBus = new Bus({ kind: 'system', address: 'unix:path=/nonexistent', log: () => {} })
+systemBus.start()
 const attachment = new Attachment({
-  systemBus: new Bus({ kind: 'system', log: () => {} }),
+  systemBus,
   publisher: new Publisher({ boot: 'test' }),
   log: (_level, log) => say({ log }),
   tally: new Tally(),
