@@ -18,7 +18,7 @@ if (inside(t, import.meta.url)) {
     const row = (pattern: RegExp) => (lines: readonly string[]) => pattern.test(lines[3]!)
     await terminal.shows(
       'ben',
-      row(/^›● ben +reachable +[\d.]+ ms +[▁▂▃▄▅▆▇█] {2}direct {2}127\.0\.0\.1:\d+ {2}lo$/)
+      row(/^›● ben +reachable +[\d.]+ ms +[▁▂▃▄▅▆▇█]+ {2}direct {2}127\.0\.0\.1:\d+ {2}lo$/)
     )
     await terminal.shows('what it listens on', /^Listening {2}lo 127\.0\.0\.1/m)
 
