@@ -37,9 +37,8 @@ scenario('the network keeps two devices apart', { h1: 'a', h2: 'a' }, async (t, 
   t.comment(await h1.coterie('why h2'))
 
   const notes = () => h1.daemon.self['Notes'] as string[]
-  t.ok(
-    notes().some(note => /^eth0 lets nothing through to h2/.test(note)),
-    'the status says so'
+  await h1.daemon.until('says so in its status', () =>
+    notes().some(note => /^eth0 lets nothing through to h2/.test(note))
   )
   const { stdout } = await h1.tryCoterie('doctor --json')
   const check = (JSON.parse(stdout).Checks as { Name: string }[]).find(({ Name }) => Name === 'access-point')

@@ -242,7 +242,11 @@ export class Explaining {
     const { around, traffic } = this.#options
     const verdict = await around.nearby.keptApart(spot)
     if (traffic().peers.get(peer)?.state === 'reachable') return
-    if (verdict === 'unclear') this.#lookAt = Math.min(this.#lookAt, around.now() + UNCLEAR_MS)
+    if (verdict === 'unclear') {
+      // two looks may be under way: one that saw nothing takes nothing back
+      this.#lookAt = Math.min(this.#lookAt, around.now() + UNCLEAR_MS)
+      return
+    }
     this.#together.delete(peer)
     if (verdict === 'apart') this.#apart.set(peer, spot.interface)
     else this.#apart.delete(peer)
