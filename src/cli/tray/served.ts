@@ -1,4 +1,5 @@
 /** Objects that this program offers on the bus, with their introspection and their properties. */
+import { nodeXml, standard } from '../../api/introspection.ts'
 import { type Bus, BusError, type BusMessage, type BusReply, type Variant } from '../../host/bus.ts'
 
 export interface Served {
@@ -11,39 +12,11 @@ export interface Served {
   call(message: BusMessage): Promise<BusReply | undefined>
 }
 
-const PROPERTIES = 'org.freedesktop.DBus.Properties'
-const INTROSPECTABLE = 'org.freedesktop.DBus.Introspectable'
-const PEER = 'org.freedesktop.DBus.Peer'
 const ERROR = 'org.freedesktop.DBus.Error'
 const NOTHING: BusReply = { signature: '', body: [] }
-const HEAD = `<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">\n`
-const COMMON = `
-  <interface name="${INTROSPECTABLE}">
-    <method name="Introspect"><arg name="xml" type="s" direction="out"/></method>
-  </interface>
-  <interface name="${PEER}"><method name="Ping"/></interface>
-  <interface name="${PROPERTIES}">
-    <method name="Get">
-      <arg name="interface" type="s" direction="in"/>
-      <arg name="name" type="s" direction="in"/>
-      <arg name="value" type="v" direction="out"/>
-    </method>
-    <method name="GetAll">
-      <arg name="interface" type="s" direction="in"/>
-      <arg name="properties" type="a{sv}" direction="out"/>
-    </method>
-    <method name="Set">
-      <arg name="interface" type="s" direction="in"/>
-      <arg name="name" type="s" direction="in"/>
-      <arg name="value" type="v" direction="in"/>
-    </method>
-    <signal name="PropertiesChanged">
-      <arg name="interface" type="s"/>
-      <arg name="changed" type="a{sv}"/>
-      <arg name="invalidated" type="as"/>
-    </signal>
-  </interface>`
+const { Introspectable, Peer, Properties } = standard
+/** Of each object. */
+const common = [Introspectable, { ...Peer, methods: { Ping: Peer.methods['Ping']! } }, Properties]
 
 /** All calls that come by the bus go to these. They lie right below the root. */
 export function serve(bus: Bus, objects: readonly Served[]): void {
@@ -51,13 +24,13 @@ export function serve(bus: Bus, objects: readonly Served[]): void {
     const { path, member } = message
     const object = objects.find(its => its.path === path)
     switch (message.interface) {
-      case INTROSPECTABLE:
+      case Introspectable.name:
         if (member !== 'Introspect') return undefined
         if (object) return { signature: 's', body: [described(object)] }
         return path === '/' ? { signature: 's', body: [root(objects)] } : undefined
-      case PEER:
+      case Peer.name:
         return member === 'Ping' ? NOTHING : undefined
-      case PROPERTIES:
+      case Properties.name:
         return object && properties(object, message)
       default: {
         // the interface may be left out
@@ -87,7 +60,10 @@ function properties(object: Served, { member, body, signature }: BusMessage): Bu
 }
 
 const described = ({ interface: name, xml }: Served): string =>
-  `${HEAD}<node>${COMMON}\n  <interface name="${name}">${xml}</interface>\n</node>\n`
+  nodeXml(common, []).replace('</node>', `  <interface name="${name}">${xml}</interface>\n</node>`)
 
 const root = (objects: readonly Served[]): string =>
-  `${HEAD}<node>\n${objects.map(({ path }) => `  <node name="${path.slice(1)}"/>\n`).join('')}</node>\n`
+  nodeXml(
+    [],
+    objects.map(({ path }) => path.slice(1))
+  )
