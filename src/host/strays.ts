@@ -7,7 +7,7 @@ import { RUN_NAME, unitName } from './handler-run.ts'
 
 /**
  * `since`: the first process of the run; only later ones are looked at, unless their numbers began anew. `sure` is false
- * when one ended while it was looked at, as it may have left another one.
+ * when one ended while it was looked at, as it may have left another one, or has no environment yet.
  */
 export async function findStrays(name: string, since: number): Promise<{ pids: number[]; sure: boolean }> {
   const mark = `\0${RUN_NAME}=${unitName(name)}\0`
@@ -22,7 +22,10 @@ export async function findStrays(name: string, since: number): Promise<{ pids: n
   const found = await Promise.all(
     pids.map(async pid => {
       try {
-        return `\0${await readFile(`/proc/${pid}/environ`, 'latin1')}`.includes(mark)
+        const environment = await readFile(`/proc/${pid}/environ`, 'latin1')
+        // it is just becoming another program, or has ended
+        if (environment === '') sure = false
+        return `\0${environment}`.includes(mark)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EACCES') sure = false
         return false

@@ -20,7 +20,7 @@ import type { HandlerEnd, HandlerRun, Running } from '../../src/host/handler-run
 import { NOT_STARTED, SCRIPT } from '../../src/host/handler-shell.ts'
 import { RunFolder } from '../../src/host/run-folder.ts'
 import { findStrays } from '../../src/host/strays.ts'
-import { FILE_MS } from '../lab/deadline.ts'
+import { FILE_MS, PATIENCE_MS, within } from '../lab/deadline.ts'
 import { noLongerWaits, waitingShell, waitingShells } from './waiting-shells.ts'
 
 t.setTimeout(FILE_MS)
@@ -142,7 +142,11 @@ t.test('what it leaves behind is ended with it', async t => {
     const running = await processes.start(run)
     const { type } = await running.ended
     t.equal(type, script.startsWith('trap') ? 'timeout' : 'exit')
-    t.same((await findStrays(run.name, 0)).pids, [], script)
+    // the kernel has been told to end them, and takes its time
+    const left = async () => {
+      while ((await findStrays(run.name, 0)).pids.length > 0);
+    }
+    await within(PATIENCE_MS, `what is left of ${script} ends`, left())
     await running.release()
   }
 })
